@@ -1,0 +1,95 @@
+# Everything that people and CI run. `make` alone explains itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+run := node --import tsx
+installed := node_modules/.package-lock.json
+
+##@ Everyone
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: up
+up: $(installed) ## Start the embedded PostgreSQL (or use DATABASE_URL), migrate it, load sample data
+	@$(run) scripts/up.ts
+
+.PHONY: down
+down: $(installed) ## Stop the embedded PostgreSQL; its data stays
+	@$(run) scripts/down.ts
+
+.PHONY: reset
+reset: $(installed) ## Remove the embedded PostgreSQL's data; refuses a database that is not local
+	@$(run) scripts/reset.ts
+
+.PHONY: test
+test: $(installed) ## Run all tests on a server of their own (one file: make test file=apps)
+	@node_modules/.bin/tsc -p .
+	@$(run) scripts/test.ts $(if $(file),build/test/$(file).test.js)
+
+##@ Developers
+
+.PHONY: new
+new: $(installed) ## Start a migration: make new name=create_widgets
+	@$(run) scripts/new.ts $(name)
+
+.PHONY: schema
+schema: $(installed) ## Write db/schema.sql from the migrations
+	@$(run) scripts/generate.ts schema
+
+.PHONY: types
+types: $(installed) ## Write types/db.ts from the migrations
+	@$(run) scripts/generate.ts types
+
+.PHONY: diagram
+diagram: $(installed) ## Write the ER diagram in README.md from the migrations
+	@$(run) scripts/generate.ts diagram
+
+.PHONY: generate
+generate: $(installed) ## Write all generated files: schema, types, diagram
+	@$(run) scripts/generate.ts schema types diagram
+
+.PHONY: check
+check: $(installed) ## Fail on stale generated files, type errors, squawk and Supabase advisor findings
+	@$(run) scripts/check.ts
+
+.PHONY: build
+build: $(installed) ## Compile the package into dist/
+	@rm -rf dist && node_modules/.bin/tsc -p tsconfig.build.json
+
+.PHONY: test-matrix
+test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15, 16, 17 and 18 (some: make test-matrix majors="15 17")
+	@node_modules/.bin/tsc -p .
+	@$(run) scripts/test-matrix.ts $(majors)
+
+.PHONY: test-full
+test-full: test-matrix ## Run everything, the long proofs too
+
+##@ DBA (on DATABASE_URL, else on the embedded database)
+
+.PHONY: status
+status: $(installed) ## Show which migrations are applied, pending, edited or missing
+	@$(run) scripts/status.ts
+
+.PHONY: migrate
+migrate: $(installed) ## Apply the pending migrations
+	@$(run) scripts/migrate.ts
+
+.PHONY: rollback
+rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)
+	@$(run) scripts/rollback.ts
+
+.PHONY: doctor
+doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, queue, roles and grants
+	@$(run) scripts/doctor.ts
+
+$(installed): package-lock.json
+	@echo 'installing packages, about half a minute'
+	@npm ci --no-fund --no-audit
+	@touch $@
+
+scripts/matrix/node_modules/.package-lock.json: scripts/matrix/package-lock.json
+	@npm ci --no-fund --no-audit --prefix scripts/matrix
+	@touch $@

@@ -1,0 +1,6 @@
+export { createClient } from './client.ts'
+export { errorCodes, InvalidUserIdError } from './errors.ts'
+export type { ErrorName } from './errors.ts'
+export { asUser } from './session.ts'
+export * as apps from './queries/apps.ts'
+export type * from '../types/index.ts'

@@ -1,0 +1,28 @@
+-- Naive timestamps become timestamptz, first of all: every later trigger, index and check then sees one kind of time.
+-- In a UTC session and without USING the stored bytes are already right, so the table is not rewritten; all columns go
+-- in one ALTER, so that indexes on them are rebuilt once. The defaults are set anew because an old
+-- `timezone('utc', now())` would survive and store wrong instants.
+-- Locks: ACCESS EXCLUSIVE, short unless indexes cover these columns. Undo: the same, back.
+
+-- migrate:up
+set local lock_timeout = '3s';
+set local timezone = 'UTC';
+
+-- squawk-ignore changing-column-type: in a UTC session this rewrites nothing
+alter table public.generation_requests
+  alter column created_at type timestamptz,
+  alter column updated_at type timestamptz,
+  alter column completed_at type timestamptz,
+  alter column created_at set default now(),
+  alter column updated_at set default now();
+
+-- migrate:down
+set local lock_timeout = '3s';
+set local timezone = 'UTC';
+
+alter table public.generation_requests
+  alter column created_at drop default,
+  alter column updated_at drop default,
+  alter column created_at type timestamp,
+  alter column updated_at type timestamp,
+  alter column completed_at type timestamp;

@@ -1,0 +1,35 @@
+-- The SQLSTATEs of this schema, in one place; db/errors.ts carries the same list, and a test holds the two together.
+-- First letter L: outside PostgreSQL's own classes and those of the standard. Constraint names are the other half of
+-- the API: what a CHECK, a UNIQUE or a foreign key can say has no code here.
+-- Locks: none. Undo: drops the list.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create table private.error_codes (
+  code text,
+  name text not null,
+  meaning text not null,
+  constraint error_codes_pkey primary key (code),
+  constraint error_codes_name_key unique (name),
+  constraint error_codes_code_form_check check (code ~ '^LEO[0-9]{2}$')
+);
+
+comment on table private.error_codes is 'Every SQLSTATE that this schema raises by itself.';
+comment on column private.error_codes.code is 'The SQLSTATE.';
+comment on column private.error_codes.name is 'What TypeScript calls it.';
+comment on column private.error_codes.meaning is 'What happened, for people.';
+
+insert into private.error_codes (code, name, meaning)
+values
+  ('LEO01', 'illegal_status_change', 'the status machine has no such move'),
+  ('LEO02', 'status_change_reserved', 'only a service may make this move'),
+  ('LEO03', 'retries_used_up', 'the user has retried this generation as often as is allowed'),
+  ('LEO04', 'queue_full', 'the user has as many queued generations as are allowed'),
+  ('LEO05', 'too_many_iterations', 'the user asked for more iterations than are allowed'),
+  ('LEO06', 'column_frozen', 'the column never changes once the row is there'),
+  ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
+  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs');
+
+-- migrate:down
+drop table private.error_codes;

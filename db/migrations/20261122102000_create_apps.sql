@@ -1,0 +1,52 @@
+-- The stable identity of what users build: its name is unique per user, and every generation hangs off it.
+-- UNIQUE (user_id, id) looks redundant beside the primary key; it is what lets a child's foreign key prove that parent
+-- and child have the same owner, so that no reference can cross from one user to another.
+-- Deliberately absent: uniqueness of a name across users; a case-insensitive name (the names are the users' own).
+-- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create table public.apps (
+  id uuid default gen_random_uuid(),
+  user_id uuid not null,
+  app_name text not null,
+  created_at timestamptz not null default now(),
+  constraint apps_pkey primary key (id),
+  constraint apps_user_id_app_name_key unique (user_id, app_name),
+  constraint apps_user_id_id_key unique (user_id, id),
+  constraint apps_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+  -- Blank to a reader, not to a regex class: \s and [[:space:]] differ by locale, so the code points are listed.
+  constraint apps_app_name_not_blank_check check (
+    app_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'
+  ),
+  constraint apps_app_name_at_most_120_characters_check check (char_length(app_name) <= 120)
+);
+
+comment on table public.apps is 'An app that a user builds: its stable identity, over all of its generations.';
+comment on column public.apps.id is 'Identifies the app everywhere, GitHub repository names included.';
+comment on column public.apps.user_id is 'The Supabase Auth user who owns it; deleting the user deletes it.';
+comment on column public.apps.app_name is 'Display name, unique among the user''s apps.';
+comment on column public.apps.created_at is 'When it was created.';
+
+create index apps_user_id_created_at_id_idx on public.apps (user_id, created_at desc, id desc);
+comment on index public.apps_user_id_created_at_id_idx is 'Serves apps.list: one user''s apps, newest first, page by page.';
+
+revoke all on public.apps from public, anon, authenticated, service_role;
+-- Not granted to users: choosing an id or a creation time, or handing an app to someone else.
+grant select, insert (user_id, app_name), update (app_name), delete on public.apps to authenticated;
+grant select, insert, update, delete on public.apps to service_role;
+
+alter table public.apps enable row level security;
+alter table public.apps force row level security;
+
+create policy select_own on public.apps for select to authenticated using (user_id = (select auth.uid()));
+create policy insert_own on public.apps for insert to authenticated with check (user_id = (select auth.uid()));
+create policy update_own on public.apps for update to authenticated
+  using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+create policy delete_own on public.apps for delete to authenticated using (user_id = (select auth.uid()));
+create policy all_service on public.apps for all to service_role using (true) with check (true);
+
+-- migrate:down
+select private.assert_no_rows('public.apps');
+drop table public.apps;

@@ -1,0 +1,64 @@
+-- The platform's own settings, which used to live in env files. For services only: no user ever reads or writes here.
+-- The flag `encrypted` and the form of `value` agree, or the row is refused. The trigger looks before the CHECKs do,
+-- because whichever CHECK or NOT NULL fails first would print a plaintext that was meant to be sealed.
+-- Deliberately absent: a policy for users.
+-- Locks: none, the table is new. Undo: drops the table while it is empty.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create table public.deployment_config (
+  key text,
+  value text not null,
+  encrypted boolean not null default false,
+  description text,
+  updated_at timestamptz not null default now(),
+  constraint deployment_config_pkey primary key (key),
+  constraint deployment_config_key_form_check check (key collate "C" ~ '^[A-Za-z][A-Za-z0-9_.-]*$' and char_length(key) <= 128),
+  constraint deployment_config_encrypted_says_form_check check (
+    case when encrypted then value::public.sealed_secret is not null else value not like 'leo1.%' end
+  )
+);
+
+comment on table public.deployment_config is 'Settings of the platform itself, one key a row. Services only.';
+comment on column public.deployment_config.key is 'Name of the setting: letters, digits, dot, dash and underscore.';
+comment on column public.deployment_config.value is 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
+comment on column public.deployment_config.encrypted is 'Whether value is KMS-encrypted.';
+comment on column public.deployment_config.description is 'What the setting is for, for people.';
+comment on column public.deployment_config.updated_at is 'When the row last changed; kept by trigger.';
+
+create function private.tg_deployment_config__refuse_plaintext()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- `encrypted` null is refused by its column a moment later; until then it is treated as the dangerous case.
+  if new.encrypted is not false then
+    perform new.value::public.sealed_secret;
+  end if;
+  return new;
+end
+$$;
+
+comment on function private.tg_deployment_config__refuse_plaintext() is
+  'Trigger: raises sealed_secret_form_check, without the value, when a row said to be encrypted is not sealed.';
+
+create trigger _100_refuse_plaintext before insert or update on public.deployment_config
+  for each row execute function private.tg_deployment_config__refuse_plaintext();
+create trigger _100_touch_updated_at before update on public.deployment_config
+  for each row execute function private.tg__touch_updated_at();
+
+revoke all on public.deployment_config from public, anon, authenticated, service_role;
+grant select, insert, update, delete on public.deployment_config to service_role;
+
+alter table public.deployment_config enable row level security;
+alter table public.deployment_config force row level security;
+
+create policy all_service on public.deployment_config for all to service_role using (true) with check (true);
+
+-- migrate:down
+select private.assert_no_rows('public.deployment_config');
+drop table public.deployment_config;
+drop function private.tg_deployment_config__refuse_plaintext();

@@ -1,0 +1,49 @@
+-- What users connect: one OAuth token set per user and provider, sealed before it gets here (see sealed_secret).
+-- Users see that a connection exists and when it expires, and may cut it; they never read or write the token, which
+-- only services can open.
+-- Deliberately absent: a grant of encrypted_token to users, which makes `select *` fail for them, on purpose.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create table public.user_secrets (
+  id uuid default gen_random_uuid(),
+  user_id uuid not null,
+  provider text not null,
+  encrypted_token public.sealed_secret not null,
+  expires_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint user_secrets_pkey primary key (id),
+  constraint user_secrets_user_id_provider_key unique (user_id, provider),
+  constraint user_secrets_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+  constraint user_secrets_provider_is_slug_check check (provider collate "C" ~ '^[a-z][a-z0-9]*(-[a-z0-9]+)*$' and char_length(provider) <= 64)
+);
+
+comment on table public.user_secrets is 'OAuth tokens of users, one per provider, sealed by KMS.';
+comment on column public.user_secrets.id is 'Identifies the connection.';
+comment on column public.user_secrets.user_id is 'The Supabase Auth user whose token it is; deleting the user deletes it.';
+comment on column public.user_secrets.provider is 'Where the token is good: supabase, github, fly and so on, as a slug.';
+comment on column public.user_secrets.encrypted_token is 'The KMS-encrypted OAuth token set. Never granted to users.';
+comment on column public.user_secrets.expires_at is 'When the access token expires; null if it does not.';
+comment on column public.user_secrets.created_at is 'When the user connected the provider.';
+comment on column public.user_secrets.updated_at is 'When the row last changed; kept by trigger.';
+
+create trigger _100_touch_updated_at before update on public.user_secrets
+  for each row execute function private.tg__touch_updated_at();
+
+revoke all on public.user_secrets from public, anon, authenticated, service_role;
+grant select (id, user_id, provider, expires_at, created_at, updated_at), delete on public.user_secrets to authenticated;
+grant select, insert, update, delete on public.user_secrets to service_role;
+
+alter table public.user_secrets enable row level security;
+alter table public.user_secrets force row level security;
+
+create policy select_own on public.user_secrets for select to authenticated using (user_id = (select auth.uid()));
+create policy delete_own on public.user_secrets for delete to authenticated using (user_id = (select auth.uid()));
+create policy all_service on public.user_secrets for all to service_role using (true) with check (true);
+
+-- migrate:down
+select private.assert_no_rows('public.user_secrets');
+drop table public.user_secrets;

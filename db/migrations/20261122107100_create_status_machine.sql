@@ -1,0 +1,100 @@
+-- Contract: which status may follow which, and what follows from it. In the database and not in its callers, because
+-- front ends write here directly.
+--
+--              queued  generating  paused  completed  failed  cancelled
+--   queued       ·         s         u                             u
+--   generating   s         ·         u        s          s         u      u: the user or a service
+--   paused       u                   ·                             u      s: services only
+--   failed       u(*)                                    ·                *: the user at most 3 times
+--
+-- Nothing leaves completed or cancelled. Whoever does not hold service_role's rights is held to the user's moves: a
+-- role nobody thought of gets less, not more. The function runs as the one who asks, that is how it knows.
+-- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the trigger.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.tg_generation_requests__change_status()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_is_service constant boolean := pg_has_role(current_user, 'service_role', 'usage');
+  v_legal public.generation_status[];
+  v_users public.generation_status[];
+begin
+  case old.status
+    when 'queued' then
+      v_legal := '{generating,paused,cancelled}';
+      v_users := '{paused,cancelled}';
+    when 'generating' then
+      v_legal := '{completed,failed,paused,cancelled,queued}';
+      v_users := '{paused,cancelled}';
+    when 'paused' then
+      v_legal := '{queued,cancelled}';
+      v_users := v_legal;
+    when 'failed' then
+      v_legal := '{queued}';
+      v_users := v_legal;
+    else
+      v_legal := '{}';
+      v_users := '{}';
+  end case;
+
+  if new.status <> all (v_legal) then
+    raise exception using
+      errcode = 'LEO01',
+      message = format('a generation cannot go from %s to %s', old.status, new.status),
+      schema = tg_table_schema, table = tg_table_name, column = 'status';
+  end if;
+
+  if not v_is_service and new.status <> all (v_users) then
+    raise exception using
+      errcode = 'LEO02',
+      message = format('only a service may take a generation from %s to %s', old.status, new.status),
+      schema = tg_table_schema, table = tg_table_name, column = 'status';
+  end if;
+
+  if new.status = 'queued' and not v_is_service then
+    if old.status = 'failed' then
+      if old.retry_count >= 3 then
+        raise exception using
+          errcode = 'LEO03',
+          message = 'this generation has been retried 3 times already',
+          hint = 'Start a new one.',
+          schema = tg_table_schema, table = tg_table_name, column = 'status';
+      end if;
+      new.retry_count := old.retry_count + 1;
+    end if;
+    new.queue_at := now();
+  end if;
+
+  -- The fence: whoever held an earlier attempt finds no row from here on.
+  if new.status = 'generating' then
+    new.attempt := old.attempt + 1;
+  end if;
+
+  -- greatest(): after a fail-over the clock may be behind the one that wrote created_at.
+  new.completed_at := case
+    when new.status in ('completed', 'failed', 'cancelled') then greatest(now(), new.created_at)
+  end;
+
+  return new;
+end
+$$;
+
+comment on function private.tg_generation_requests__change_status() is
+  'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count and queue_at.';
+
+create trigger _100_change_status before update of status on public.generation_requests
+  for each row when (old.status is distinct from new.status)
+  execute function private.tg_generation_requests__change_status();
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop trigger _100_change_status on public.generation_requests;
+drop function private.tg_generation_requests__change_status();

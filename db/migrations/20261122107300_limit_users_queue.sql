@@ -1,0 +1,63 @@
+-- Contract: ceilings for users, who reach this table through the Data API: 100 iterations a generation, 20 generations
+-- in the queue, whether enqueued, resumed or retried. Services are not held to them; for them the trigger does not even
+-- fire, so the queue's hot path pays nothing.
+-- Counting is only safe when one user's enqueues wait for each other: an advisory lock of this transaction, per user.
+-- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.tg_generation_requests__limit_user()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if new.max_iterations > 100 then
+    raise exception using
+      errcode = 'LEO05',
+      message = 'a generation may take 100 iterations at most',
+      schema = tg_table_schema, table = tg_table_name, column = 'max_iterations';
+  end if;
+
+  perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
+
+  -- In a statement of its own, so that it sees what the transaction it waited for has committed.
+  if (
+    select count(*)
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.status = 'queued'
+  ) >= 20 then
+    raise exception using
+      errcode = 'LEO04',
+      message = '20 generations are queued already',
+      hint = 'Wait for one to start, or cancel one.',
+      schema = tg_table_schema, table = tg_table_name, column = 'status';
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.tg_generation_requests__limit_user() is
+  'Trigger: the ceilings for users. Raises LEO04, LEO05. Definer: it counts all of the user''s rows, whatever asks.';
+
+create trigger _200_limit_user before insert on public.generation_requests
+  for each row when (not pg_has_role(current_user, 'service_role', 'usage'))
+  execute function private.tg_generation_requests__limit_user();
+
+create trigger _200_limit_user_again before update of status on public.generation_requests
+  for each row when (
+    old.status is distinct from new.status and new.status = 'queued'
+    and not pg_has_role(current_user, 'service_role', 'usage')
+  )
+  execute function private.tg_generation_requests__limit_user();
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop trigger _200_limit_user_again on public.generation_requests;
+drop trigger _200_limit_user on public.generation_requests;
+drop function private.tg_generation_requests__limit_user();

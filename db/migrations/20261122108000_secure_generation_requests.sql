@@ -1,0 +1,44 @@
+-- Contract: who may do what with a generation. Users enqueue with their own columns, read their own rows and change
+-- nothing but the status, within the status machine.
+-- Not granted to users: status on insert (it is queued), priority, queue_at, attempt, retry_count, the results; DELETE,
+-- because a generation goes only with its app.
+-- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off, nothing granted to anyone but the owner.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+revoke all on public.generation_requests from public, anon, authenticated, service_role;
+grant
+  select,
+  insert (
+    user_id, app_id, prompt, initial_prompt, generation_type, mode, max_iterations, last_session_id, idempotency_key
+  ),
+  update (status)
+  on public.generation_requests to authenticated;
+grant select, insert, update, delete on public.generation_requests to service_role;
+
+revoke all on sequence public.generation_requests_id_seq from public, anon, authenticated, service_role;
+grant usage on sequence public.generation_requests_id_seq to authenticated, service_role;
+
+alter table public.generation_requests enable row level security;
+alter table public.generation_requests force row level security;
+
+create policy select_own on public.generation_requests for select to authenticated
+  using (user_id = (select auth.uid()));
+create policy insert_own on public.generation_requests for insert to authenticated
+  with check (user_id = (select auth.uid()) and status = 'queued');
+create policy update_own on public.generation_requests for update to authenticated
+  using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+create policy all_service on public.generation_requests for all to service_role using (true) with check (true);
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop policy all_service on public.generation_requests;
+drop policy update_own on public.generation_requests;
+drop policy insert_own on public.generation_requests;
+drop policy select_own on public.generation_requests;
+alter table public.generation_requests no force row level security;
+alter table public.generation_requests disable row level security;
+revoke all on sequence public.generation_requests_id_seq from authenticated, service_role;
+revoke all on public.generation_requests from authenticated, service_role;

@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import type { ClientConfig } from 'pg'
+import { Failure } from './failure.ts'
+
+/**
+ * A database that a script works on. One `DATABASE_URL` means three things to three tools: without `sslmode` dbmate
+ * insists on TLS while `pg` silently goes without, and `require` makes `pg` verify what dbmate does not. Here it means
+ * what it means to libpq, and each tool gets the form that makes it so.
+ */
+export interface Target {
+  /** For people: user, host and database, never the password. */
+  readonly label: string
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  /** Loopback or a Unix socket. Only such a database is ever reset or filled with samples. */
+  readonly isLocal: boolean
+  readonly sslMode: SslMode
+  /** The URL with an explicit `sslmode`, as dbmate's driver reads it. Carries the password: pass it by environment only. */
+  readonly dbmateUrl: string
+  /** Everything `new pg.Client()` needs, `ssl` included. */
+  readonly pg: Readonly<ClientConfig>
+}
+
+export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full'
+
+const form = 'postgres://user:password@host:5432/database?sslmode=verify-full'
+
+/** @throws Failure when the text is no PostgreSQL URL, or asks a remote host for no TLS. */
+export function parseDatabaseUrl(text: string): Target {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    throw new Failure('DATABASE_URL is not a PostgreSQL URL', `write it as ${form}`)
+  }
+  const host = url.searchParams.get('host') || decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1')
+  const database = decodeURIComponent(url.pathname.slice(1))
+  const user = decodeURIComponent(url.username)
+  if (!host) throw new Failure('DATABASE_URL names no host', `write it as ${form}`)
+  if (!database) throw new Failure('DATABASE_URL names no database', `write it as ${form}`)
+  if (!user) throw new Failure('DATABASE_URL names no user', `write it as ${form}`)
+
+  const isLocal = isLoopback(host)
+  const sslMode = readSslMode(url.searchParams.get('sslmode'), isLocal, host)
+  const rootCertificate = url.searchParams.get('sslrootcert') ?? undefined
+  const port = Number(url.port || url.searchParams.get('port') || 5432)
+  const password = decodeURIComponent(url.password)
+
+  const dbmateUrl = new URL(url)
+  dbmateUrl.protocol = 'postgres:'
+  dbmateUrl.searchParams.set('sslmode', sslMode)
+  // With a search_path in the URL dbmate would look for its own table there.
+  dbmateUrl.searchParams.delete('search_path')
+
+  return {
+    label: `${user}@${host}:${port}/${database}`,
+    host,
+    port,
+    database,
+    user,
+    isLocal,
+    sslMode,
+    dbmateUrl: dbmateUrl.href,
+    pg: {
+      host,
+      port,
+      database,
+      user,
+      ...(password === '' ? {} : { password }),
+      ssl: sslOptions(sslMode, rootCertificate),
+      connectionTimeoutMillis: 10_000,
+      application_name: 'leo-saas-schema',
+    },
+  }
+}
+
+/** The same server and login, another database. */
+export function withDatabase(target: Target, database: string): Target {
+  const url = new URL(target.dbmateUrl)
+  url.pathname = `/${encodeURIComponent(database)}`
+  return parseDatabaseUrl(url.href)
+}
+
+/** The database the user named, or `undefined`: then the embedded server is meant. */
+export function targetFromEnvironment(): Target | undefined {
+  const text = process.env['DATABASE_URL']
+  return text === undefined || text.trim() === '' ? undefined : parseDatabaseUrl(text.trim())
+}
+
+function readSslMode(text: string | null, isLocal: boolean, host: string): SslMode {
+  switch (text) {
+    case 'require':
+    case 'verify-ca':
+    case 'verify-full':
+      return text
+    case 'no-verify':
+      return 'require'
+    case null:
+    case 'disable':
+    case 'allow':
+    case 'prefer':
+      if (isLocal) return 'disable'
+      throw new Failure(
+        `${host} is not this machine and DATABASE_URL does not ask for TLS`,
+        'add ?sslmode=verify-full&sslrootcert=<file> (or at least ?sslmode=require)',
+      )
+    default:
+      throw new Failure(`sslmode=${text} is unknown`, 'use disable, require, verify-ca or verify-full')
+  }
+}
+
+function sslOptions(mode: SslMode, rootCertificate: string | undefined): NonNullable<ClientConfig['ssl']> {
+  if (mode === 'disable') return false
+  const ca = rootCertificate === undefined ? {} : { ca: readCertificate(rootCertificate) }
+  // As in libpq: `require` encrypts, and verifies the chain only when a root certificate is named.
+  if (mode === 'require' && rootCertificate === undefined) return { rejectUnauthorized: false }
+  if (mode === 'verify-full') return { ...ca, rejectUnauthorized: true }
+  return { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined }
+}
+
+function readCertificate(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new Failure(`the certificate file ${file} cannot be read`, 'correct sslrootcert in DATABASE_URL', { cause })
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('/') || /^127(\.\d{1,3}){3}$/.test(host)
+}

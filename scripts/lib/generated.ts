@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Target } from './database-url.ts'
+import { erDiagram, replaceSection } from './diagram.ts'
+import { fromRoot } from './paths.ts'
+import { dumpSchema } from './pg-dump.ts'
+
+/** A file that is written from a migrated database and never by hand. */
+export interface GeneratedFile {
+  /** The make target that writes it. */
+  readonly name: string
+  readonly path: string
+  readonly generate: (target: Target, current: string) => Promise<string>
+}
+
+export const generatedFiles: readonly GeneratedFile[] = [
+  { name: 'schema', path: 'db/schema.sql', generate: (target) => schemaFile(target) },
+  { name: 'types', path: 'types/db.ts', generate: (target) => typesFile(target) },
+  {
+    name: 'diagram',
+    path: 'README.md',
+    generate: async (target, readme) =>
+      replaceSection(readme, 'diagram', `\`\`\`mermaid\n${(await erDiagram(target)).trim()}\n\`\`\``),
+  },
+]
+
+const preamble = `-- Generated from db/migrations by \`make schema\`. Do not edit.
+--
+-- The whole schema with its grants, for an empty database that has Supabase's roles and the schema \`auth\`
+-- (db/supabase lays both on a plain PostgreSQL). Roles belong to the cluster and are in no dump:
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'leo_api') then
+    create role leo_api nologin noinherit;
+  end if;
+  if not exists (select from pg_catalog.pg_roles where rolname = 'leo_worker') then
+    create role leo_worker nologin inherit;
+  end if;
+end
+$$;
+grant authenticated to leo_api;
+grant service_role to leo_worker;
+
+`
+
+const schemaFile = async (target: Target): Promise<string> => preamble + (await dumpSchema(target))
+
+async function typesFile(target: Target): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'leo-types-'))
+  try {
+    const file = join(folder, 'db.ts')
+    await promisify(execFile)(
+      process.execPath,
+      [
+        fromRoot('node_modules', 'kysely-codegen', 'dist', 'cli', 'bin.js'),
+        ...['--config-file', fromRoot('.kysely-codegenrc.json'), '--out-file', file],
+      ],
+      { cwd: folder, env: { ...process.env, DATABASE_URL: target.dbmateUrl } },
+    )
+    return await readFile(file, 'utf8')
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+export const readCurrent = (file: GeneratedFile): Promise<string> => readFile(fromRoot(file.path), 'utf8').catch(() => '')

@@ -1,0 +1,56 @@
+import process from 'node:process'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { pgDump } from '@electric-sql/pglite-tools/pg_dump'
+
+/**
+ * The thread in which pg_dump runs. Compiled to WASM it can only be spoken to synchronously, so its socket is this
+ * thread's port: bytes go to the parent, which owns the real one, and the thread sleeps until the reply is there.
+ * It is also a thread because the WASM runtime writes to `process.exitCode`, which here ends with the thread.
+ */
+export interface DumpJob {
+  readonly args: readonly string[]
+  /** Counts the replies that the parent has posted. */
+  readonly replies: SharedArrayBuffer
+}
+
+/** Bytes for the server until pg_dump is done, then one result. */
+export type DumpMessage = Uint8Array | { readonly text: string } | { readonly error: string }
+
+if (!parentPort) throw new Error('this file is a worker')
+const port = parentPort
+const job = workerData as DumpJob
+const replies = new Int32Array(job.replies)
+let replied = 0
+
+const socket = {
+  execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData: (bytes: Uint8Array) => void }): void {
+    // A copy: `bytes` is a window on the WASM memory.
+    post(bytes.slice())
+    Atomics.wait(replies, 0, replied)
+    replied += 1
+    const reply = receiveMessageOnPort(port) as { message: Uint8Array }
+    onRawData(reply.message)
+  },
+  // What pgDump() asks a PGlite to do around the dump; this connection is never used again.
+  query: async () => ({ rows: [{ search_path: '' }] }),
+  exec: async () => [],
+}
+
+// Its name in its messages.
+process.argv[1] = 'pg_dump'
+try {
+  const file = await pgDump({ pg: socket as unknown as Parameters<typeof pgDump>[0]['pg'], args: [...job.args] })
+  post({ text: await file.text() })
+} catch (error) {
+  post({ error: ownWords(error instanceof Error ? error.message : String(error)) })
+}
+
+/** The WASM runtime runs the lines of stderr together and puts its own before them. */
+function ownWords(text: string): string {
+  const [, ...words] = text.split(/pg_dump: (?:error|detail|hint): /)
+  return words.join('; ') || text
+}
+
+function post(message: DumpMessage): void {
+  port.postMessage(message)
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Failure } from './failure.ts'
+
+/*
+ * A claim is a path that carries its owner's process id (`<prefix>-<pid>-<random>`), so that what a killed process left
+ * behind can be told from what is in use, with nothing to release.
+ */
+
+interface Claim {
+  readonly path: string
+  readonly pid: number
+  readonly isAlive: boolean
+}
+
+const own = new Set<string>()
+
+export function claim(prefix: string): string {
+  const path = `${prefix}-${process.pid}-${randomBytes(4).toString('hex')}`
+  own.add(path)
+  return path
+}
+
+/** The paths under `prefix` whose owner is gone. */
+export const orphans = (prefix: string): string[] =>
+  claims(prefix).flatMap(({ isAlive, path }) => (isAlive ? [] : [path]))
+
+/**
+ * Runs `body` while no other call with this prefix runs, in this process or another.
+ * A lock file is laid before the others are looked at, and taken back when one of them is in use: of two that come
+ * together at least one sees the other, and a file that a killed process left needs no breaking, only removing.
+ */
+export async function exclusively<T>(prefix: string, body: () => Promise<T>): Promise<T> {
+  const lock = claim(`${prefix}.lock`)
+  try {
+    for (const giveUp = Date.now() + 60_000; ; await sleep(20 + Math.random() * 40)) {
+      writeFileSync(lock, '')
+      const holder = claims(`${prefix}.lock`).find(({ isAlive, path }) => isAlive && path !== lock)
+      if (!holder) break
+      rmSync(lock)
+      if (Date.now() < giveUp) continue
+      throw new Failure(`process ${holder.pid} has locked ${prefix} for a minute`, `end it, or remove ${holder.path}`)
+    }
+    for (const path of orphans(`${prefix}.lock`)) rmSync(path, { force: true })
+    return await body()
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+/** What a process was started as, its arguments parted by spaces; empty when it is gone or a zombie. */
+export function commandLine(pid: number): string {
+  try {
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', `${pid}`], { encoding: 'utf8' })
+  } catch {
+    return ''
+  }
+}
+
+function claims(prefix: string): Claim[] {
+  const folder = dirname(prefix)
+  const start = `${basename(prefix)}-`
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(start) && /^\d+-[0-9a-f]{8}$/.test(name.slice(start.length)))
+    .map((name) => {
+      const path = join(folder, name)
+      const pid = Number.parseInt(name.slice(start.length), 10)
+      // Our own id may have been another's before, in an earlier container.
+      return { path, pid, isAlive: pid === process.pid ? own.has(path) : commandLine(pid) !== '' }
+    })
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import type pg from 'pg'
+import { withClient } from './connect.ts'
+import { withDatabase } from './database-url.ts'
+import type { Target } from './database-url.ts'
+import { Failure } from './failure.ts'
+import { fromRoot } from './paths.ts'
+
+/** What a Supabase project of that age grants by default to the API roles. */
+export type DefaultPrivileges = 'until_2026' | 'since_2026'
+
+/**
+ * An empty database as hosted Supabase hands it out, owned by the non-superuser `postgres`, on a cluster of ours.
+ * Looks before each step, so an interrupted run is taken up where it stopped. The roles that log in get the password
+ * of `admin`, who must be a superuser.
+ */
+export async function createSupabaseDatabase(
+  admin: Target,
+  name: string,
+  privileges: DefaultPrivileges = 'since_2026',
+): Promise<void> {
+  await withClient(admin, async (client) => {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)} owner postgres`)
+  })
+  await withClient(withDatabase(admin, name), async (client) => {
+    const { rows } = await client.query<{ laid: boolean }>(`select to_regnamespace('auth') is not null as laid`)
+    if (!rows[0]?.laid) await layAuth(client, privileges)
+  })
+}
+
+/** Gives the cluster Supabase's roles, and those that log in the password of `admin`. Harmless to repeat. */
+export async function createSupabaseRoles(admin: Target): Promise<void> {
+  await withClient(admin, async (client) => {
+    await layRoles(client)
+    for (const role of ['postgres', 'authenticator', 'supabase_auth_admin']) {
+      await client.query(`alter role ${role} password ${client.escapeLiteral(String(admin.pg.password))}`)
+    }
+  })
+}
+
+/**
+ * Sees to it that what the migrations lean on is there: on a hosted Supabase it is, on a plain local PostgreSQL the
+ * stand-in is laid.
+ *
+ * @returns whether anything had to be laid.
+ */
+export async function ensureSupabase(client: pg.Client, target: Target): Promise<boolean> {
+  const { rows } = await client.query<{ has_auth: boolean; is_superuser: boolean }>(
+    `select to_regclass('auth.users') is not null as has_auth,
+            (select rolsuper from pg_roles where rolname = current_user) as is_superuser`,
+  )
+  const found = rows[0]
+  if (found?.has_auth) return false
+  if (!target.isLocal) {
+    throw new Failure(
+      `${target.label} has no table auth.users, so it is not a Supabase database`,
+      'check DATABASE_URL; the stand-in for Supabase is laid on local databases only',
+    )
+  }
+  if (!found?.is_superuser) {
+    throw new Failure(
+      `${target.label} has no table auth.users, and ${target.user} may not lay the stand-in for Supabase`,
+      'name a superuser in DATABASE_URL, or unset it to use the embedded server',
+    )
+  }
+  await layRoles(client)
+  await layAuth(client, 'since_2026')
+  return true
+}
+
+const layRoles = async (client: pg.Client): Promise<unknown> => client.query(await standIn('roles.sql'))
+
+/** One simple query, so one transaction: all or nothing. */
+const layAuth = async (client: pg.Client, privileges: DefaultPrivileges): Promise<unknown> =>
+  client.query(`${await standIn('auth.sql')}\n${await standIn(`default_privileges_${privileges}.sql`)}`)
+
+const standIn = (file: string): Promise<string> => readFile(fromRoot('db', 'supabase', file), 'utf8')

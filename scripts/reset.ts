@@ -1,0 +1,34 @@
+import process from 'node:process'
+import { withClient } from './lib/connect.ts'
+import { targetFromEnvironment } from './lib/database-url.ts'
+import { Failure, main } from './lib/failure.ts'
+import { devFolder, removeDevServer } from './lib/server.ts'
+
+await main(async () => {
+  const named = targetFromEnvironment()
+  if (!named) {
+    const folder = devFolder()
+    await removeDevServer()
+    process.stdout.write(`removed ${folder}; make up starts afresh\n`)
+    return
+  }
+  if (!named.isLocal) {
+    throw new Failure(
+      `reset refuses to touch ${named.label}: it is not on this machine`,
+      'unset DATABASE_URL to reset the embedded server',
+    )
+  }
+  if (process.env['CONFIRM'] !== named.database) {
+    throw new Failure(
+      `reset would drop the schemas public, private and dbmate of ${named.label} with everything in them`,
+      `say so: make reset CONFIRM=${named.database}`,
+    )
+  }
+  await withClient(named, (client) =>
+    client.query(`
+      drop schema if exists dbmate, private, public cascade;
+      create schema public authorization pg_database_owner;
+      grant usage on schema public to public, anon, authenticated, service_role`),
+  )
+  process.stdout.write(`emptied ${named.label}; make up fills it again\n`)
+})

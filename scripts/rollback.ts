@@ -1,0 +1,14 @@
+import process from 'node:process'
+import { Failure, main } from './lib/failure.ts'
+import { fileName } from './lib/migrations.ts'
+import { rollback } from './lib/migrator.ts'
+import { resolveTarget } from './lib/target.ts'
+
+await main(async () => {
+  const target = await resolveTarget()
+  if (!target.isLocal && process.env['CONFIRM'] !== target.database) {
+    throw new Failure(`${target.label} is not on this machine`, `if you mean it: make rollback CONFIRM=${target.database}`)
+  }
+  const undone = await rollback(target, { say: console.log })
+  console.log(`${target.label}: ${undone ? `${fileName(undone)} is undone` : 'nothing to undo'}`)
+})

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { withClient } from './lib/connect.ts'
+import { parseDatabaseUrl } from './lib/database-url.ts'
+import type { Target } from './lib/database-url.ts'
+import { Failure, main } from './lib/failure.ts'
+import { fromRoot } from './lib/paths.ts'
+import { seconds, step } from './lib/progress.ts'
+import { startTestServer, superuser } from './lib/server.ts'
+import { prepareCluster, template } from '../test/fixtures/server.ts'
+
+/**
+ * Runs the compiled tests against a throw-away server with a migrated template database.
+ * Arguments are passed on to tap: file names, `--reporter`, `-t`.
+ */
+await main(async () => {
+  const started = performance.now()
+  const native = process.env['TEST_POSTGRES_NATIVE']
+  const server = await step(
+    'starting a test server',
+    () => startTestServer(native ? { native } : {}),
+    (server) => `PostgreSQL ${server.major} for the tests`,
+  )
+  const stop = (): void => undefined
+  // tap gets Ctrl-C too and ends; the server is stopped below.
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+  try {
+    const admin = parseDatabaseUrl(server.url('postgres', superuser))
+    await step('migrating the template database', () => prepareCluster(admin))
+    const clone = await measureClone(admin)
+    const code = await tap(process.argv.slice(2), server.url('postgres', superuser))
+    process.stdout.write(`\ntests took ${seconds(performance.now() - started)}; a test database takes ${clone.toFixed(0)} ms alone\n`)
+    return code
+  } finally {
+    await server.stop()
+  }
+})
+
+async function measureClone(admin: Target): Promise<number> {
+  return withClient(admin, async (client) => {
+    const before = performance.now()
+    await client.query(`create database clone_measured template ${template} owner postgres`)
+    const took = performance.now() - before
+    await client.query('drop database clone_measured')
+    return took
+  })
+}
+
+/** On a terminal tap draws its own progress; elsewhere failures and the sum are enough. */
+function tap(args: readonly string[], serverUrl: string): Promise<number> {
+  const reporter = process.stdout.isTTY ? [] : ['--reporter=tap']
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [fromRoot('node_modules', 'tap', 'dist', 'esm', 'run.mjs'), ...reporter, ...args], {
+      cwd: fromRoot(),
+      stdio: 'inherit',
+      env: { ...process.env, TEST_SERVER_URL: serverUrl },
+    })
+    child.on('error', (cause) => reject(new Failure('tap did not start', 'run `npm ci`', { cause })))
+    child.on('close', (code, signal) => resolve(signal ? 1 : (code ?? 1)))
+  })
+}

@@ -1,0 +1,16 @@
+import type { Insertable, Selectable, Updateable } from 'kysely'
+import type { DB } from './db.ts'
+
+export type { DB, GenerationMode, GenerationStatus, GenerationType, Json, SnapshotType } from './db.ts'
+
+/** A table of this schema, by name. */
+export type Table = keyof DB
+
+/** A row as it is read: `Row<'apps'>`. */
+export type Row<T extends Table> = Selectable<DB[T]>
+
+/** A row to insert: what has a default, or is filled by a trigger, may be left out. */
+export type New<T extends Table> = Insertable<DB[T]>
+
+/** Changes to a row. */
+export type Patch<T extends Table> = Updateable<DB[T]>
