@@ -59,10 +59,11 @@ check: $(installed) ## Fail on stale generated files, type errors, squawk and Su
 build: $(installed) ## Compile the package into dist/
 	@rm -rf dist && node_modules/.bin/tsc -p tsconfig.build.json
 
+majors ?= 15 16 17 18
 .PHONY: test-matrix
-test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15, 16, 17 and 18 (some: make test-matrix majors="15 17")
+test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: make test-matrix majors="15 18")
 	@node_modules/.bin/tsc -p .
-	@$(run) scripts/test-matrix.ts $(majors)
+	@set -e; for major in $(majors); do $(run) scripts/test.ts --major=$$major; done
 
 .PHONY: test-full
 test-full: test-matrix ## Run everything, the long proofs too

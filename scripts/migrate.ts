@@ -8,6 +8,6 @@ await main(async () => {
   const target = await resolveTarget()
   const started = performance.now()
   const { applied } = await migrate(target, { say: console.log })
-  const took = seconds(performance.now() - started)
-  console.log(applied.length === 0 ? `${target.label}: nothing to apply` : `${target.label}: ${applied.length} applied (${took})`)
+  const result = applied.length === 0 ? 'nothing to apply' : `${applied.length} applied`
+  console.log(`${target.label}: ${result} (${seconds(performance.now() - started)})`)
 })

@@ -7,7 +7,10 @@ import { resolveTarget } from './lib/target.ts'
 await main(async () => {
   const target = await resolveTarget()
   if (!target.isLocal && process.env['CONFIRM'] !== target.database) {
-    throw new Failure(`${target.label} is not on this machine`, `if you mean it: make rollback CONFIRM=${target.database}`)
+    throw new Failure(
+      `${target.label} is not on this machine`,
+      `if you mean it, run make rollback CONFIRM=${target.database}`,
+    )
   }
   const undone = await rollback(target, { say: console.log })
   console.log(`${target.label}: ${undone ? `${fileName(undone)} is undone` : 'nothing to undo'}`)

@@ -10,8 +10,8 @@ await main(async () => {
 
   const count = (state: MigrationStatus['state']) => found.filter((row) => row.state === state).length
   const states = ['applied', 'pending', 'edited', 'missing', 'out of order'] as const
-  const summary = states.filter((state) => state === 'applied' || count(state) > 0).map((state) => `${count(state)} ${state}`)
-  console.log(`${target.label}: ${summary.join(', ')}`)
+  const shown = states.filter((state) => state === 'applied' || count(state) > 0)
+  console.log(`${target.label}: ${shown.map((state) => `${count(state)} ${state}`).join(', ')}`)
 
   if (count('edited') + count('missing') + count('out of order') > 0) return 1
   return count('pending') > 0 ? 3 : 0

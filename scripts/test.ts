@@ -7,30 +7,36 @@ import type { Target } from './lib/database-url.ts'
 import { Failure, main } from './lib/failure.ts'
 import { fromRoot } from './lib/paths.ts'
 import { seconds, step } from './lib/progress.ts'
+import { packagedNative } from './lib/server-binaries.ts'
 import { startTestServer, superuser } from './lib/server.ts'
 import { prepareCluster, template } from '../test/fixtures/server.ts'
 
 /**
  * Runs the compiled tests against a throw-away server with a migrated template database.
- * Arguments are passed on to tap: file names, `--reporter`, `-t`.
+ * `--major=15` takes another PostgreSQL, installed by `make test-matrix`. All other arguments go to tap: file names,
+ * `--reporter`, `-t`.
  */
 await main(async () => {
   const started = performance.now()
-  const native = process.env['TEST_POSTGRES_NATIVE']
+  const args = process.argv.slice(2)
+  const major = args.find((arg) => arg.startsWith('--major='))?.slice('--major='.length)
+  const native = major === undefined || major === '17' ? undefined : packagedNative(`postgres-${major}`, fromRoot('scripts/matrix/package.json'))
   const server = await step(
     'starting a test server',
-    () => startTestServer(native ? { native } : {}),
+    () => startTestServer(native === undefined ? {} : { native }),
     (server) => `PostgreSQL ${server.major} for the tests`,
   )
-  const stop = (): void => undefined
-  // tap gets Ctrl-C too and ends; the server is stopped below.
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  // tap gets Ctrl-C too, and ends; then the server is stopped below.
+  process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined)
   try {
     const admin = parseDatabaseUrl(server.url('postgres', superuser))
     await step('migrating the template database', () => prepareCluster(admin))
     const clone = await measureClone(admin)
-    const code = await tap(process.argv.slice(2), server.url('postgres', superuser))
-    process.stdout.write(`\ntests took ${seconds(performance.now() - started)}; a test database takes ${clone.toFixed(0)} ms alone\n`)
+    const code = await tap(args.filter((arg) => !arg.startsWith('--major=')), server.url('postgres', superuser))
+    process.stdout.write(
+      `\ntests on PostgreSQL ${server.major} took ${seconds(performance.now() - started)}; ` +
+        `a test database takes ${clone.toFixed(0)} ms alone\n`,
+    )
     return code
   } finally {
     await server.stop()

@@ -9,8 +9,9 @@ const world = await makeWorld(db)
 const expected = expectedMatrix(world)
 
 /** The cells that differ, as `cell: expected → observed`; a cell that only one side has counts too. */
-function differences(observed: Matrix): string[] {
+function differences(observed: Matrix, table = ''): string[] {
   return [...new Set([...expected.keys(), ...observed.keys()])]
+    .filter((cell) => cell.includes(table))
     .filter((cell) => expected.get(cell) !== observed.get(cell))
     .map((cell) => `${cell}: ${expected.get(cell) ?? 'not in the table'} → ${observed.get(cell) ?? 'not in the database'}`)
     .sort()
@@ -96,7 +97,7 @@ for (const { title, table, change, cell } of violations) {
     const broken = await createTestDatabase(t)
     const brokenWorld = await makeWorld(broken)
     await broken.owner.query(change)
-    const found = differences(await observedMatrix(broken, brokenWorld, table))
-    t.ok(found.includes(cell), found.slice(0, 20).join('\n'))
+    const found = differences(await observedMatrix(broken, brokenWorld, table), table)
+    t.ok(found.includes(cell), cell, { found })
   })
 }

@@ -1,9 +1,9 @@
 -- Contract: the target of the children's foreign keys, and what pages through one user's generations.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
--- Undo: drops the index.
+-- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 
 -- migrate:up transaction:false
 create unique index concurrently generation_requests_user_id_id_key on public.generation_requests (user_id, id);
 
 -- migrate:down transaction:false
-drop index concurrently public.generation_requests_user_id_id_key;
+drop index concurrently if exists public.generation_requests_user_id_id_key;

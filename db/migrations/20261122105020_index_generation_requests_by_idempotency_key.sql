@@ -1,10 +1,10 @@
 -- Contract: one generation per user and idempotency key. Partial, since most rows have none.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
--- Undo: drops the index.
+-- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 
 -- migrate:up transaction:false
 create unique index concurrently generation_requests_user_id_idempotency_key_key on public.generation_requests (user_id, idempotency_key)
   where idempotency_key is not null;
 
 -- migrate:down transaction:false
-drop index concurrently public.generation_requests_user_id_idempotency_key_key;
+drop index concurrently if exists public.generation_requests_user_id_idempotency_key_key;

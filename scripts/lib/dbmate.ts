@@ -27,9 +27,9 @@ export interface DbmateError {
 /**
  * Runs `dbmate migrate` (never `up`, which creates a database out of a typo) or `dbmate rollback`.
  *
- * The binary itself, not `node_modules/.bin/dbmate`: that is a Node script which reports a killed dbmate as success, and
- * whose own death leaves dbmate running. Its output goes through a pipe, so that an orphan dies (SIGPIPE) where it would
- * announce the next file: a killed run never starts another migration.
+ * The binary itself, not `node_modules/.bin/dbmate`: that is a Node script which reports a killed dbmate as success and
+ * whose own death leaves dbmate running. Its output is read here, so that an orphan dies (SIGPIPE) as it announces the
+ * next file: a killed run never starts another migration.
  */
 export async function runDbmate(command: 'migrate' | 'rollback', run: DbmateRun): Promise<DbmateError | undefined> {
   const flags = ['--env-file', '.dbmate.env', '--migrations-dir', run.folder, command]
@@ -68,7 +68,7 @@ function binary(): string {
   }
 }
 
-/** Nothing of the user's shell may change what dbmate does; only what finds a password or a certificate gets through. */
+/** Nothing of the user's shell may change what dbmate does; only what finds a password or certificate gets through. */
 function environment(url: string): NodeJS.ProcessEnv {
   const kept = ['HOME', 'PGPASSWORD', 'PGPASSFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR']
   const entries = kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))
@@ -77,9 +77,8 @@ function environment(url: string): NodeJS.ProcessEnv {
 
 /** `Error: line: 4, column: 1, position: 41: pq: syntax error at or near "selct" at position 4:1 (42601)` */
 function parseError(text: string): Omit<DbmateError, 'file'> {
-  const [, line, message, sqlState] =
-    /^(?:Error: )?(?:line: (\d+), column: \d+, position: \d+: )?(?:pq: )?(.*?)(?: at position \d+:\d+)?(?: \(([0-9A-Z]{5})\))?$/s.exec(
-      text,
-    ) ?? []
-  return { message: message ?? text, sqlState, line: line === undefined ? undefined : Number(line) }
+  const [, line, rest = text] =
+    /^(?:Error: )?(?:line: (\d+), column: \d+, position: \d+: )?(?:pq: )?(.*)$/s.exec(text) ?? []
+  const [, message = rest, sqlState] = /^(.*?)(?: at position \d+:\d+)? \(([0-9A-Z]{5})\)$/s.exec(rest) ?? []
+  return { message, sqlState, line: line === undefined ? undefined : Number(line) }
 }

@@ -51,7 +51,11 @@ const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
  * @throws Failure when the lock is not to be had, and when the run is interrupted or the lock lost: dbmate is killed,
  * its session in the server ended, and the message says where the database stands.
  */
-export function exclusively<T>(target: Target, options: RunOptions, body: (run: Run) => Promise<T>): Promise<T> {
+export async function exclusively<T>(
+  target: Target,
+  options: RunOptions,
+  body: (run: Run) => Promise<T>,
+): Promise<T> {
   if (target.port === 6543) throw poolerFailure(target)
   return withClient(target, (lock) =>
     withClient(target, (client) => orFailure(target, () => locked(target, options, lock, client, body))),
@@ -119,7 +123,7 @@ export async function orFailure<T>(target: Target, work: () => Promise<T>): Prom
       throw new Failure(`${target.label}: ${error.message} (${error.code})`, remedy, { cause: error })
     }
     if (/^Connection terminated|not queryable/.test(error.message) || 'syscall' in error) {
-      throw new Failure(`the connection to ${target.label} broke`, 'see to the server, then run it again', { cause: error })
+      throw new Failure(`${target.label}: the connection broke`, 'see to the server and run it again', { cause: error })
     }
     throw error
   }
@@ -234,7 +238,8 @@ async function leftSession(client: pg.Client): Promise<Obstacle | undefined> {
 async function endSessions(client: pg.Client, name: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const { rows } = await client.query(
-      'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where application_name = $1 and datname = current_database()`,
       [name],
     )
     if (rows.length === 0) return

@@ -41,7 +41,7 @@ export const fileName = (migration: Migration): string => basename(migration.fil
 
 /**
  * All migrations of a folder, by version.
- * @throws Failure when a file could be skipped, half applied or half undone by dbmate without a word: see `readMigration`.
+ * @throws Failure when dbmate could skip, half apply or half undo a file without a word.
  */
 export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
   const names = (await list(folder)).filter((name) => !name.startsWith('.') && !name.endsWith('.md')).sort()
@@ -66,7 +66,10 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
  */
 export async function createMigration(name: string, folder = migrationsFolder, now = new Date()): Promise<string> {
   if (!namePattern.test(name)) {
-    throw new Failure(`"${name}" is no name for a migration`, 'write <verb>_<object> in lower case: make new name=create_widgets')
+    throw new Failure(
+      `"${name}" is no name for a migration`,
+      'write <verb>_<object> in lower case: make new name=create_widgets',
+    )
   }
   const others = (await list(folder)).filter((other) => /^\d{14}_.+\.sql$/.test(other)).sort()
   const same = others.find((other) => other.slice(15) === `${name}.sql`)
@@ -92,7 +95,7 @@ set local lock_timeout = '3s';
 -- migrate:down
 do $$
 begin
-  raise exception 'the down section of ${name} is not written';
+  raise exception using errcode = 'LEO08', message = 'the down section of ${name} is not written';
 end
 $$;
 `
@@ -110,12 +113,14 @@ async function readMigration(file: string): Promise<Migration> {
   const upStatements = await statements(file, up)
   const downStatements = await statements(file, down)
 
-  if (upStatements.length === 0) throw refusal(file, 'has nothing under `-- migrate:up`', 'write it, or delete the file')
+  if (upStatements.length === 0) {
+    throw refusal(file, 'has nothing under `-- migrate:up`', 'write it, or delete the file')
+  }
   if (downStatements.length === 0) {
     throw refusal(
       file,
       'has nothing under `-- migrate:down`',
-      'a rollback would forget the migration and leave its objects: undo them there, or raise an exception that says why not',
+      'a rollback would forget it and leave its objects: undo them there, or raise an exception that says why not',
     )
   }
   checkRepeatable(file, up.transaction, upStatements)
@@ -179,7 +184,11 @@ function split(file: string, source: string): { up: Section; down: Section } {
     )
   }
   if (lines.slice(0, up.line - 1).some((line) => !/^\s*(--.*)?$/.test(line))) {
-    throw refusal(file, 'has more than `--` lines above `-- migrate:up`', 'move statements below it, make `/* */` lines `--`')
+    throw refusal(
+      file,
+      'has more than `--` lines above `-- migrate:up`',
+      'move statements below it, and write comments with `--`',
+    )
   }
   return { up, down }
 }
@@ -191,7 +200,8 @@ async function statements(file: string, { line, sql }: Section): Promise<RawStmt
   } catch (error) {
     if (!hasSqlDetails(error)) throw error
     const above = sql.slice(0, error.sqlDetails?.cursorPosition).split('\n').length
-    throw new Failure(`${basename(file)}:${line + above}: ${error.message}`, 'correct it; nothing was run', { cause: error })
+    const place = `${basename(file)}:${line + above}`
+    throw new Failure(`${place}: ${error.message}`, 'correct it; nothing was run', { cause: error })
   }
 }
 
@@ -217,6 +227,13 @@ function checkRepeatable(file: string, transaction: boolean, section: RawStmt[])
         'remove it: a run that is killed before it has recorded the file would do it twice',
       )
     }
+    if (!transaction && 'DropStmt' in stmt && !stmt.DropStmt.missing_ok) {
+      throw refusal(
+        file,
+        'drops without `if exists` under `transaction:false`',
+        'add it: a run that is killed before it has recorded the file would fail ever after',
+      )
+    }
     if ('TransactionStmt' in stmt) {
       throw refusal(file, 'begins or ends a transaction', 'leave that to dbmate, or split the file')
     }
@@ -226,7 +243,7 @@ function checkRepeatable(file: string, transaction: boolean, section: RawStmt[])
   }
 }
 
-/** What has to run outside a transaction: indexes (a second try drops the first one's), and code that commits by itself. */
+/** What has to run outside a transaction: indexes (the next run drops what is left) and code that commits itself. */
 function isRepeatable(stmt: Node): boolean {
   if ('IndexStmt' in stmt) return stmt.IndexStmt.concurrent === true && stmt.IndexStmt.idxname !== undefined
   if ('DropStmt' in stmt) return stmt.DropStmt.concurrent === true
@@ -243,4 +260,5 @@ function concurrentIndex(section: RawStmt[]): ConcurrentIndex | undefined {
   return undefined
 }
 
-const refusal = (file: string, what: string, remedy: string): Failure => new Failure(`${basename(file)} ${what}`, remedy)
+const refusal = (file: string, what: string, remedy: string): Failure =>
+  new Failure(`${basename(file)} ${what}`, remedy)

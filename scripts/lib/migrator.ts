@@ -107,16 +107,18 @@ async function compare(client: pg.Client, migrations: Migration[]): Promise<Migr
     return (recorded.get(version)?.checksum ?? checksum) === checksum ? 'applied' : 'edited'
   }
   const known = new Set(migrations.map(({ version }) => version))
-  const missing = [...applied].filter((version) => !known.has(version))
+  const missing = [...applied]
+    .filter((version) => !known.has(version))
+    .map((version) => ({ version, name: recorded.get(version)?.name ?? 'unknown', state: 'missing' as const }))
   return [
     ...migrations.map((migration) => ({ version: migration.version, name: migration.name, state: stateOf(migration) })),
-    ...missing.map((version) => ({ version, name: recorded.get(version)?.name ?? 'unknown', state: 'missing' as const })),
+    ...missing,
   ].sort((a, b) => (a.version < b.version ? -1 : 1))
 }
 
 const remedies = {
   edited: 'restore it (`git checkout -- db/migrations`) and put the change in a new migration (`make new name=…`)',
-  missing: 'bring its file back (`git checkout -- db/migrations`), or `git pull`: the database may be ahead of this clone',
+  missing: 'bring it back (`git checkout -- db/migrations`), or `git pull`: the database may be ahead of this clone',
   'out of order': 'give it a newer timestamp: `make new name=…` makes a file to move it into',
 }
 
@@ -153,7 +155,6 @@ async function makeChecksumTable(client: pg.Client): Promise<void> {
   // `create schema if not exists` wants the privilege to create one even where it exists.
   const { rows } = await client.query(`select from pg_namespace where nspname = 'dbmate'`)
   await client.query(`
-    begin;
     ${rows.length === 0 ? 'create schema dbmate;' : ''}
     revoke all on schema dbmate from public;
     create table dbmate.migration_checksums (
@@ -165,8 +166,7 @@ async function makeChecksumTable(client: pg.Client): Promise<void> {
     );
     revoke all on dbmate.migration_checksums from public;
     comment on table dbmate.migration_checksums is
-      'SHA-256 of each migration''s file, written before it runs; one that is not in schema_migrations means nothing.';
-    commit
+      'SHA-256 of each migration''s file, written before it runs; one that is not in schema_migrations means nothing.'
   `)
 }
 
@@ -236,19 +236,21 @@ async function dropLeftover({ client, say, wait }: Run, migration: Migration, in
   const found = await findIndex(client, index)
   if (!found) return
   if (!found.is_on_table) {
+    const other = found.on === null ? 'no index' : `an index on ${found.on}`
     throw new Failure(
-      `${fileName(migration)} builds ${index.name} on ${index.table}, but ${found.name} is ${found.on === null ? 'no index' : `an index on ${found.on}`}`,
+      `${fileName(migration)} builds ${index.name} on ${index.table}, but ${found.name} is ${other}`,
       'rename one of the two',
     )
   }
-  say(`dropping ${found.is_valid ? 'valid' : 'invalid'} index ${found.name}, which no migration recorded: it is built again`)
+  const state = found.is_valid ? 'valid' : 'invalid'
+  say(`dropping the ${state} index ${found.name}, which no migration recorded: it is built again`)
   await client.query(`drop index concurrently ${found.name}`)
 }
 
 const tries = 5
 const lockStates = ['55P03', '40P01']
 
-/** Waits before the next try of a file that lost a lock (longer each time, never in step with others), or returns false. */
+/** Waits before another try of a file that got no lock, longer each time and never in step with others; or says no. */
 function retries({ say, signal }: Run): (error: DbmateError) => Promise<boolean> {
   let file: string | undefined
   let tried = 0
@@ -267,20 +269,25 @@ function retries({ say, signal }: Run): (error: DbmateError) => Promise<boolean>
 async function explain(run: Run, error: DbmateError, wanted: Migration[], pending: Migration[]): Promise<Failure> {
   const failed = wanted.find((migration) => fileName(migration) === error.file)
   const found = failed?.concurrentIndex && (await findIndex(run.client, failed.concurrentIndex))
-  const last = wanted[wanted.length - pending.length - 1]
+  const done = wanted.slice(0, wanted.length - pending.length)
+  const last = done.at(-1)
   const what = [
     failed ? `${place(failed, 'up', error)}: ${reason(error)}` : reason(error),
-    ...(found && found.is_on_table && !found.is_valid ? [`it left the invalid index ${found.name}, which the next run drops`] : []),
-    last ? `${wanted.length - pending.length} applied before it, up to ${fileName(last)}` : 'this run applied none before it',
-  ]
+    found?.is_on_table && !found.is_valid && `it left the invalid index ${found.name}, which the next run drops`,
+    last ? `${done.length} applied before it, up to ${fileName(last)}` : 'this run applied none before it',
+  ].filter((part) => part)
   const remedy = lockStates.includes(error.sqlState ?? '') ? 'end what holds the lock (`make doctor`)' : 'see to that'
   return new Failure(what.join('; '), `${remedy} and run \`make migrate\` again: it continues there`)
 }
 
 const unrecorded = (): Failure =>
-  new Failure('dbmate ended well but changed nothing', 'DBMATE_MIGRATIONS_TABLE in .dbmate.env must be dbmate.schema_migrations')
+  new Failure(
+    'dbmate ended well but changed nothing',
+    'DBMATE_MIGRATIONS_TABLE in .dbmate.env must be dbmate.schema_migrations',
+  )
 
 const place = (migration: Migration, section: 'up' | 'down', { line }: DbmateError): string =>
   fileName(migration) + (line === undefined ? '' : `:${directiveLine(migration, section) + line - 1}`)
 
-const reason = ({ message, sqlState }: DbmateError): string => message + (sqlState === undefined ? '' : ` (${sqlState})`)
+const reason = ({ message, sqlState }: DbmateError): string =>
+  message + (sqlState === undefined ? '' : ` (${sqlState})`)

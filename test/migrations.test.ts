@@ -1,0 +1,115 @@
+import t from 'tap'
+import { migrate, rollback } from '../scripts/lib/migrator.ts'
+import { readMigrations } from '../scripts/lib/migrations.ts'
+import { dumpSchema } from '../scripts/lib/pg-dump.ts'
+import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
+import type { TestDatabase } from './fixtures/database.ts'
+import { insertApp, insertRequest, insertSecret, insertSnapshot } from './fixtures/rows.ts'
+
+const migrations = await readMigrations()
+const template = await createTestDatabase(t)
+const whole = await dumpSchema(template.target)
+
+/** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
+const obstacles: Readonly<Record<string, string>> = {
+  create_generation_leases: 'delete from private.generation_leases',
+  add_queue_columns: 'update generation_requests set idempotency_key = null',
+  add_github_commit: 'update generation_requests set github_commit = null',
+  create_user_secrets: 'delete from user_secrets',
+  create_deployment_config: 'delete from deployment_config',
+  create_apps: 'delete from apps',
+  create_current_tables: 'truncate iteration_snapshots, generation_requests',
+}
+
+t.test('down refuses while there is something to lose; emptied, all go down, and one by one up to the same schema', async (t) => {
+  const db = await createTestDatabase(t)
+  await fill(db)
+  for (const migration of migrations.toReversed()) {
+    const obstacle = obstacles[migration.name]
+    if (obstacle) {
+      const before = await ourObjects(db)
+      await t.rejects(rollback(db.target), { name: 'Failure', message: /LEO08/ }, `${migration.name} refuses`)
+      t.strictSame(await ourObjects(db), before, 'and leaves the schema as it was')
+      await db.owner.query(obstacle)
+    }
+    t.equal((await rollback(db.target))?.version, migration.version)
+  }
+  t.strictSame(await ourObjects(db), [], 'nothing is left')
+
+  for (const { version } of migrations) {
+    t.equal((await migrate(db.target, { upTo: version })).applied.length, 1)
+  }
+  t.equal(await dumpSchema(db.target), whole)
+})
+
+t.test('a project whose defaults grant everything ends with the same schema and the same access', async (t) => {
+  const old = await createEmptyDatabase(t, 'until_2026')
+  await old.owner.query('create table canary (id int)')
+  const granted = await old.owner.query(`select has_table_privilege('anon', 'canary', 'insert') as by_default`)
+  t.strictSame(granted.rows, [{ by_default: true }], 'the defaults are the old ones')
+  await old.owner.query('drop table canary')
+
+  await migrate(old.target)
+  t.equal(await dumpSchema(old.target), whole)
+  t.strictSame(await accessLists(old), await accessLists(template))
+})
+
+t.test('the migrating role is no superuser and may create nothing in auth', async (t) => {
+  const { rows } = await template.owner.query(
+    `select current_user::text as role, rolsuper as super, has_schema_privilege('auth', 'create') as creates
+     from pg_roles where rolname = current_user`,
+  )
+  t.strictSame(rows, [{ role: 'postgres', super: false, creates: false }])
+})
+
+async function fill(db: TestDatabase): Promise<void> {
+  const userId = await db.signUp()
+  const requestId = await insertRequest(db.owner, userId, await insertApp(db.owner, userId), {
+    github_commit: 'a'.repeat(40),
+    idempotency_key: 'once',
+  })
+  await insertSnapshot(db.owner, userId, requestId)
+  await insertSecret(db.owner, userId)
+  await db.owner.query(`insert into deployment_config (key, value) values ('region', 'ams')`)
+  await db.owner.query(
+    `insert into private.generation_leases (user_id, generation_request_id, attempt, worker, expires_at)
+     values ($1, $2, 1, 'w', now())`,
+    [userId, requestId],
+  )
+}
+
+async function ourObjects(db: TestDatabase): Promise<string[]> {
+  const { rows } = await db.owner.query<{ object: string }>(`
+    select oid::regclass::text as object from pg_class where relnamespace::regnamespace::text in ('public', 'private')
+    union all
+    select format('%s.%s', attrelid::regclass, attname) from pg_attribute join pg_class c on c.oid = attrelid
+    where relnamespace::regnamespace::text in ('public', 'private') and attnum > 0 and not attisdropped
+    union all
+    select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text in ('public', 'private')
+    union all
+    select oid::regtype::text from pg_type where typnamespace::regnamespace::text in ('public', 'private')
+    union all
+    select nspname from pg_namespace where nspname = 'private'`)
+  return rows.map((row) => row.object)
+}
+
+/** Every access list of the schema, entry by entry: what the dump says in its own words, said by the catalog. */
+async function accessLists(db: TestDatabase): Promise<unknown[]> {
+  const { rows } = await db.owner.query(`
+    select object, coalesce(nullif(grantee, 0)::regrole::text, 'public') as grantee, privilege_type
+    from (
+      select oid::regclass::text, relacl from pg_class where relnamespace::regnamespace::text in ('public', 'private')
+      union all
+      select format('%s.%s', attrelid::regclass, attname), attacl
+      from pg_attribute join pg_class c on c.oid = attrelid
+      where relnamespace::regnamespace::text in ('public', 'private')
+      union all
+      select oid::regprocedure::text, proacl from pg_proc where pronamespace::regnamespace::text in ('public', 'private')
+      union all
+      select nspname, nspacl from pg_namespace where nspname in ('public', 'private')
+    ) as lists (object, acl)
+    cross join aclexplode(acl)
+    order by 1, 2, 3`)
+  return rows
+}
+

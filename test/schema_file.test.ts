@@ -1,0 +1,25 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { withClient } from '../scripts/lib/connect.ts'
+import { fromRoot } from '../scripts/lib/paths.ts'
+import { dumpSchema } from '../scripts/lib/pg-dump.ts'
+import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
+
+const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
+const migrated = await createTestDatabase(t)
+
+for (const privileges of ['since_2026', 'until_2026'] as const) {
+  t.test(`loaded into an empty project made ${privileges.replace('_', ' ')}, schema.sql gives the migrated schema`, async (t) => {
+    const db = await createEmptyDatabase(t, privileges)
+    // On a connection of its own: the file empties the session's search_path.
+    await withClient(db.target, (client) => client.query(schema))
+    t.equal(await dumpSchema(db.target), await dumpSchema(migrated.target))
+  })
+}
+
+t.test('schema.sql carries grants, policies and comments, and names no owner, version or machine', async (t) => {
+  t.match(schema, /^GRANT SELECT ON TABLE public\.iteration_snapshots TO authenticated;$/m)
+  t.match(schema, /^CREATE POLICY select_own ON public\.apps /m)
+  t.match(schema, /^COMMENT ON COLUMN public\.apps\.app_name /m)
+  t.notMatch(schema, /OWNER TO|Dumped (from|by)|\\restrict|transaction_timeout/)
+})
