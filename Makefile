@@ -33,7 +33,7 @@ test: $(installed) ## Run all tests on a server of their own (one file: make tes
 
 .PHONY: new
 new: $(installed) ## Start a migration: make new name=create_widgets
-	@$(run) scripts/new.ts $(name)
+	@$(run) scripts/new.ts '$(name)'
 
 .PHONY: schema
 schema: $(installed) ## Write db/schema.sql from the migrations
@@ -84,7 +84,7 @@ rollback: $(installed) ## Undo the newest migration (on a remote database: CONFI
 
 .PHONY: doctor
 doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, queue, roles and grants
-	@$(run) scripts/doctor.ts
+	@$(run) scripts/doctor.ts $(if $(json),--json)
 
 $(installed): package-lock.json
 	@echo 'installing packages, about half a minute'

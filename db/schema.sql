@@ -383,6 +383,27 @@ begin
       schema = tg_table_schema, table = tg_table_name, column = 'max_iterations';
   end if;
 
+  -- Row security, which looks after this trigger, refuses the row; how full another's queue is, is not for the asker.
+  if new.user_id is distinct from (select auth.uid()) then
+    return new;
+  end if;
+
+  -- An enqueue that is said twice is no second place in the queue: the unique index answers it.
+  if tg_op = 'INSERT' and exists (
+    select from public.generation_requests as r
+    where r.user_id = new.user_id and r.idempotency_key = new.idempotency_key
+  ) then
+    return new;
+  end if;
+
+  -- There the count below would not see what the lock has waited for. SERIALIZABLE notices by itself.
+  if current_setting('transaction_isolation') = 'repeatable read' then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = 'a generation cannot be queued in a REPEATABLE READ transaction',
+      hint = 'Use READ COMMITTED.';
+  end if;
+
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
 
   -- In a statement of its own, so that it sees what the transaction it waited for has committed.
@@ -518,7 +539,7 @@ CREATE TABLE public.apps (
     app_name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT apps_app_name_at_most_120_characters_check CHECK ((char_length(app_name) <= 120)),
-    CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'::text))
+    CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))
 );
 
 ALTER TABLE ONLY public.apps FORCE ROW LEVEL SECURITY;
@@ -651,7 +672,7 @@ CREATE TABLE public.generation_requests (
     priority smallint DEFAULT 0 NOT NULL,
     queue_at timestamp with time zone DEFAULT now() NOT NULL,
     idempotency_key text,
-    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'::text)),
+    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
     CONSTRAINT generation_requests_attempt_not_negative_check CHECK ((attempt >= 0)),
     CONSTRAINT generation_requests_completed_at_not_before_created_at_check CHECK ((completed_at >= created_at)),
     CONSTRAINT generation_requests_completed_at_set_when_finished_check CHECK (((completed_at IS NOT NULL) = (status = ANY (ARRAY['completed'::public.generation_status, 'failed'::public.generation_status, 'cancelled'::public.generation_status])))),

@@ -30,9 +30,9 @@ test('the migration linter', (t) =>
     },
     {
       title: 'wants none of a statement that stands alone outside a transaction',
-      up: ['alter table public.apps add constraint apps_truth_check check (true);'],
+      up: ['reindex index concurrently public.apps_pkey;'],
       transaction: false,
-      findings: ['1 constraint-missing-not-valid'],
+      findings: [],
     },
     {
       title: 'knows that nobody reads a table made in the same transaction',
@@ -112,7 +112,7 @@ async function lint(t: Test, cases: readonly Case[]): Promise<void> {
   await Promise.all(
     cases.map(({ up, down = 'select 1;', transaction = true }, index) => {
       const option = transaction ? '' : ' transaction:false'
-      const text = [`-- migrate:up${option}`, ...up, '', `-- migrate:down${option}`, down, '']
+      const text = [`-- migrate:up${option}`, ...up, '', '-- migrate:down', down, '']
       return writeFile(join(folder, name(index)), text.join('\n'))
     }),
   )

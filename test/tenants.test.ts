@@ -10,6 +10,9 @@ import { clusterAdmin } from './fixtures/server.ts'
 const db = await createTestDatabase(t)
 const own = await insertTenant(db)
 const other = await insertTenant(db)
+/** A superuser's connection: it can become anyone. */
+const admin = await db.login(clusterAdmin().user)
+const references = await readReferences(db.owner)
 
 interface Table {
   readonly name: string
@@ -69,26 +72,26 @@ async function unprovenReferences(client: pg.Client): Promise<string[]> {
     .map(({ name }) => name)
 }
 
-const rowOf = async (client: pg.Client, table: string, userId: string): Promise<Row> =>
-  only(await client.query<{ row: Row }>(`select to_jsonb(t) as row from ${table} as t where user_id = $1`, [userId])).row
+async function rowOf(client: pg.Client, table: string, userId: string): Promise<Row> {
+  const select = `select to_jsonb(t) as row from ${table} as t where user_id = $1`
+  return only(await client.query<{ row: Row }>(select, [userId])).row
+}
 
 t.test('every reference to a row of a user carries the user', async (t) => {
   t.strictSame(await unprovenReferences(db.owner), [])
-  t.ok((await readReferences(db.owner)).length >= 3)
+  t.ok(references.length >= 3, `${references.length} references`)
 })
 
 t.test('a reference that does not is noticed', async (t) => {
   const found = await rolledBack(db.owner, async () => {
     await db.owner.query(`
-      create table forgotten (user_id uuid, app_id uuid, constraint forgotten_app_id_fkey foreign key (app_id) references apps);
-      create table private.ownerless (app_id uuid, constraint ownerless_app_id_fkey foreign key (app_id) references apps)`)
+      create table forgotten (user_id uuid, app_id uuid constraint forgotten_app_id_fkey references apps);
+      create table private.ownerless (app_id uuid constraint ownerless_app_id_fkey references apps)`)
     return unprovenReferences(db.owner)
   })
   t.strictSame(found, ['forgotten_app_id_fkey', 'ownerless_app_id_fkey'])
 })
 
-/** A superuser's connection: it can become any of them. */
-const admin = await db.login(clusterAdmin().user)
 const personas: readonly (Persona | { readonly role: 'postgres' })[] = [
   user(own.userId),
   service,
@@ -96,7 +99,7 @@ const personas: readonly (Persona | { readonly role: 'postgres' })[] = [
   { role: 'postgres' },
 ]
 
-for (const reference of await readReferences(db.owner)) {
+for (const reference of references) {
   for (const persona of personas) {
     t.test(`${persona.role} cannot cross from user to user by ${reference.name}`, async (t) => {
       for (const [title, attempt] of Object.entries(await crossings(reference, persona))) {
@@ -119,12 +122,17 @@ async function crossings(
     persona.role === 'postgres' ? admin.query('set local role postgres') : assume(admin, persona)
   const pointing = async ({ userId }: Tenant): Promise<Row> => {
     const target = await rowOf(admin, parent, userId)
-    const references = columns.filter(([column]) => column !== 'user_id')
-    return Object.fromEntries(references.map(([column, parentColumn]) => [column, target[parentColumn]]))
+    const others = columns.filter(([column]) => column !== 'user_id')
+    return Object.fromEntries(others.map(([column, parentColumn]) => [column, target[parentColumn]]))
   }
   const write = async (statement: string, values: unknown[]): Promise<string> => {
     await become()
-    return (await outcomeOf(admin.query(statement, values).then(({ rowCount }) => rowCount || Promise.reject()))).code
+    const { code } = await outcomeOf(
+      admin.query(statement, values).then(({ rowCount }) => {
+        if (rowCount === 0) throw new Error('nothing was written')
+      }),
+    )
+    return code
   }
   const updateChild = (changes: Row) => {
     const names = Object.keys(changes)
@@ -168,7 +176,7 @@ async function tablesThatMention(client: pg.Client, texts: readonly string[]): P
   const found: string[] = []
   for (const { name } of await readTables(client)) {
     const { rowCount } = await client.query(
-      `select from ${name} as t where exists (select from unnest($1::text[]) as x where position(x in t::text) > 0) limit 1`,
+      `select from ${name} as t where exists (select from unnest($1::text[]) as x where strpos(t::text, x) > 0)`,
       [texts],
     )
     if (rowCount) found.push(name)

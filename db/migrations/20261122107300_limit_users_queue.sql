@@ -22,6 +22,27 @@ begin
       schema = tg_table_schema, table = tg_table_name, column = 'max_iterations';
   end if;
 
+  -- Row security, which looks after this trigger, refuses the row; how full another's queue is, is not for the asker.
+  if new.user_id is distinct from (select auth.uid()) then
+    return new;
+  end if;
+
+  -- An enqueue that is said twice is no second place in the queue: the unique index answers it.
+  if tg_op = 'INSERT' and exists (
+    select from public.generation_requests as r
+    where r.user_id = new.user_id and r.idempotency_key = new.idempotency_key
+  ) then
+    return new;
+  end if;
+
+  -- There the count below would not see what the lock has waited for. SERIALIZABLE notices by itself.
+  if current_setting('transaction_isolation') = 'repeatable read' then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = 'a generation cannot be queued in a REPEATABLE READ transaction',
+      hint = 'Use READ COMMITTED.';
+  end if;
+
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
 
   -- In a statement of its own, so that it sees what the transaction it waited for has committed.

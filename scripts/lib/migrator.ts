@@ -29,7 +29,7 @@ export async function migrate(
   }
   const files = migrations.filter(({ version }) => upTo === undefined || version <= upTo)
   return exclusively(target, options, async (run) => {
-    const before = await checkHistory(run, migrations, ['edited', 'missing', 'out of order'])
+    const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
     const wanted = files.filter(({ version }) => !before.has(version))
     // Before they run, so that no kill can leave an applied migration without its checksum.
     await recordChecksums(run.client, wanted)
@@ -52,7 +52,7 @@ export async function migrate(
 export async function rollback(target: Target, options: RunOptions = {}): Promise<Migration | undefined> {
   const migrations = await readMigrations(options.folder)
   return exclusively(target, options, async (run) => {
-    const applied = await checkHistory(run, migrations, ['edited', 'missing'])
+    const applied = await checkHistory(target, run, migrations, ['edited', 'missing'])
     const newest = migrations.findLast(({ version }) => applied.has(version))
     if (!newest) return undefined
     const retry = retries(run)
@@ -123,13 +123,14 @@ const remedies = {
 }
 
 const complaints = {
-  edited: 'was edited after it was applied',
-  missing: 'is applied, but its file is gone',
-  'out of order': 'is not applied, but newer ones are',
+  edited: 'edited after they were applied',
+  missing: 'applied, but their files are gone',
+  'out of order': 'not applied, though newer ones are',
 }
 
 /** Refuses a history that is not the folder's, and returns the applied versions. */
 async function checkHistory(
+  target: Target,
   { client, say }: Run,
   migrations: Migration[],
   refused: Array<keyof typeof remedies>,
@@ -137,7 +138,10 @@ async function checkHistory(
   const found = await compare(client, migrations)
   for (const state of refused) {
     const names = found.filter((row) => row.state === state).map((row) => `${row.version}_${row.name}.sql`)
-    if (names.length > 0) throw new Failure(`${names.join(', ')} ${complaints[state]}`, remedies[state])
+    if (names.length === 0) continue
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
+    const afresh = target.isLocal ? '; if this database may go, start afresh with `make reset`' : ''
+    throw new Failure(`migrations ${complaints[state]}: ${names.slice(0, 3).join(', ')}${more}`, remedies[state] + afresh)
   }
   const applied = await readApplied(client)
   if (migrations.length > 0) await makeChecksumTable(client)
