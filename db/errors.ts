@@ -9,6 +9,7 @@ export const errorCodes = {
   queue_full: 'LEO04',
   too_many_iterations: 'LEO05',
   column_frozen: 'LEO06',
+  sealed_value_not_declared: 'LEO07',
   rows_would_be_lost: 'LEO08',
   role_not_as_expected: 'LEO09',
 } as const

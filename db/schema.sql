@@ -159,11 +159,12 @@ COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
 
 CREATE FUNCTION private.assert_no_rows(p_table regclass, p_condition text DEFAULT 'true'::text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_found boolean;
 begin
+  execute format('lock table %s in access exclusive mode', p_table);
   execute format('select exists (select from %s where %s)', p_table, p_condition) into v_found;
   if v_found then
     raise exception using
@@ -179,7 +180,7 @@ $$;
 -- Name: FUNCTION assert_no_rows(p_table regclass, p_condition text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) IS 'Raises LEO08 when the table has a row that meets the condition. Only for the down sections of migrations.';
+COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) IS 'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
 
 
 --
@@ -188,7 +189,7 @@ COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) I
 
 CREATE FUNCTION private.tg__refuse_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception using
@@ -212,7 +213,7 @@ COMMENT ON FUNCTION private.tg__refuse_change() IS 'Trigger: raises LEO06. Its a
 
 CREATE FUNCTION private.tg__touch_updated_at() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   new.updated_at := now();
@@ -234,12 +235,17 @@ COMMENT ON FUNCTION private.tg__touch_updated_at() IS 'Trigger: sets updated_at 
 
 CREATE FUNCTION private.tg_deployment_config__refuse_plaintext() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- `encrypted` null is refused by its column a moment later; until then it is treated as the dangerous case.
   if new.encrypted is not false then
     perform new.value::public.sealed_secret;
+  elsif new.value like 'leo1.%' then
+    raise exception using
+      errcode = 'LEO07',
+      message = 'a value that looks sealed is said not to be encrypted',
+      schema = tg_table_schema, table = tg_table_name, column = 'encrypted';
   end if;
   return new;
 end
@@ -250,7 +256,7 @@ $$;
 -- Name: FUNCTION tg_deployment_config__refuse_plaintext(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_deployment_config__refuse_plaintext() IS 'Trigger: raises sealed_secret_form_check, without the value, when a row said to be encrypted is not sealed.';
+COMMENT ON FUNCTION private.tg_deployment_config__refuse_plaintext() IS 'Trigger: raises sealed_secret_form_check or LEO07, without the value, when encrypted and the form of value disagree.';
 
 
 --
@@ -259,7 +265,7 @@ COMMENT ON FUNCTION private.tg_deployment_config__refuse_plaintext() IS 'Trigger
 
 CREATE FUNCTION private.tg_generation_requests__change_status() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_is_service constant boolean := pg_has_role(current_user, 'service_role', 'usage');
@@ -340,16 +346,18 @@ COMMENT ON FUNCTION private.tg_generation_requests__change_status() IS 'Trigger:
 
 CREATE FUNCTION private.tg_generation_requests__enqueue() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_app_name text;
 begin
-  select a.app_name into v_app_name
-  from public.apps as a
-  where a.user_id = new.user_id and a.id = new.app_id;
+  if new.app_name is null then
+    select a.app_name into v_app_name
+    from public.apps as a
+    where a.user_id = new.user_id and a.id = new.app_id;
 
-  new.app_name := coalesce(v_app_name, '?');
+    new.app_name := coalesce(v_app_name, '?');
+  end if;
 
   if new.status in ('completed', 'failed', 'cancelled') and new.completed_at is null then
     new.completed_at := greatest(now(), new.created_at);
@@ -372,8 +380,8 @@ COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copie
 --
 
 CREATE FUNCTION private.tg_generation_requests__limit_user() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if new.max_iterations > 100 then
@@ -396,12 +404,12 @@ begin
     return new;
   end if;
 
-  -- There the count below would not see what the lock has waited for. SERIALIZABLE notices by itself.
-  if current_setting('transaction_isolation') = 'repeatable read' then
+  -- The count below has to see what the lock has waited for, which an older snapshot would not.
+  if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'feature_not_supported',
-      message = 'a generation cannot be queued in a REPEATABLE READ transaction',
-      hint = 'Use READ COMMITTED.';
+      message = 'users queue generations in READ COMMITTED transactions only',
+      schema = tg_table_schema, table = tg_table_name;
   end if;
 
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
@@ -428,7 +436,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__limit_user(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the ceilings for users. Raises LEO04, LEO05. Definer: it counts all of the user''s rows, whatever asks.';
+COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the ceilings for users. Raises LEO04, LEO05.';
 
 
 --
@@ -482,7 +490,7 @@ CREATE TABLE private.generation_leases (
     worker text NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT generation_leases_attempt_positive_check CHECK ((attempt > 0)),
-    CONSTRAINT generation_leases_worker_not_blank_check CHECK (((worker COLLATE "C") ~ '^[!-~]+$'::text))
+    CONSTRAINT generation_leases_worker_printable_check CHECK (((worker COLLATE "C") ~ '^[!-~]+$'::text))
 )
 WITH (fillfactor='50');
 
@@ -539,7 +547,7 @@ CREATE TABLE public.apps (
     app_name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT apps_app_name_at_most_120_characters_check CHECK ((char_length(app_name) <= 120)),
-    CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))
+    CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))
 );
 
 ALTER TABLE ONLY public.apps FORCE ROW LEVEL SECURITY;
@@ -626,7 +634,7 @@ COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret 
 -- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.encrypted IS 'Whether value is KMS-encrypted.';
+COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
 
 
 --
@@ -672,7 +680,7 @@ CREATE TABLE public.generation_requests (
     priority smallint DEFAULT 0 NOT NULL,
     queue_at timestamp with time zone DEFAULT now() NOT NULL,
     idempotency_key text,
-    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
+    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
     CONSTRAINT generation_requests_attempt_not_negative_check CHECK ((attempt >= 0)),
     CONSTRAINT generation_requests_completed_at_not_before_created_at_check CHECK ((completed_at >= created_at)),
     CONSTRAINT generation_requests_completed_at_set_when_finished_check CHECK (((completed_at IS NOT NULL) = (status = ANY (ARRAY['completed'::public.generation_status, 'failed'::public.generation_status, 'cancelled'::public.generation_status])))),
@@ -818,7 +826,7 @@ COMMENT ON COLUMN public.generation_requests.updated_at IS 'When the row last ch
 -- Name: COLUMN generation_requests.completed_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.completed_at IS 'When it completed, failed or was cancelled; null while it can still go on.';
+COMMENT ON COLUMN public.generation_requests.completed_at IS 'When it completed, failed or was cancelled; null in every other status, so a retry clears it.';
 
 
 --
@@ -1044,7 +1052,7 @@ COMMENT ON COLUMN public.user_secrets.provider IS 'Where the token is good: supa
 -- Name: COLUMN user_secrets.encrypted_token; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_secrets.encrypted_token IS 'The KMS-encrypted OAuth token set. Never granted to users.';
+COMMENT ON COLUMN public.user_secrets.encrypted_token IS 'The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.';
 
 
 --
@@ -1203,7 +1211,7 @@ CREATE INDEX generation_requests_priority_queue_at_id_queued_idx ON public.gener
 -- Name: INDEX generation_requests_priority_queue_at_id_queued_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_priority_queue_at_id_queued_idx IS 'Serves generations.claim: what a worker takes next.';
+COMMENT ON INDEX public.generation_requests_priority_queue_at_id_queued_idx IS 'Serves the claim: what a worker takes next.';
 
 
 --
@@ -1224,7 +1232,7 @@ COMMENT ON INDEX public.generation_requests_user_id_app_id_id_idx IS 'Serves the
 -- Name: INDEX generation_requests_user_id_id_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_user_id_id_key IS 'Target of the children''s foreign keys; serves generations.list.';
+COMMENT ON INDEX public.generation_requests_user_id_id_key IS 'Target of the children''s foreign keys; one user''s generations in order.';
 
 
 --
@@ -1682,13 +1690,6 @@ GRANT INSERT(mode) ON TABLE public.generation_requests TO authenticated;
 --
 
 GRANT INSERT(max_iterations) ON TABLE public.generation_requests TO authenticated;
-
-
---
--- Name: COLUMN generation_requests.last_session_id; Type: ACL; Schema: public; Owner: -
---
-
-GRANT INSERT(last_session_id) ON TABLE public.generation_requests TO authenticated;
 
 
 --

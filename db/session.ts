@@ -24,7 +24,11 @@ export async function asUser<T>(
   if (!uuid.test(userId)) throw new InvalidUserIdError('a user id must be a UUID')
   const claims = JSON.stringify({ sub: userId, role: 'authenticated' })
   return db.transaction().execute(async (trx) => {
-    await sql`select set_config('role', 'authenticated', true), set_config('request.jwt.claims', ${claims}, true)`.execute(trx)
+    // The older setting too, which auth.uid() prefers: a value that somebody left in the session must not win.
+    await sql`select
+      set_config('role', 'authenticated', true),
+      set_config('request.jwt.claims', ${claims}, true),
+      set_config('request.jwt.claim.sub', ${userId}, true)`.execute(trx)
     return fn(trx)
   })
 }

@@ -179,7 +179,7 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('generation_request_id', idleRequestId),
     },
     generation_leases_attempt_positive_check: { breaks: of('attempt', 0, -1), holds: of('attempt', 1) },
-    generation_leases_worker_not_blank_check: {
+    generation_leases_worker_printable_check: {
       breaks: of('worker', '', ' ', 'a b', '\u00a0', 'a\n'),
       holds: of('worker', 'host-1:42'),
     },

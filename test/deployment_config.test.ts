@@ -25,7 +25,7 @@ t.test('is for services only', async (t) => {
 })
 
 t.test('the flag and the form of the value agree', async (t) => {
-  const says = { code: '23514', constraint: 'deployment_config_encrypted_says_form_check' }
+  const says = { code: 'LEO07', column: 'encrypted' }
   await t.resolves(asService({ key: 'plain', value: 'x', encrypted: false }))
   await t.resolves(asService({ key: 'plain_by_default', value: 'x' }))
   await t.resolves(asService({ key: 'sealed', value: sealed(), encrypted: true }))

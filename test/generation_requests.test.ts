@@ -57,7 +57,7 @@ t.test('a generation keeps the name that its app had', async (t) => {
   )
   t.match(await read(id), { app_name })
   t.match(await read(await enqueue(db.owner, own)), { app_name: 'Renamed' }, 'a later one has the new name')
-  t.match(await read(await enqueue(db.owner, own, { app_name: 'Mine' })), { app_name: 'Renamed' }, 'and no other')
+  t.match(await read(await enqueue(db.owner, own, { app_name: 'Mine' })), { app_name: 'Mine' }, 'an imported one the one it had')
 })
 
 t.test("another user's app is out of reach", async (t) => {

@@ -42,6 +42,15 @@ t.test('down refuses while there is something to lose; emptied, all go down, and
   t.equal(await dumpSchema(db.target), whole)
 })
 
+t.test('every section that locks anything first bounds how long it waits', async (t) => {
+  const isBounded = (sql: string) => /^\s*(--.*\n\s*)*(set local lock_timeout|select '[^']*';\s*$)/.test(sql)
+  for (const { name, transaction, up, down, source } of migrations) {
+    if (transaction) t.ok(isBounded(up), `${name} up`)
+    if (!source.includes('-- migrate:down transaction:false')) t.ok(isBounded(down), `${name} down`)
+  }
+  t.notOk(isBounded('\n-- a comment\ndrop table apps;'))
+})
+
 t.test('a project whose defaults grant everything ends with the same schema and the same access', async (t) => {
   const old = await createEmptyDatabase(t, 'until_2026')
   await old.owner.query('create table canary (id int)')

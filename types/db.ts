@@ -56,7 +56,7 @@ export interface DeploymentConfig {
    */
   description: string | null;
   /**
-   * Whether value is KMS-encrypted.
+   * Is value KMS-encrypted? (Or, in development, sealed by the local key.)
    */
   encrypted: Generated<boolean>;
   /**
@@ -87,7 +87,7 @@ export interface GenerationRequests {
    */
   attempt: Generated<number>;
   /**
-   * When it completed, failed or was cancelled; null while it can still go on.
+   * When it completed, failed or was cancelled; null in every other status, so a retry clears it.
    */
   completed_at: Timestamp | null;
   /**
@@ -240,7 +240,7 @@ export interface UserSecrets {
    */
   created_at: Generated<Timestamp>;
   /**
-   * The KMS-encrypted OAuth token set. Never granted to users.
+   * The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.
    */
   encrypted_token: string;
   /**

@@ -1,7 +1,8 @@
 -- The baseline: the enums and the two tables that the live database already has, as they stand there. A live database
 -- adopts this file (it is recorded as applied, never run); a fresh one starts from it.
--- Deliberately absent: NOT NULL, defaults, foreign keys, checks, row security. Later files add each of them in a step
--- that a running service survives; stating them here would describe a database that nobody has.
+-- Deliberately absent: NOT NULL, defaults, foreign keys, checks, policies. Later files add each of them in a step that a
+-- running service survives; stating them here would describe a database that nobody has. Nor is anything granted: a
+-- fresh database opens with the later files, and what a live one grants is taken back there.
 -- Locks: none that matter, everything is new. Undo: drops the tables while they are empty, refuses otherwise.
 
 -- migrate:up
@@ -60,7 +61,7 @@ comment on column public.generation_requests.current_iteration is 'How many iter
 comment on column public.generation_requests.last_session_id is 'The session to resume its context from.';
 comment on column public.generation_requests.created_at is 'When it was enqueued.';
 comment on column public.generation_requests.updated_at is 'When the row last changed.';
-comment on column public.generation_requests.completed_at is 'When it completed, failed or was cancelled; null while it can still go on.';
+comment on column public.generation_requests.completed_at is 'When it completed, failed or was cancelled; null in every other status, so a retry clears it.';
 
 -- squawk-ignore prefer-bigint-over-int: the live tables are like this
 -- squawk-ignore prefer-identity: the live tables are like this
@@ -87,7 +88,13 @@ comment on column public.iteration_snapshots.prompt_used is 'The prompt of the i
 comment on column public.iteration_snapshots."timestamp" is 'When it was taken.';
 comment on column public.iteration_snapshots.metadata is 'Tokens, duration and changed files of the iteration.';
 
+revoke all on public.generation_requests, public.iteration_snapshots from public, anon, authenticated, service_role;
+
 -- migrate:down
+set local lock_timeout = '3s';
+
+lock table public.generation_requests, public.iteration_snapshots in access exclusive mode;
+
 do $$
 begin
   if exists (select from public.generation_requests) or exists (select from public.iteration_snapshots) then

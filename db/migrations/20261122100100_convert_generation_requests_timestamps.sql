@@ -2,7 +2,8 @@
 -- In a UTC session and without USING the stored bytes are already right, so the table is not rewritten; all columns go
 -- in one ALTER, so that indexes on them are rebuilt once. The defaults are set anew because an old
 -- `timezone('utc', now())` would survive and store wrong instants.
--- Locks: ACCESS EXCLUSIVE, short unless indexes cover these columns. Undo: the same, back.
+-- Locks: ACCESS EXCLUSIVE, short unless indexes cover these columns. Undo: the same, back; a
+-- default that the live table had before is not known any more and not brought back.
 
 -- migrate:up
 set local lock_timeout = '3s';

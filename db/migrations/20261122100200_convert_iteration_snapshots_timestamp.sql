@@ -1,5 +1,6 @@
 -- The same for the snapshots, in a transaction of its own so that never more than one table is locked.
--- Locks: ACCESS EXCLUSIVE, short; no rewrite in a UTC session. Undo: the same, back.
+-- Locks: ACCESS EXCLUSIVE, short; no rewrite in a UTC session. Undo: the same, back; a default
+-- that the live table had before is not brought back.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -10,4 +10,6 @@ revoke all on schema private from public, anon, authenticated, service_role;
 comment on schema private is 'Trigger functions and tables that no API role may use. Not exposed by the Data API.';
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 drop schema private;

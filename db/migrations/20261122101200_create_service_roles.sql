@@ -1,12 +1,16 @@
 -- The two roles that services log in as members of.
 --   leo_api     may become `authenticated` and nothing else. NOINHERIT: outside such a transaction it reads nothing, so
---               a forgotten identity is an error and a leaked credential reads nobody's rows.
---   leo_worker  has what service_role is granted, but not its BYPASSRLS: the policies for service_role apply to it.
+--               a forgotten identity is an error. Whoever holds the credential can still name any user: keep it well.
+--   leo_worker  has what service_role is granted; as a worker's login the policies for service_role apply to it. It may
+--               also become service_role, whose BYPASSRLS is Supabase's, not ours.
+-- Neither may be a member of anything else: predefined roles such as pg_read_all_data would read around every grant.
 -- Roles belong to the cluster: they may be here already, made by this schema in another database, and are never dropped.
 -- A role that inherited once keeps doing so on 16 and later, whatever it is altered to, so that is checked, not mended.
 -- Locks: none. Undo: the roles are kept, as other databases may lean on them.
 
 -- migrate:up
+set local lock_timeout = '3s';
+
 do $$
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'leo_api') then
@@ -26,12 +30,20 @@ begin
     raise exception using
       errcode = 'LEO09',
       message = 'role leo_api inherits the rights of authenticated',
-      hint = 'Drop the role (no service may be logged in with it) and run the migration again: it must be NOINHERIT from the start.';
+      hint = 'It must be NOINHERIT from the start: drop it while no service is logged in with it, and migrate again.';
   end if;
-  if pg_catalog.pg_has_role('leo_api', 'service_role', 'member') or pg_catalog.pg_has_role('leo_api', 'anon', 'member') then
+  if exists (
+    select
+    from pg_catalog.pg_auth_members
+    where (member, roleid) not in (
+      ('leo_api'::regrole, 'authenticated'::regrole),
+      ('leo_worker'::regrole, 'service_role'::regrole)
+    )
+      and member in ('leo_api'::regrole, 'leo_worker'::regrole)
+  ) then
     raise exception using
       errcode = 'LEO09',
-      message = 'role leo_api may become more than authenticated',
+      message = 'role leo_api or leo_worker is a member of more than authenticated or service_role',
       hint = 'Revoke its other memberships.';
   end if;
   if not pg_catalog.pg_has_role('leo_worker', 'service_role', 'usage') then

@@ -28,8 +28,11 @@ values
   ('LEO04', 'queue_full', 'the user has as many queued generations as are allowed'),
   ('LEO05', 'too_many_iterations', 'the user asked for more iterations than are allowed'),
   ('LEO06', 'column_frozen', 'the column never changes once the row is there'),
+  ('LEO07', 'sealed_value_not_declared', 'a value in sealed form was said not to be encrypted'),
   ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
   ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs');
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 drop table private.error_codes;

@@ -1,4 +1,5 @@
--- What an honest `down` calls first: it refuses while there is something to lose.
+-- What an honest `down` calls first: it refuses while there is something to lose. It locks the table before it looks, or
+-- a writer that commits in between would lose its row.
 -- Locks: none. Undo: drops the function.
 
 -- migrate:up
@@ -8,11 +9,12 @@ create function private.assert_no_rows(p_table regclass, p_condition text defaul
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_found boolean;
 begin
+  execute format('lock table %s in access exclusive mode', p_table);
   execute format('select exists (select from %s where %s)', p_table, p_condition) into v_found;
   if v_found then
     raise exception using
@@ -24,7 +26,9 @@ end
 $$;
 
 comment on function private.assert_no_rows(regclass, text) is
-  'Raises LEO08 when the table has a row that meets the condition. Only for the down sections of migrations.';
+  'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 drop function private.assert_no_rows(regclass, text);

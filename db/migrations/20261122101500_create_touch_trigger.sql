@@ -8,7 +8,7 @@ create function private.tg__touch_updated_at()
 returns trigger
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.updated_at := now();
@@ -19,4 +19,6 @@ $$;
 comment on function private.tg__touch_updated_at() is 'Trigger: sets updated_at to the start of the transaction.';
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 drop function private.tg__touch_updated_at();

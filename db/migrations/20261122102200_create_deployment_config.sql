@@ -23,7 +23,7 @@ create table public.deployment_config (
 comment on table public.deployment_config is 'Settings of the platform itself, one key a row. Services only.';
 comment on column public.deployment_config.key is 'Name of the setting: letters, digits, dot, dash and underscore.';
 comment on column public.deployment_config.value is 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
-comment on column public.deployment_config.encrypted is 'Whether value is KMS-encrypted.';
+comment on column public.deployment_config.encrypted is 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
 comment on column public.deployment_config.description is 'What the setting is for, for people.';
 comment on column public.deployment_config.updated_at is 'When the row last changed; kept by trigger.';
 
@@ -31,19 +31,24 @@ create function private.tg_deployment_config__refuse_plaintext()
 returns trigger
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- `encrypted` null is refused by its column a moment later; until then it is treated as the dangerous case.
   if new.encrypted is not false then
     perform new.value::public.sealed_secret;
+  elsif new.value like 'leo1.%' then
+    raise exception using
+      errcode = 'LEO07',
+      message = 'a value that looks sealed is said not to be encrypted',
+      schema = tg_table_schema, table = tg_table_name, column = 'encrypted';
   end if;
   return new;
 end
 $$;
 
 comment on function private.tg_deployment_config__refuse_plaintext() is
-  'Trigger: raises sealed_secret_form_check, without the value, when a row said to be encrypted is not sealed.';
+  'Trigger: raises sealed_secret_form_check or LEO07, without the value, when encrypted and the form of value disagree.';
 
 create trigger _100_refuse_plaintext before insert or update on public.deployment_config
   for each row execute function private.tg_deployment_config__refuse_plaintext();
@@ -59,6 +64,8 @@ alter table public.deployment_config force row level security;
 create policy all_service on public.deployment_config for all to service_role using (true) with check (true);
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 select private.assert_no_rows('public.deployment_config');
 drop table public.deployment_config;
 drop function private.tg_deployment_config__refuse_plaintext();

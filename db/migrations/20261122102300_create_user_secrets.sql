@@ -25,7 +25,7 @@ comment on table public.user_secrets is 'OAuth tokens of users, one per provider
 comment on column public.user_secrets.id is 'Identifies the connection.';
 comment on column public.user_secrets.user_id is 'The Supabase Auth user whose token it is; deleting the user deletes it.';
 comment on column public.user_secrets.provider is 'Where the token is good: supabase, github, fly and so on, as a slug.';
-comment on column public.user_secrets.encrypted_token is 'The KMS-encrypted OAuth token set. Never granted to users.';
+comment on column public.user_secrets.encrypted_token is 'The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.';
 comment on column public.user_secrets.expires_at is 'When the access token expires; null if it does not.';
 comment on column public.user_secrets.created_at is 'When the user connected the provider.';
 comment on column public.user_secrets.updated_at is 'When the row last changed; kept by trigger.';
@@ -45,5 +45,7 @@ create policy delete_own on public.user_secrets for delete to authenticated usin
 create policy all_service on public.user_secrets for all to service_role using (true) with check (true);
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 select private.assert_no_rows('public.user_secrets');
 drop table public.user_secrets;

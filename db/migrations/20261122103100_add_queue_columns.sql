@@ -3,7 +3,8 @@
 -- who do not name the columns, keep working.
 -- Deliberately absent: the lease (who works on it, until when). It changes with every heartbeat and lies in a narrow
 -- row of its own, private.generation_leases.
--- Locks: ACCESS EXCLUSIVE for an instant, no rewrite. Undo: drops the columns while they hold nothing but defaults.
+-- Locks: ACCESS EXCLUSIVE for an instant, no rewrite. Undo: drops the columns while attempt,
+-- retry_count, priority and idempotency_key hold nothing but defaults; queue_at is the queue's own and goes.
 
 -- migrate:up
 set local lock_timeout = '3s';

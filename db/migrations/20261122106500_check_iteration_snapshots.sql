@@ -1,7 +1,7 @@
--- Contract: what holds for every snapshot, and the key that ties it to a generation of the same owner. NOT VALID first.
+-- Contract: what holds for every snapshot. NOT VALID first, so that the lock lasts an instant.
 -- Deliberately absent: a check of files_snapshot, because old rows hold texts that no JSON function accepts, and
 -- uniqueness of (request, iteration, type), for which the same content may well be saved twice.
--- Locks: SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE for an instant, no scan. Undo: drops the constraints.
+-- Locks: ACCESS EXCLUSIVE for an instant, no scan. Undo: drops the constraints.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -12,9 +12,7 @@ alter table public.iteration_snapshots
     and snapshot_type is not null and "timestamp" is not null
   ) not valid,
   add constraint iteration_snapshots_iteration_number_not_negative_check check (iteration_number >= 0) not valid,
-  add constraint iteration_snapshots_metadata_is_object_check check (jsonb_typeof(metadata) = 'object') not valid,
-  add constraint iteration_snapshots_user_id_generation_request_id_fkey foreign key (user_id, generation_request_id)
-    references public.generation_requests (user_id, id) on delete cascade not valid;
+  add constraint iteration_snapshots_metadata_is_object_check check (jsonb_typeof(metadata) = 'object') not valid;
 
 comment on index public.iteration_snapshots_user_id_generation_request_id_id_idx is
   'Serves the foreign key to generation_requests, and a generation''s snapshots in order.';
@@ -25,5 +23,4 @@ set local lock_timeout = '3s';
 alter table public.iteration_snapshots
   drop constraint iteration_snapshots_required_values_check,
   drop constraint iteration_snapshots_iteration_number_not_negative_check,
-  drop constraint iteration_snapshots_metadata_is_object_check,
-  drop constraint iteration_snapshots_user_id_generation_request_id_fkey;
+  drop constraint iteration_snapshots_metadata_is_object_check;

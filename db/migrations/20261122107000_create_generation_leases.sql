@@ -18,7 +18,7 @@ create table private.generation_leases (
   constraint generation_leases_user_id_generation_request_id_fkey foreign key (user_id, generation_request_id)
     references public.generation_requests (user_id, id) on delete cascade,
   constraint generation_leases_attempt_positive_check check (attempt > 0),
-  constraint generation_leases_worker_not_blank_check check (worker collate "C" ~ '^[!-~]+$')
+  constraint generation_leases_worker_printable_check check (worker collate "C" ~ '^[!-~]+$')
 ) with (fillfactor = 50);
 
 comment on table private.generation_leases is 'One row per generation that a worker has taken.';
@@ -33,6 +33,8 @@ grant usage on schema private to leo_worker;
 grant select, insert, update, delete on private.generation_leases to leo_worker;
 
 -- migrate:down
+set local lock_timeout = '3s';
+
 select private.assert_no_rows('private.generation_leases');
 revoke usage on schema private from leo_worker;
 drop table private.generation_leases;

@@ -19,7 +19,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_service constant boolean := pg_has_role(current_user, 'service_role', 'usage');

@@ -1,5 +1,5 @@
--- Contract: what a new generation gets without asking: the app's name as it is now, and completed_at when it is
--- imported in a final state.
+-- Contract: what a new generation gets without asking: the app's name as it is now, unless a service imports an old one
+-- with the name it had (users may not name the column), and completed_at when it arrives in a final state.
 -- An app that is not there keeps the request from being judged by the wrong rule: some name is put in, and the foreign
 -- key, checked last, says what is wrong.
 -- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the trigger.
@@ -12,16 +12,18 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_app_name text;
 begin
-  select a.app_name into v_app_name
-  from public.apps as a
-  where a.user_id = new.user_id and a.id = new.app_id;
+  if new.app_name is null then
+    select a.app_name into v_app_name
+    from public.apps as a
+    where a.user_id = new.user_id and a.id = new.app_id;
 
-  new.app_name := coalesce(v_app_name, '?');
+    new.app_name := coalesce(v_app_name, '?');
+  end if;
 
   if new.status in ('completed', 'failed', 'cancelled') and new.completed_at is null then
     new.completed_at := greatest(now(), new.created_at);

@@ -1,6 +1,6 @@
 -- Contract: ceilings for users, who reach this table through the Data API: 100 iterations a generation, 20 generations
--- in the queue, whether enqueued, resumed or retried. Services are not held to them; for them the trigger does not even
--- fire, so the queue's hot path pays nothing.
+-- in the queue, whether enqueued, resumed or retried. Services are not held to them, and the trigger does not fire for
+-- them.
 -- Counting is only safe when one user's enqueues wait for each other: an advisory lock of this transaction, per user.
 -- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
 
@@ -11,8 +11,8 @@ create function private.tg_generation_requests__limit_user()
 returns trigger
 language plpgsql
 volatile
-security definer
-set search_path = ''
+security invoker
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.max_iterations > 100 then
@@ -35,12 +35,12 @@ begin
     return new;
   end if;
 
-  -- There the count below would not see what the lock has waited for. SERIALIZABLE notices by itself.
-  if current_setting('transaction_isolation') = 'repeatable read' then
+  -- The count below has to see what the lock has waited for, which an older snapshot would not.
+  if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'feature_not_supported',
-      message = 'a generation cannot be queued in a REPEATABLE READ transaction',
-      hint = 'Use READ COMMITTED.';
+      message = 'users queue generations in READ COMMITTED transactions only',
+      schema = tg_table_schema, table = tg_table_name;
   end if;
 
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
@@ -63,7 +63,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__limit_user() is
-  'Trigger: the ceilings for users. Raises LEO04, LEO05. Definer: it counts all of the user''s rows, whatever asks.';
+  'Trigger: the ceilings for users. Raises LEO04, LEO05.';
 
 create trigger _200_limit_user before insert on public.generation_requests
   for each row when (not pg_has_role(current_user, 'service_role', 'usage'))

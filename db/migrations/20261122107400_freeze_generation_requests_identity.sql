@@ -9,7 +9,7 @@ create function private.tg__refuse_change()
 returns trigger
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception using

@@ -1,8 +1,10 @@
 -- Contract: who may do what with a generation. Users enqueue with their own columns, read their own rows and change
 -- nothing but the status, within the status machine.
--- Not granted to users: status on insert (it is queued), priority, queue_at, attempt, retry_count, the results; DELETE,
--- because a generation goes only with its app.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off, nothing granted to anyone but the owner.
+-- Not granted to users: status on insert (it is queued), priority, queue_at, attempt, retry_count, the results;
+-- last_session_id, with which a worker that believes it would open somebody else's context; DELETE, because a generation
+-- goes only with its app. USAGE on the sequence is what a serial needs of whoever inserts.
+-- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off and nothing granted to anyone but
+-- the owner, so stop the services first.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -10,9 +12,7 @@ set local lock_timeout = '3s';
 revoke all on public.generation_requests from public, anon, authenticated, service_role;
 grant
   select,
-  insert (
-    user_id, app_id, prompt, initial_prompt, generation_type, mode, max_iterations, last_session_id, idempotency_key
-  ),
+  insert (user_id, app_id, prompt, initial_prompt, generation_type, mode, max_iterations, idempotency_key),
   update (status)
   on public.generation_requests to authenticated;
 grant select, insert, update, delete on public.generation_requests to service_role;

@@ -1,6 +1,7 @@
 -- Contract: users read the snapshots of their own generations, services write them once; nobody who logs in changes or
 -- deletes one, they go with their generation.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off, nothing granted to anyone but the owner.
+-- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off and nothing granted to anyone but
+-- the owner, so stop the services first.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -9,17 +9,24 @@ export async function step<T>(
   summary: (result: T) => string = () => title,
 ): Promise<T> {
   const started = performance.now()
-  const spinner = ora({ text: title, isSilent: false, discardStdin: false, stream: process.stderr }).start()
+  const line = process.stderr.isTTY ? ora({ text: title, discardStdin: false }).start() : plainLine
   try {
     const result = await work((detail) => {
-      spinner.text = `${title}: ${detail}`
+      line.text = `${title}: ${detail}`
     })
-    spinner.succeed(`${summary(result)} (${seconds(performance.now() - started)})`)
+    line.succeed(`${summary(result)} (${seconds(performance.now() - started)})`)
     return result
   } catch (error) {
-    spinner.fail(title)
+    line.fail(title)
     throw error
   }
+}
+
+/** For logs: no colours, which ora would write there too. */
+const plainLine = {
+  text: '',
+  succeed: (text: string) => process.stderr.write(`✔ ${text}\n`),
+  fail: (text: string) => process.stderr.write(`✖ ${text}\n`),
 }
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(milliseconds < 9950 ? 2 : 1)} s`

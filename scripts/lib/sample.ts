@@ -144,7 +144,12 @@ interface Job {
 /** What a worker does with a generation, up to the status that the sample asks for. */
 async function work(client: pg.Client, { owner, id, app, generation, tree }: Job): Promise<void> {
   const { status, iterations } = generation
-  if (status === 'queued') return
+  if (status === 'queued') {
+    // Not due for a day, or it would soon look like a queue that nobody works on.
+    await become(client, 'service_role')
+    await client.query(`update generation_requests set queue_at = now() + interval '1 day' where id = $1`, [id])
+    return
+  }
   if (status === 'cancelled') {
     await client.query(`update generation_requests set status = 'cancelled' where id = $1 and status = 'queued'`, [id])
     return
@@ -181,7 +186,7 @@ async function work(client: pg.Client, { owner, id, app, generation, tree }: Job
       status,
       iterations,
       generation.errorMessage ?? null,
-      `session-${id}`,
+      randomBytes(12).toString('base64url'),
       `https://github.com/leo-samples/${repository}`,
       isDone ? createHash('sha1').update(generation.prompt).digest('hex') : null,
       isDone ? `https://${repository}.fly.dev` : null,
@@ -191,7 +196,7 @@ async function work(client: pg.Client, { owner, id, app, generation, tree }: Job
     await become(client, 'none')
     await client.query(
       `insert into private.generation_leases (user_id, generation_request_id, attempt, worker, expires_at)
-       values ($1, $2, 1, 'sample-worker', now() + interval '1 minute')`,
+       values ($1, $2, 1, 'sample-worker', now() + interval '1 day')`,
       [owner, id],
     )
   }

@@ -1,0 +1,150 @@
+import { performance } from 'node:perf_hooks'
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { withClient } from './connect.ts'
+import type { Target } from './database-url.ts'
+import { limits } from './doctor/check.ts'
+import type { Check, Examination, Limits, Patient, ServiceRoles, Status } from './doctor/check.ts'
+import { objectChecks } from './doctor/objects.ts'
+import { queueChecks } from './doctor/queue.ts'
+import { roleChecks } from './doctor/roles.ts'
+import { schemaChecks } from './doctor/schema.ts'
+import { readSchemaText } from './doctor/schema-text.ts'
+import { sessionChecks } from './doctor/sessions.ts'
+import { storageChecks } from './doctor/storage.ts'
+import { Failure } from './failure.ts'
+import { orFailure } from './migration-run.ts'
+import { status } from './migrator.ts'
+import { fromRoot } from './paths.ts'
+import { dumpSchema } from './pg-dump.ts'
+
+export interface Report {
+  readonly database: string
+  readonly server_version: string
+  readonly status: Status
+  readonly milliseconds: number
+  readonly checks: readonly CheckReport[]
+}
+
+export interface CheckReport extends Examination {
+  readonly group: string
+  readonly name: string
+  readonly looks_at: string
+  readonly status: Status
+}
+
+/** Adding a check is adding an entry to one of these. */
+const groups = {
+  sessions: sessionChecks,
+  queue: queueChecks,
+  objects: objectChecks,
+  storage: storageChecks,
+  schema: schemaChecks,
+  roles: roleChecks,
+} satisfies Readonly<Record<string, readonly Check[]>>
+
+const groupNames = Object.keys(groups) as Array<keyof typeof groups>
+
+export interface DoctorOptions {
+  /** Instead of those that suit a live database. */
+  readonly limits?: Partial<Limits>
+  /** Instead of leo_api and leo_worker. */
+  readonly roles?: ServiceRoles
+  /** Instead of all. */
+  readonly groups?: ReadonlyArray<keyof typeof groups>
+}
+
+/**
+ * Looks at a database that others work in, and changes nothing. Each query runs in a read only transaction of its own
+ * with short timeouts; no table is read whole, and nobody waits for it, with one exception: to compare the schema with
+ * db/schema.sql it is dumped, which holds ACCESS SHARE on every table of our schemas for about a second, so that an
+ * ALTER TABLE at that moment waits as long. A check that cannot look says so, and the others go on.
+ *
+ * @throws Failure when the database cannot be reached, or only through a transaction pooler.
+ */
+export async function examine(target: Target, options: DoctorOptions = {}): Promise<Report> {
+  if (target.port === 6543) {
+    // pg_dump changes settings of its session, which a pooler would hand to whoever comes next.
+    throw new Failure(
+      `${target.host}:${target.port} is a transaction pooler`,
+      'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
+    )
+  }
+  const started = performance.now()
+  const wanted = readSchemaText(await readFile(fromRoot('db', 'schema.sql'), 'utf8'))
+
+  const ask = async (client: pg.Client): Promise<Report> => {
+    const patient: Patient = {
+      query: (sql, values) => look(client, sql, values),
+      wanted,
+      found: once(async () => readSchemaText(await dumpSchema(target))),
+      migrations: once(() => status(target)),
+      roles: { api: 'leo_api', worker: 'leo_worker', ...options.roles },
+      limits: { ...limits, ...options.limits },
+    }
+    const checks: CheckReport[] = []
+    for (const group of options.groups ?? groupNames) {
+      for (const check of groups[group]) checks.push({ group, ...(await report(check, patient)) })
+    }
+    const [server] = await patient.query<{ version: string }>(`select current_setting('server_version') as version`)
+    return {
+      database: target.label,
+      server_version: server?.version ?? '?',
+      status: worst(checks.map((check) => check.status)),
+      milliseconds: Math.round(performance.now() - started),
+      checks,
+    }
+  }
+  return withClient(target, (client) => orFailure(target, () => ask(client)))
+}
+
+async function report({ name, looksAt, examine }: Check, patient: Patient): Promise<Omit<CheckReport, 'group'>> {
+  const examination = await examine(patient).catch(couldNotLook)
+  const status = worst(examination.findings.map(({ severity }) => severity))
+  return { name, looks_at: looksAt, status, ...examination }
+}
+
+/** What the server refused, or had no time for, is a finding. A lost connection, or a defect, is not. */
+function couldNotLook(error: unknown): Examination {
+  const isRefusal = error instanceof Failure || (error instanceof pg.DatabaseError && error.code !== undefined)
+  if (!isRefusal) throw error
+  const { message } = error
+  const [subject, remedy] =
+    error instanceof Failure
+      ? ['failure', error.remedy]
+      : [String(error.code), remedies[String(error.code)] ?? 'see to that and look again']
+  return { findings: [{ code: 'not_examined', severity: 'warn', subject, what: `could not look: ${message}`, remedy }] }
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  '42501': 'log in as the role that owns the schema (`postgres` on Supabase)',
+  '55P03': 'somebody holds a lock: see blocked sessions, then look again',
+  '57014': 'the server took too long over it: look again when it is less busy',
+}
+
+/** `row_security = off` makes a role that would see only some of the rows fail, instead of counting those. */
+async function look<T extends object>(client: pg.Client, sql: string, values: readonly unknown[] = []): Promise<T[]> {
+  await client.query(`
+    begin read only;
+    set local statement_timeout = '5s';
+    set local lock_timeout = '1s';
+    set local search_path = '';
+    set local row_security = off`)
+  try {
+    return (await client.query<T>(sql, [...values])).rows
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
+}
+
+const order: readonly Status[] = ['ok', 'note', 'warn', 'bad']
+
+const worst = (all: readonly Status[]): Status => order[Math.max(0, ...all.map((one) => order.indexOf(one)))]!
+
+/** 0 when there is nothing to do, 1 for warnings, 2 for something bad. */
+export const exitCode = ({ status }: Report): number => ({ ok: 0, note: 0, warn: 1, bad: 2 })[status]

@@ -1,0 +1,133 @@
+import { over, plural, span, type Check, type Patient } from './check.ts'
+
+const queueIndex = 'public.generation_requests_priority_queue_at_id_queued_idx'
+
+const notThereYet = { figure: 'not there yet', findings: [] } as const
+
+// Times are subtracted as seconds: before 17 an infinite one cannot be subtracted.
+export const queueChecks: readonly Check[] = [
+  {
+    name: 'queue',
+    looksAt: 'how long the generation that is due longest has waited, through the index of what is queued',
+    async examine({ query, limits }) {
+      // Without its index the question would read the whole table. The index names all columns that are asked for.
+      const index = await query(`select from pg_index where indexrelid = to_regclass($1) and indisvalid`, [queueIndex])
+      if (index.length === 0) return { figure: 'its index is not there', findings: [] }
+      const rows = await query<{ queued: number; due: number; seconds: number | null }>(
+        `select
+          count(*)::int as queued,
+          count(*) filter (where queue_at <= now())::int as due,
+          extract(epoch from now())::float8 - extract(epoch from min(queue_at))::float8 as seconds
+        from (
+          select queue_at from public.generation_requests
+          where status = 'queued'
+          order by priority desc, queue_at, id
+          limit $1
+        ) as r`,
+        [limits.rowsRead],
+      )
+      const more = rows[0]?.queued === limits.rowsRead ? ' or more' : ''
+      return {
+        figure: rows.map(({ queued, due }) => `${queued}${more} queued, ${due} due`).join(),
+        findings: over(rows, ({ seconds }) => seconds ?? 0, limits.queueAge, ({ due, seconds }) => ({
+          code: 'queue_late',
+          subject: 'public.generation_requests',
+          what: `${plural(due, 'generation')} should have been taken, the first one ${span(seconds ?? 0)} ago`,
+          remedy: 'see whether workers run and claim; start more of them',
+        })),
+      }
+    },
+  },
+  {
+    name: 'leases',
+    looksAt: 'leases that have expired, and those whose generation has moved on without them',
+    async examine({ query, limits }) {
+      if (!(await hasLeases(query))) return notThereYet
+      const rows = await query<{ kind: 'live' | 'dead' | 'stale'; count: number; ids: string; seconds: number }>(`
+        select
+          kind,
+          count(*)::int as count,
+          max(seconds) as seconds,
+          array_to_string((array_agg(id order by id))[:5], ', ') || repeat(' …', (count(*) > 5)::int) as ids
+        from (
+          select
+            r.id,
+            extract(epoch from now())::float8 - extract(epoch from l.expires_at)::float8 as seconds,
+            case
+              when r.status <> 'generating' or r.attempt <> l.attempt then 'stale'
+              when l.expires_at <= now() then 'dead'
+              else 'live'
+            end as kind
+          from private.generation_leases as l
+          join public.generation_requests as r on r.user_id = l.user_id and r.id = l.generation_request_id
+        ) as leases
+        group by kind`)
+      const of = (kind: 'live' | 'dead' | 'stale') => rows.filter((row) => row.kind === kind)
+      return {
+        figure: `${of('live')[0]?.count ?? 0} live`,
+        findings: [
+          ...over(of('dead'), ({ seconds }) => seconds, limits.leaseOverdue, ({ count, ids, seconds }) => ({
+            code: 'lease_expired',
+            subject: ids,
+            what: `${plural(count, 'lease')} expired, the first ${span(seconds)} ago: the workers of ${ids} are gone`,
+            remedy: requeue,
+          })),
+          ...of('stale').map(({ count, ids }) => ({
+            code: 'lease_stale',
+            severity: 'warn' as const,
+            subject: ids,
+            what: `${plural(count, 'lease')} of generations that are not at that attempt any more: ${ids}`,
+            remedy: dropStale,
+          })),
+        ],
+      }
+    },
+  },
+  {
+    name: 'generations without a lease',
+    // Nothing indexes what is generating. Those that are, are new: a look at the newest costs the same on any table.
+    looksAt: 'the newest generations for one that is generating while nobody holds it: no expiry will ever free it',
+    async examine({ query, limits }) {
+      if (!(await hasLeases(query))) return notThereYet
+      const rows = await query<{ generating: number; stranded: number; ids: string | null }>(
+        `select
+          count(*)::int as generating,
+          count(*) filter (where l.worker is null)::int as stranded,
+          array_to_string((array_agg(r.id order by r.id) filter (where l.worker is null))[:5], ', ') as ids
+        from (
+          select id, user_id, status from public.generation_requests order by id desc limit $1
+        ) as r
+        left join private.generation_leases as l on l.user_id = r.user_id and l.generation_request_id = r.id
+        where r.status = 'generating'`,
+        [limits.rowsRead],
+      )
+      return {
+        figure: `${rows[0]?.generating ?? 0} generating`,
+        findings: rows
+          .filter(({ stranded }) => stranded > 0)
+          .map(({ stranded, ids }) => ({
+            code: 'generation_without_lease',
+            severity: 'bad',
+            subject: ids ?? '',
+            what: `${plural(stranded, 'generation')} without a lease: ${ids}${stranded > 5 ? ' …' : ''}`,
+            remedy: `update public.generation_requests set status = 'queued' where id in (${ids});`,
+          })),
+      }
+    },
+  },
+]
+
+const hasLeases = async (query: Patient['query']): Promise<boolean> =>
+  (await query(`select where to_regclass('private.generation_leases') is not null`)).length > 0
+
+/** Of the attempt that the lease was for, so that a worker who took over meanwhile is left alone. */
+const requeue =
+  'with dead as (delete from private.generation_leases where expires_at <= now() returning *) ' +
+  "update public.generation_requests as r set status = 'queued' from dead " +
+  'where r.user_id = dead.user_id and r.id = dead.generation_request_id ' +
+  "and r.attempt = dead.attempt and r.status = 'generating';"
+
+const dropStale =
+  'delete from private.generation_leases as l using public.generation_requests as r ' +
+  'where r.user_id = l.user_id and r.id = l.generation_request_id ' +
+  "and (r.status <> 'generating' or r.attempt <> l.attempt);"
