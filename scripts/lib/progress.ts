@@ -9,7 +9,9 @@ export async function step<T>(
   summary: (result: T) => string = () => title,
 ): Promise<T> {
   const started = performance.now()
-  const line = process.stderr.isTTY ? ora({ text: title, discardStdin: false }).start() : plainLine
+  // A terminal of no width, which some containers have, would keep ora clearing lines for ever.
+  const hasTerminal = process.stderr.isTTY && process.stderr.columns > 0
+  const line = hasTerminal ? ora({ text: title, discardStdin: false }).start() : plainLine
   try {
     const result = await work((detail) => {
       line.text = `${title}: ${detail}`
