@@ -67,6 +67,7 @@ test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run 
 
 .PHONY: test-full
 test-full: test-matrix ## Run everything, the long proofs too
+	@$(run) scripts/test.ts 'build/test/full/*.test.js'
 
 ##@ DBA (on DATABASE_URL, else on the embedded database)
 
