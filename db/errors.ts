@@ -12,6 +12,8 @@ export const errorCodes = {
   sealed_value_not_declared: 'LEO07',
   rows_would_be_lost: 'LEO08',
   role_not_as_expected: 'LEO09',
+  upgrade_not_ready: 'LEO10',
+  wrong_isolation_level: 'LEO11',
 } as const
 
 export type ErrorName = keyof typeof errorCodes

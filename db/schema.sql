@@ -154,6 +154,60 @@ COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
 
 
 --
+-- Name: app_id_of_request(integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.app_id_of_request(p_request_id integer) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- A UUID of version 8: the bits in between are ours to choose.
+  select overlay(overlay(md5('leo-saas-schema generation_requests ' || p_request_id) placing '8' from 13) placing '8' from 17)::uuid
+$$;
+
+
+--
+-- Name: FUNCTION app_id_of_request(p_request_id integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.app_id_of_request(p_request_id integer) IS 'The id of the app of a request that came without one.';
+
+
+--
+-- Name: apps_in_requests(uuid[]); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.apps_in_requests(p_user_ids uuid[]) RETURNS TABLE(user_id uuid, app_id uuid, wanted text, since timestamp with time zone, first_request_id integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select
+    r.user_id,
+    coalesce(r.app_id, private.app_id_of_request(r.id)),
+    coalesce(
+      (array_agg(private.visible_name(r.app_name) order by r.created_at desc nulls last, r.id desc)
+        filter (where private.visible_name(r.app_name) is not null))[1],
+      'Untitled app'
+    ),
+    min(r.created_at),
+    min(r.id)
+  from public.generation_requests as r
+  left join private.upgrade_owners as o on o.app_id = r.app_id
+  where r.user_id = any (p_user_ids)
+    and (o.app_id is null or o.user_id = r.user_id)
+    and exists (select from auth.users as u where u.id = r.user_id)
+  group by r.user_id, coalesce(r.app_id, private.app_id_of_request(r.id))
+$$;
+
+
+--
+-- Name: FUNCTION apps_in_requests(p_user_ids uuid[]); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.apps_in_requests(p_user_ids uuid[]) IS 'The apps that these users'' requests speak of, with the name each wants and its age.';
+
+
+--
 -- Name: assert_no_rows(regclass, text); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -181,6 +235,516 @@ $$;
 --
 
 COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) IS 'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
+
+
+--
+-- Name: backfill_contested(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.backfill_contested() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_found integer;
+begin
+  perform private.take_progress('contested');
+  insert into private.upgrade_owners (app_id)
+  select r.app_id
+  from public.generation_requests as r
+  where r.app_id is not null and r.user_id is not null
+  group by r.app_id
+  having min(r.user_id::text) <> max(r.user_id::text)
+  on conflict do nothing;
+  get diagnostics v_found = row_count;
+  update private.upgrade_progress set is_finished = true where phase = 'contested';
+  return v_found;
+end
+$$;
+
+
+--
+-- Name: FUNCTION backfill_contested(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.backfill_contested() IS 'Notes the app ids that several users claim; the operator answers in upgrade_owners. Returns how many are new.';
+
+
+--
+-- Name: backfill_requests(integer, boolean, interval); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean DEFAULT false, p_stale_after interval DEFAULT NULL::interval) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_progress private.upgrade_progress := private.take_progress('requests');
+  v_after integer := coalesce(v_progress.position::integer, -2147483648);
+  v_last integer;
+  v_count integer;
+begin
+  select max(page.id), count(*) into v_last, v_count
+  from (select r.id from public.generation_requests as r where r.id > v_after order by r.id limit p_limit) as page;
+  if v_count = 0 then
+    update private.upgrade_progress set position = null, is_finished = true where phase = 'requests';
+    return 0;
+  end if;
+
+  -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
+  -- writer looks for them.
+  with lost as (
+    select r.id, why.reason
+    from public.generation_requests as r
+    left join private.upgrade_owners as o on o.app_id = r.app_id
+    cross join lateral (
+      select case
+        when r.user_id is null then 'user_id is null'
+        when not exists (select from auth.users as u where u.id = r.user_id) then 'user_id is not in auth.users'
+        when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
+        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
+        when exists (select from public.apps as a where a.id = r.app_id and a.user_id <> r.user_id) then 'app_id is another user''s'
+      end as reason
+    ) as why
+    where r.id > v_after and r.id <= v_last and why.reason is not null
+      and (p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused') or r.updated_at < now() - interval '1 day')
+    for update of r skip locked
+  ),
+  gone as (
+    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
+  )
+  insert into private.quarantine (table_name, row_id, user_id, reason, content)
+  select 'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because, to_jsonb(gone) - 'lost_because' from gone;
+
+  with dirty as (
+    select r.*
+    from public.generation_requests as r
+    where r.id > v_after and r.id <= v_last
+      and not coalesce(
+        r.app_id is not null and private.visible_name(r.app_name) is not null and r.prompt is not null
+        and r.status is not null and r.generation_type is not null and r.mode is not null
+        and r.max_iterations > 0 and r.current_iteration between 0 and r.max_iterations
+        and r.created_at is not null and r.updated_at is not null
+        and (r.completed_at is not null) = (r.status in ('completed', 'failed', 'cancelled'))
+        and (r.completed_at is null or r.completed_at >= r.created_at)
+        and (r.github_url is null or r.github_url collate "C" ~ '^https://[!-~]+$')
+        and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
+        and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
+        false
+      )
+    for update skip locked
+  ),
+  mended as (
+    update public.generation_requests as r
+    set app_id = coalesce(d.app_id, private.app_id_of_request(d.id)),
+        app_name = case when private.visible_name(d.app_name) is null then 'Untitled app' else d.app_name end,
+        prompt = coalesce(d.prompt, ''),
+        status = now_is.status,
+        generation_type = coalesce(d.generation_type, 'new'),
+        mode = coalesce(d.mode, 'autonomous'),
+        current_iteration = took.iterations,
+        -- What it took, it was allowed.
+        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations end, took.iterations, 1),
+        created_at = times.created_at,
+        updated_at = times.updated_at,
+        completed_at = case
+          when now_is.status in ('completed', 'failed', 'cancelled')
+            then greatest(coalesce(d.completed_at, times.updated_at), times.created_at)
+        end,
+        error_message = case when d.status = 'generating' and now_is.status = 'failed'
+          then coalesce(d.error_message, 'No worker had been heard of for ' || p_stale_after || '.')
+          else d.error_message end,
+        github_url = private.https_url(d.github_url),
+        deployment_url = private.https_url(d.deployment_url)
+    from dirty as d
+    cross join lateral (
+      select
+        coalesce(d.created_at, d.updated_at, d.completed_at, now()) as created_at,
+        coalesce(d.updated_at, d.completed_at, d.created_at, now()) as updated_at,
+        d.status = 'generating' and coalesce(d.updated_at, d.created_at, '-infinity') < now() - p_stale_after as is_stale
+    ) as times
+    cross join lateral (
+      select case
+        when times.is_stale and exists (
+          select from public.iteration_snapshots as s where s.generation_request_id = d.id and s.files_snapshot is not null
+        ) then 'paused'
+        when times.is_stale then 'failed'
+        when d.status is not null then d.status
+        when d.completed_at is not null and d.error_message is null then 'completed'
+        else 'failed'
+      end::public.generation_status as status
+    ) as now_is
+    cross join lateral (select greatest(d.current_iteration, 0) as iterations) as took
+    where r.id = d.id
+    returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
+  )
+  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+  select 'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, a.value,
+    case b.key
+      when 'app_id' then 'it had none: an id that follows from the request''s'
+      when 'app_name' then 'nothing to see in it'
+      when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+      when 'max_iterations' then 'what it took, it was allowed'
+      when 'completed_at' then 'set exactly when it is over, and not before it began'
+      when 'github_url' then 'not an https address'
+      when 'deployment_url' then 'not an https address'
+      else 'missing, or out of range'
+    end
+  from mended as m
+  cross join lateral jsonb_each_text(m.before) as b
+  join lateral jsonb_each_text(m.after) as a on a.key = b.key
+  where a.value is distinct from b.value;
+
+  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'requests';
+  return v_count;
+end
+$_$;
+
+
+--
+-- Name: FUNCTION backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval) IS 'Mends the next requests, or moves them to quarantine. Generations without a sign of life for p_stale_after are paused or failed. Returns how many were gone through, 0 at the end.';
+
+
+--
+-- Name: backfill_snapshots(integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.backfill_snapshots(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_progress private.upgrade_progress := private.take_progress('snapshots');
+  v_after integer := coalesce(v_progress.position::integer, -2147483648);
+  v_last integer;
+  v_count integer;
+begin
+  select max(page.id), count(*) into v_last, v_count
+  from (select s.id from public.iteration_snapshots as s where s.id > v_after order by s.id limit p_limit) as page;
+  if v_count = 0 then
+    update private.upgrade_progress set position = null, is_finished = true where phase = 'snapshots';
+    return 0;
+  end if;
+
+  with lost as (
+    select s.id, why.reason, coalesce(
+        (select r.user_id from public.generation_requests as r where r.id = s.generation_request_id),
+        (
+          select q.user_id from private.quarantine as q
+          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
+        )
+      ) as owner_id
+    from public.iteration_snapshots as s
+    cross join lateral (
+      select case
+        when s.generation_request_id is null then 'generation_request_id is null'
+        when exists (
+          select from private.quarantine as q
+          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
+        ) then 'its generation is in quarantine'
+        when not exists (select from public.generation_requests as r where r.id = s.generation_request_id)
+          then 'its generation does not exist'
+        when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
+        when exists (
+          select from public.iteration_snapshots as earlier
+          where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
+            and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
+            and earlier.files_snapshot is not distinct from s.files_snapshot
+            and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
+        ) then 'the same as an earlier snapshot'
+      end as reason
+    ) as why
+    where s.id > v_after and s.id <= v_last and why.reason is not null
+    for update of s skip locked
+  ),
+  gone as (
+    delete from public.iteration_snapshots as s using lost where s.id = lost.id
+    returning s.*, lost.owner_id, lost.reason as lost_because
+  )
+  insert into private.quarantine (table_name, row_id, user_id, reason, content)
+  select 'iteration_snapshots', gone.id, (select u.id from auth.users as u where u.id = gone.owner_id), gone.lost_because, to_jsonb(gone) - 'lost_because' - 'owner_id' from gone;
+
+  with mended as (
+    update public.iteration_snapshots as s
+    set user_id = r.user_id,
+        snapshot_type = coalesce(d.snapshot_type, 'automatic'),
+        "timestamp" = coalesce(d."timestamp", r.created_at, now()),
+        metadata = case when jsonb_typeof(d.metadata) <> 'object' then jsonb_build_object('value', d.metadata) else d.metadata end
+    from (
+      select s.id, s.generation_request_id, s.snapshot_type, s."timestamp", s.metadata
+      from public.iteration_snapshots as s
+      where s.id > v_after and s.id <= v_last
+        and (s.user_id is null or s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
+      for update skip locked
+    ) as d
+    join public.generation_requests as r on r.id = d.generation_request_id
+    where s.id = d.id
+    returning s.id, s.user_id, d.snapshot_type as old_type, s.snapshot_type, d."timestamp" as old_timestamp, s."timestamp",
+      d.metadata as old_metadata, s.metadata
+  )
+  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+  select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
+  from mended as m
+  cross join lateral (
+    values
+      ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
+      ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
+      ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+  ) as changed (column_name, original, replacement, reason)
+  where changed.original is distinct from changed.replacement;
+
+  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
+  return v_count;
+end
+$$;
+
+
+--
+-- Name: FUNCTION backfill_snapshots(p_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.backfill_snapshots(p_limit integer) IS 'Gives the next snapshots their owner, or moves them to quarantine. Returns how many were gone through, 0 at the end.';
+
+
+--
+-- Name: backfill_users(integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.backfill_users(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_progress private.upgrade_progress := private.take_progress('users');
+  v_users uuid[];
+  v_locked uuid[];
+begin
+  select array_agg(u.user_id order by u.user_id) into v_users
+  from (
+    select distinct r.user_id
+    from public.generation_requests as r
+    where exists (select from auth.users as known where known.id = r.user_id)
+      and (v_progress.position is null or r.user_id > v_progress.position::uuid)
+      and not exists (select from private.upgrade_users as named where named.user_id = r.user_id)
+    order by r.user_id
+    limit p_limit
+  ) as u;
+
+  if v_users is null then
+    -- The end. Those that were passed over, because a writer of theirs was busy, get another sweep.
+    update private.upgrade_progress
+    set position = null,
+        is_finished = not exists (
+          select from public.generation_requests as r
+          where exists (select from auth.users as known where known.id = r.user_id)
+            and not exists (select from private.upgrade_users as named where named.user_id = r.user_id)
+        )
+    where phase = 'users';
+    return 0;
+  end if;
+
+  select array_agg(u) into v_locked
+  from unnest(v_users) as u
+  where pg_try_advisory_xact_lock(private.user_lock_key(u));
+
+  -- In statements of their own, so that they see what the writers that were waited for have written.
+  perform private.name_apps(v_locked);
+  insert into private.upgrade_users (user_id)
+  select u.id from auth.users as u where u.id = any (v_locked)
+  on conflict do nothing;
+  update private.upgrade_progress
+  set position = v_users[cardinality(v_users)]::text, done = done + cardinality(v_users)
+  where phase = 'users';
+  return cardinality(v_users);
+end
+$$;
+
+
+--
+-- Name: FUNCTION backfill_users(p_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next users'' apps their names. Returns how many users were gone through, 0 at the end of a sweep.';
+
+
+--
+-- Name: free_app_name(uuid, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_suffix text;
+  v_name text := p_wanted;
+  v_number integer := 1;
+begin
+  while exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name) loop
+    v_number := v_number + 1;
+    v_suffix := ' (' || v_number || ')';
+    v_name := left(p_wanted, 120 - length(v_suffix)) || v_suffix;
+  end loop;
+  return v_name;
+end
+$$;
+
+
+--
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) IS 'The name, or the first `name (n)` that no app of the user has. Call it under the user''s lock.';
+
+
+--
+-- Name: https_url(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.https_url(p_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  select url
+  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
+  where url collate "C" ~ '^https://[!-~]+$'
+$_$;
+
+
+--
+-- Name: FUNCTION https_url(p_url text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null when it cannot be one.';
+
+
+--
+-- Name: name_apps(uuid[]); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.name_apps(p_user_ids uuid[]) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_app record;
+  v_name text;
+  v_made integer;
+  v_renamed integer := 0;
+begin
+  -- The oldest app that wants a name gets it, unless an app that is there already has it.
+  insert into public.apps (id, user_id, app_name, created_at)
+  select oldest.app_id, oldest.user_id, oldest.wanted, coalesce(oldest.since, now())
+  from (
+    select distinct on (a.user_id, a.wanted) a.*
+    from private.apps_in_requests(p_user_ids) as a
+    where not exists (select from public.apps as there where there.id = a.app_id)
+    order by a.user_id, a.wanted, a.since nulls last, a.first_request_id
+  ) as oldest
+  on conflict do nothing;
+  get diagnostics v_made = row_count;
+
+  for v_app in
+    select *
+    from private.apps_in_requests(p_user_ids) as a
+    where not exists (select from public.apps as there where there.id = a.app_id)
+    order by a.user_id, a.since nulls last, a.first_request_id
+  loop
+    v_name := private.free_app_name(v_app.user_id, v_app.wanted);
+    insert into public.apps (id, user_id, app_name, created_at)
+    values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
+    on conflict do nothing;
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
+      'another app of the user has the name: the app is called otherwise, the request keeps it');
+    v_renamed := v_renamed + 1;
+  end loop;
+
+  return v_made + v_renamed;
+end
+$$;
+
+
+--
+-- Name: FUNCTION name_apps(p_user_ids uuid[]); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.name_apps(p_user_ids uuid[]) IS 'Makes the apps of these users out of their requests. Call it under their locks. Returns how many.';
+
+
+--
+-- Name: upgrade_progress; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_progress (
+    phase text NOT NULL,
+    "position" text,
+    done bigint DEFAULT 0 NOT NULL,
+    is_finished boolean DEFAULT false NOT NULL
+);
+
+
+--
+-- Name: TABLE upgrade_progress; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_progress IS 'How far the backfill is, so that it can be stopped and taken up.';
+
+
+--
+-- Name: COLUMN upgrade_progress.phase; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_progress.phase IS 'What is gone through: contested, users, requests or snapshots; old_writers_gone is the operator''s word.';
+
+
+--
+-- Name: COLUMN upgrade_progress."position"; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_progress."position" IS 'The last key that was gone through.';
+
+
+--
+-- Name: COLUMN upgrade_progress.done; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_progress.done IS 'How many rows were gone through.';
+
+
+--
+-- Name: COLUMN upgrade_progress.is_finished; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_progress.is_finished IS 'Whether the end was reached.';
+
+
+--
+-- Name: take_progress(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.take_progress(p_phase text) RETURNS private.upgrade_progress
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_progress private.upgrade_progress;
+begin
+  insert into private.upgrade_progress (phase) values (p_phase) on conflict do nothing;
+  select * into strict v_progress from private.upgrade_progress where phase = p_phase for update;
+  return v_progress;
+end
+$$;
+
+
+--
+-- Name: FUNCTION take_progress(p_phase text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.take_progress(p_phase text) IS 'The phase''s progress, locked until the end of the transaction.';
 
 
 --
@@ -272,6 +836,12 @@ declare
   v_legal public.generation_status[];
   v_users public.generation_status[];
 begin
+  -- Only a change of status moves completed_at.
+  if new.status = old.status then
+    new.completed_at := old.completed_at;
+    return new;
+  end if;
+
   case old.status
     when 'queued' then
       v_legal := '{generating,paused,cancelled}';
@@ -376,6 +946,57 @@ COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copie
 
 
 --
+-- Name: tg_generation_requests__follow_old_writer(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_requests__follow_old_writer() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_wanted text;
+begin
+  if new.user_id is null then
+    return new;
+  end if;
+  new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
+
+  -- The frequent case first, without a lock: the app is there.
+  if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
+    return new;
+  end if;
+
+  perform pg_advisory_xact_lock_shared(private.user_lock_key(new.user_id));
+  if not exists (select from private.upgrade_users as u where u.user_id = new.user_id)
+    and not exists (select from private.upgrade_progress as p where p.phase = 'users' and p.is_finished)
+  then
+    return new;
+  end if;
+
+  begin
+    -- A second key: two writers that hold the first one shared would wait for each other.
+    perform pg_advisory_xact_lock(private.user_lock_key(new.user_id) + 1);
+    v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
+    insert into public.apps (id, user_id, app_name, created_at)
+    values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))
+    on conflict do nothing;
+  exception
+    -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
+    when foreign_key_violation or unique_violation then null;
+  end;
+  return new;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__follow_old_writer(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_requests__follow_old_writer() IS 'Trigger: makes the app of a request that an old writer writes. Definer: old writers have no right on apps.';
+
+
+--
 -- Name: tg_generation_requests__limit_user(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -407,7 +1028,7 @@ begin
   -- The count below has to see what the lock has waited for, which an older snapshot would not.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
-      errcode = 'feature_not_supported',
+      errcode = 'LEO11',
       message = 'users queue generations in READ COMMITTED transactions only',
       schema = tg_table_schema, table = tg_table_name;
   end if;
@@ -436,7 +1057,72 @@ $$;
 -- Name: FUNCTION tg_generation_requests__limit_user(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the ceilings for users. Raises LEO04, LEO05.';
+COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the ceilings for users. Raises LEO04, LEO05, LEO11.';
+
+
+--
+-- Name: tg_iteration_snapshots__follow_old_writer(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_iteration_snapshots__follow_old_writer() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  select r.user_id into new.user_id
+  from public.generation_requests as r
+  where r.id = new.generation_request_id;
+  return new;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_iteration_snapshots__follow_old_writer(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() IS 'Trigger: says whose snapshot it is. Definer: old writers need not be able to read requests.';
+
+
+--
+-- Name: user_lock_key(uuid); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.user_lock_key(p_user_id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select hashtextextended('leo upgrade ' || p_user_id, 0)
+$$;
+
+
+--
+-- Name: FUNCTION user_lock_key(p_user_id uuid); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.user_lock_key(p_user_id uuid) IS 'The advisory lock of a user whose apps get their names.';
+
+
+--
+-- Name: visible_name(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.visible_name(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case
+    when p_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+      then left(p_name, 120)
+  end
+$$;
+
+
+--
+-- Name: FUNCTION visible_name(p_name text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to what an app may have; null when there is nothing to see in it.';
 
 
 --
@@ -535,6 +1221,254 @@ COMMENT ON COLUMN private.generation_leases.worker IS 'Which worker has it, as i
 --
 
 COMMENT ON COLUMN private.generation_leases.expires_at IS 'From then on another may take it.';
+
+
+--
+-- Name: migration_log; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.migration_log (
+    id bigint NOT NULL,
+    table_name text NOT NULL,
+    row_id bigint NOT NULL,
+    user_id uuid,
+    column_name text NOT NULL,
+    original text,
+    replacement text,
+    reason text NOT NULL,
+    logged_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE migration_log; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.migration_log IS 'Every value that the upgrade changed, as it was.';
+
+
+--
+-- Name: COLUMN migration_log.id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.id IS 'Rises with every change.';
+
+
+--
+-- Name: COLUMN migration_log.table_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.table_name IS 'The table, in schema public.';
+
+
+--
+-- Name: COLUMN migration_log.row_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.row_id IS 'The id of the row.';
+
+
+--
+-- Name: COLUMN migration_log.user_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.user_id IS 'Whose row it is; deleting the user deletes this.';
+
+
+--
+-- Name: COLUMN migration_log.column_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.column_name IS 'The column.';
+
+
+--
+-- Name: COLUMN migration_log.original; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.original IS 'What it held, as text; null where it was null.';
+
+
+--
+-- Name: COLUMN migration_log.replacement; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.replacement IS 'What it holds since, as text.';
+
+
+--
+-- Name: COLUMN migration_log.reason; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.reason IS 'Why it was changed.';
+
+
+--
+-- Name: COLUMN migration_log.logged_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.migration_log.logged_at IS 'When it was changed.';
+
+
+--
+-- Name: migration_log_id_seq; Type: SEQUENCE; Schema: private; Owner: -
+--
+
+ALTER TABLE private.migration_log ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME private.migration_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: quarantine; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.quarantine (
+    id bigint NOT NULL,
+    table_name text NOT NULL,
+    row_id bigint NOT NULL,
+    user_id uuid,
+    reason text NOT NULL,
+    content jsonb NOT NULL,
+    quarantined_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE quarantine; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.quarantine IS 'Rows that the upgrade could not migrate, whole.';
+
+
+--
+-- Name: COLUMN quarantine.id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.id IS 'Rises with every row.';
+
+
+--
+-- Name: COLUMN quarantine.table_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.table_name IS 'The table that it was in, in schema public.';
+
+
+--
+-- Name: COLUMN quarantine.row_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.row_id IS 'The id that it had there.';
+
+
+--
+-- Name: COLUMN quarantine.user_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.user_id IS 'Whose row it was, where that is a user; deleting the user deletes this.';
+
+
+--
+-- Name: COLUMN quarantine.reason; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.reason IS 'Why it could not stay.';
+
+
+--
+-- Name: COLUMN quarantine.content; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.content IS 'The row, column by column.';
+
+
+--
+-- Name: COLUMN quarantine.quarantined_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.quarantine.quarantined_at IS 'When it was moved.';
+
+
+--
+-- Name: quarantine_id_seq; Type: SEQUENCE; Schema: private; Owner: -
+--
+
+ALTER TABLE private.quarantine ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME private.quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: upgrade_owners; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_owners (
+    app_id uuid NOT NULL,
+    user_id uuid
+);
+
+
+--
+-- Name: TABLE upgrade_owners; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_owners IS 'App ids that several users claim, and whose they are by the operator''s answer.';
+
+
+--
+-- Name: COLUMN upgrade_owners.app_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_owners.app_id IS 'The id that is claimed more than once.';
+
+
+--
+-- Name: COLUMN upgrade_owners.user_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_owners.user_id IS 'The owner; null while nobody has answered.';
+
+
+--
+-- Name: upgrade_users; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_users (
+    user_id uuid NOT NULL,
+    named_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE upgrade_users; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_users IS 'Users whose apps have their names; from then on the trigger follows what old writers do.';
+
+
+--
+-- Name: COLUMN upgrade_users.user_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_users.user_id IS 'The user.';
+
+
+--
+-- Name: COLUMN upgrade_users.named_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_users.named_at IS 'Since when.';
 
 
 --
@@ -1115,6 +2049,54 @@ ALTER TABLE ONLY private.generation_leases
 
 
 --
+-- Name: migration_log migration_log_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.migration_log
+    ADD CONSTRAINT migration_log_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: quarantine quarantine_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.quarantine
+    ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: quarantine quarantine_table_name_row_id_key; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.quarantine
+    ADD CONSTRAINT quarantine_table_name_row_id_key UNIQUE (table_name, row_id);
+
+
+--
+-- Name: upgrade_owners upgrade_owners_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_owners
+    ADD CONSTRAINT upgrade_owners_pkey PRIMARY KEY (app_id);
+
+
+--
+-- Name: upgrade_progress upgrade_progress_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_progress
+    ADD CONSTRAINT upgrade_progress_pkey PRIMARY KEY (phase);
+
+
+--
+-- Name: upgrade_users upgrade_users_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_users
+    ADD CONSTRAINT upgrade_users_pkey PRIMARY KEY (user_id);
+
+
+--
 -- Name: apps apps_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1184,6 +2166,48 @@ ALTER TABLE ONLY public.user_secrets
 
 ALTER TABLE ONLY public.user_secrets
     ADD CONSTRAINT user_secrets_user_id_provider_key UNIQUE (user_id, provider);
+
+
+--
+-- Name: migration_log_user_id_idx; Type: INDEX; Schema: private; Owner: -
+--
+
+CREATE INDEX migration_log_user_id_idx ON private.migration_log USING btree (user_id);
+
+
+--
+-- Name: INDEX migration_log_user_id_idx; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON INDEX private.migration_log_user_id_idx IS 'Serves the foreign key: deleting a user deletes what was theirs.';
+
+
+--
+-- Name: quarantine_user_id_idx; Type: INDEX; Schema: private; Owner: -
+--
+
+CREATE INDEX quarantine_user_id_idx ON private.quarantine USING btree (user_id);
+
+
+--
+-- Name: INDEX quarantine_user_id_idx; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON INDEX private.quarantine_user_id_idx IS 'Serves the foreign key: deleting a user deletes what was theirs.';
+
+
+--
+-- Name: upgrade_owners_user_id_idx; Type: INDEX; Schema: private; Owner: -
+--
+
+CREATE INDEX upgrade_owners_user_id_idx ON private.upgrade_owners USING btree (user_id);
+
+
+--
+-- Name: INDEX upgrade_owners_user_id_idx; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON INDEX private.upgrade_owners_user_id_idx IS 'Serves the foreign key; what is claimed still is noted anew.';
 
 
 --
@@ -1281,7 +2305,7 @@ COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx
 -- Name: generation_requests _100_change_status; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER _100_change_status BEFORE UPDATE OF status ON public.generation_requests FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION private.tg_generation_requests__change_status();
+CREATE TRIGGER _100_change_status BEFORE UPDATE OF status, completed_at ON public.generation_requests FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.completed_at IS DISTINCT FROM new.completed_at))) EXECUTE FUNCTION private.tg_generation_requests__change_status();
 
 
 --
@@ -1346,6 +2370,38 @@ CREATE TRIGGER _200_limit_user_again BEFORE UPDATE OF status ON public.generatio
 
 ALTER TABLE ONLY private.generation_leases
     ADD CONSTRAINT generation_leases_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: migration_log migration_log_user_id_fkey; Type: FK CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.migration_log
+    ADD CONSTRAINT migration_log_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: quarantine quarantine_user_id_fkey; Type: FK CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.quarantine
+    ADD CONSTRAINT quarantine_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: upgrade_owners upgrade_owners_user_id_fkey; Type: FK CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_owners
+    ADD CONSTRAINT upgrade_owners_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: upgrade_users upgrade_users_user_id_fkey; Type: FK CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_users
+    ADD CONSTRAINT upgrade_users_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 
 --
@@ -1544,10 +2600,80 @@ GRANT USAGE ON SCHEMA public TO service_role;
 
 
 --
+-- Name: FUNCTION app_id_of_request(p_request_id integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.app_id_of_request(p_request_id integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION apps_in_requests(p_user_ids uuid[]); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.apps_in_requests(p_user_ids uuid[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION assert_no_rows(p_table regclass, p_condition text); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backfill_contested(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.backfill_contested() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backfill_snapshots(p_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.backfill_snapshots(p_limit integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backfill_users(p_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.backfill_users(p_limit integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION https_url(p_url text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION name_apps(p_user_ids uuid[]); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.name_apps(p_user_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_progress(p_phase text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.take_progress(p_phase text) FROM PUBLIC;
 
 
 --
@@ -1586,10 +2712,38 @@ REVOKE ALL ON FUNCTION private.tg_generation_requests__enqueue() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tg_generation_requests__follow_old_writer(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_requests__follow_old_writer() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tg_generation_requests__limit_user(); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.tg_generation_requests__limit_user() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_iteration_snapshots__follow_old_writer(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION user_lock_key(p_user_id uuid); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.user_lock_key(p_user_id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION visible_name(p_name text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.visible_name(p_name text) FROM PUBLIC;
 
 
 --

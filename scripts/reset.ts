@@ -1,7 +1,10 @@
+import { rm } from 'node:fs/promises'
 import process from 'node:process'
 import { withClient } from './lib/connect.ts'
 import { targetFromEnvironment } from './lib/database-url.ts'
 import { Failure, main } from './lib/failure.ts'
+import { orFailure } from './lib/migration-run.ts'
+import { fromRoot } from './lib/paths.ts'
 import { devFolder, removeDevServer } from './lib/server.ts'
 
 await main(async () => {
@@ -9,6 +12,7 @@ await main(async () => {
   if (!named) {
     const folder = devFolder()
     await removeDevServer()
+    await rm(fromRoot('.local', 'env'), { force: true })
     process.stdout.write(`removed ${folder}; make up starts afresh\n`)
     return
   }
@@ -25,10 +29,12 @@ await main(async () => {
     )
   }
   await withClient(named, (client) =>
-    client.query(`
-      drop schema if exists dbmate, private, public cascade;
-      create schema public authorization pg_database_owner;
-      grant usage on schema public to public, anon, authenticated, service_role`),
+    orFailure(named, () =>
+      client.query(`
+        drop schema if exists dbmate, private, public cascade;
+        create schema public authorization pg_database_owner;
+        grant usage on schema public to public, anon, authenticated, service_role`),
+    ),
   )
   process.stdout.write(`emptied ${named.label}; make up fills it again\n`)
 })

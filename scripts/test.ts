@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
+import { parseArgs } from 'node:util'
 import { withClient } from './lib/connect.ts'
 import { parseDatabaseUrl } from './lib/database-url.ts'
 import type { Target } from './lib/database-url.ts'
@@ -12,15 +15,19 @@ import { startTestServer, superuser } from './lib/server.ts'
 import { prepareCluster, template } from '../test/fixtures/server.ts'
 
 /**
- * Runs the compiled tests against a throw-away server with a migrated template database.
- * `--major=15` takes another PostgreSQL, installed by `make test-matrix`. All other arguments go to tap: file names,
- * `--reporter`, `-t`.
+ * Runs the compiled tests against a throw-away server with a migrated template database: those of `test/`, with `--full`
+ * those of `test/full/`, or the named ones (`apps`). `--major=15` takes another PostgreSQL, which `make test-matrix`
+ * installs.
  */
 await main(async () => {
   const started = performance.now()
-  const args = process.argv.slice(2)
-  const major = args.find((arg) => arg.startsWith('--major='))?.slice('--major='.length)
-  const native = major === undefined || major === '17' ? undefined : packagedNative(`postgres-${major}`, fromRoot('scripts/matrix/package.json'))
+  const { values, positionals } = parseArgs({
+    options: { major: { type: 'string', default: '17' }, full: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  })
+  const { major } = values
+  const files = await compiled(values.full ? 'full' : '', positionals)
+  const native = major === '17' ? undefined : packagedNative(`postgres-${major}`, fromRoot('scripts/matrix/package.json'))
   const server = await step(
     'starting a test server',
     () => startTestServer(native === undefined ? {} : { native }),
@@ -32,7 +39,7 @@ await main(async () => {
     const admin = parseDatabaseUrl(server.url('postgres', superuser))
     await step('migrating the template database', () => prepareCluster(admin))
     const clone = await measureClone(admin)
-    const code = await tap(args.filter((arg) => !arg.startsWith('--major=')), server.url('postgres', superuser))
+    const code = await tap(files, server.url('postgres', superuser))
     process.stdout.write(
       `\ntests on PostgreSQL ${server.major} took ${seconds(performance.now() - started)}; ` +
         `a test database takes ${clone.toFixed(0)} ms alone\n`,
@@ -42,6 +49,15 @@ await main(async () => {
     await server.stop()
   }
 })
+
+/** From the sources that are there: what was compiled from a deleted one would still pass. */
+async function compiled(folder: string, names: readonly string[]): Promise<string[]> {
+  const sources = (await readdir(fromRoot('test', folder))).filter((name) => name.endsWith('.test.ts'))
+  const chosen = names.length === 0 ? sources : names.map((name) => `${name}.test.ts`)
+  const unknown = chosen.filter((name) => !sources.includes(name))
+  if (unknown.length > 0) throw new Failure(`there is no test ${unknown.join(', ')}`, `name one of test/${folder}`)
+  return chosen.map((name) => join('build', 'test', folder, name.replace(/ts$/, 'js')))
+}
 
 async function measureClone(admin: Target): Promise<number> {
   return withClient(admin, async (client) => {

@@ -77,7 +77,7 @@ async function report(client: pg.Client, target: Target, embedded: boolean): Pro
     'tables',
     ...rows.map((row) => `  ${row.name.padEnd(width)}  ${row.rows.padStart(6)} rows`),
     '',
-    `DATABASE_URL=${embedded ? target.dbmateUrl : target.label}`,
+    embedded ? `DATABASE_URL=${target.dbmateUrl}` : `database  ${target.label}`,
     '',
     'next:  make test     run everything against a database of its own',
     '       make status   which migrations are applied',

@@ -14,7 +14,7 @@ const rename = (client: pg.Client, id: string, name: string): Promise<pg.QueryRe
 const remove = (client: pg.Client, id: string): Promise<pg.QueryResult> =>
   client.query('delete from apps where id = $1', [id])
 
-t.test('a user makes, reads, renames and deletes his own app', async (t) => {
+t.test('a user makes, reads, renames and deletes their own app', async (t) => {
   const id = await db.as(user(ownId), (client) => insertApp(client, ownId, 'Books'))
   const select = 'select user_id, app_name from apps where id = $1'
   const read = await db.as(user(ownId), (client) => client.query(select, [id]))

@@ -13,6 +13,9 @@ const idleRequestId = await insertRequest(db.owner, own.userId, own.appId, { ide
 await db.owner.query(`update apps set app_name = 'Taken' where id = $1`, [own.appId])
 await db.owner.query(`insert into deployment_config (key, value) values ('taken', 'x')`)
 
+await db.owner.query(`insert into private.upgrade_progress (phase) values ('taken')`)
+const newcomer = await db.signUp()
+
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
   'public.apps': { id: randomUUID(), user_id: own.userId, app_name: 'New' },
@@ -30,6 +33,17 @@ const good = {
     ...{ user_id: own.userId, generation_request_id: idleRequestId },
     ...{ attempt: 1, worker: 'w', expires_at: 'now' },
   },
+  'private.migration_log': {
+    ...{ id: 1_000_000, table_name: 'apps', row_id: 1, user_id: own.userId, column_name: 'prompt' },
+    ...{ reason: 'a test', logged_at: 'now' },
+  },
+  'private.quarantine': {
+    ...{ id: 1_000_000, table_name: 'apps', row_id: 1, user_id: own.userId },
+    ...{ reason: 'a test', content: {}, quarantined_at: 'now' },
+  },
+  'private.upgrade_users': { user_id: newcomer, named_at: 'now' },
+  'private.upgrade_owners': { app_id: randomUUID(), user_id: own.userId },
+  'private.upgrade_progress': { phase: 'new', done: 0, is_finished: false },
   'private.error_codes': { code: 'LEO99', name: 'new', meaning: 'x' },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
@@ -184,6 +198,29 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('worker', 'host-1:42'),
     },
   },
+  'private.migration_log': {
+    migration_log_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    migration_log_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', other.userId, null) },
+  },
+  'private.quarantine': {
+    quarantine_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    quarantine_table_name_row_id_key: {
+      breaks: [{ table_name: 'generation_requests', row_id: own.requestId }],
+      holds: [{ table_name: 'generation_requests', row_id: nobodysId }],
+    },
+    quarantine_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', other.userId, null) },
+  },
+  'private.upgrade_users': {
+    upgrade_users_pkey: { breaks: of('user_id', own.userId), holds: of('user_id', newcomer) },
+    upgrade_users_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', newcomer) },
+  },
+  'private.upgrade_owners': {
+    upgrade_owners_pkey: { breaks: of('app_id', own.appId), holds: of('app_id', randomUUID()) },
+    upgrade_owners_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', other.userId, null) },
+  },
+  'private.upgrade_progress': {
+    upgrade_progress_pkey: { breaks: of('phase', 'taken'), holds: of('phase', 'free') },
+  },
   'private.error_codes': {
     error_codes_pkey: { breaks: of('code', 'LEO01'), holds: of('code', 'LEO98') },
     error_codes_name_key: { breaks: of('name', 'queue_full'), holds: of('name', 'queue_empty') },
@@ -204,6 +241,11 @@ const required: Readonly<Record<Table, string>> = {
   'public.deployment_config': 'key value encrypted updated_at',
   'public.user_secrets': 'id user_id provider encrypted_token created_at updated_at',
   'private.generation_leases': 'user_id generation_request_id attempt worker expires_at',
+  'private.migration_log': 'id table_name row_id column_name reason logged_at',
+  'private.quarantine': 'id table_name row_id reason content quarantined_at',
+  'private.upgrade_users': 'user_id named_at',
+  'private.upgrade_owners': 'app_id',
+  'private.upgrade_progress': 'phase done is_finished',
   'private.error_codes': 'code name meaning',
 }
 

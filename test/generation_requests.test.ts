@@ -38,7 +38,7 @@ const countQueued = async (userId: string): Promise<number> => {
 const setStatus = (client: pg.Client, id: number, to: string): Promise<unknown> =>
   client.query('update generation_requests set status = $2 where id = $1', [id, to])
 
-t.test('a user enqueues a generation of his own app', async (t) => {
+t.test('a user enqueues a generation of their own app', async (t) => {
   const own = await newUser()
   await db.owner.query(`update apps set app_name = 'Books' where id = $1`, [own.appId])
   const id = await db.as(user(own.userId), (client) => enqueue(client, own))
@@ -67,7 +67,7 @@ t.test("another user's app is out of reach", async (t) => {
   const refused = { code: '23503', constraint: 'generation_requests_user_id_app_id_fkey' }
   await t.rejects(db.as(user(own.userId), (client) => enqueue(client, mixed)), refused)
   await t.rejects(db.as(service, (client) => enqueue(client, mixed)), refused)
-  await t.rejects(db.as(user(own.userId), (client) => enqueue(client, other)), { code: '42501' }, 'nor in his name')
+  await t.rejects(db.as(user(own.userId), (client) => enqueue(client, other)), { code: '42501' }, 'nor in their name')
   await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)))
 })
 
@@ -77,7 +77,7 @@ t.test('an app that does not exist is named by the foreign key, not by the blank
   await t.rejects(nowhere, { code: '23503', constraint: 'generation_requests_user_id_app_id_fkey' })
 })
 
-t.test('a user reads his own generations only', async (t) => {
+t.test('a user reads their own generations only', async (t) => {
   const own = await newUser({ queued: 2 })
   const other = await newUser({ queued: 1 })
   const select = 'select id from generation_requests where user_id = any ($1)'
@@ -102,7 +102,7 @@ t.test('a user has 20 generations in the queue at most', async (t) => {
   await t.resolves(db.as(asOwn, (client) => setStatus(client, last, 'cancelled')), 'leaving a full queue is free')
   await t.resolves(db.as(asOwn, (client) => setStatus(client, paused, 'queued')), 'and makes room')
   const other = await newUser()
-  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)), "another's queue is his own")
+  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)), "another's queue is their own")
   await t.resolves(db.as(service, (client) => enqueue(client, own)), 'services are not held to it')
   t.equal(await countQueued(own.userId), queueLimit + 1)
 })

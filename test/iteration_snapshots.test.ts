@@ -15,7 +15,7 @@ const add = async (client: pg.Client, columns: Row = {}): Promise<Row> => {
   return only(await insertRow(client, 'iteration_snapshots', row, 'returning *'))
 }
 
-t.test('a user reads the snapshots of his own generations only', async (t) => {
+t.test('a user reads the snapshots of their own generations only', async (t) => {
   const all = 'select user_id from iteration_snapshots order by user_id'
   t.strictSame((await db.as(user(own.userId), (client) => client.query(all))).rows, [{ user_id: own.userId }])
   t.equal((await db.owner.query(all)).rowCount, 2, "there is another's too")

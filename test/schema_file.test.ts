@@ -23,3 +23,9 @@ t.test('schema.sql carries grants, policies and comments, and names no owner, ve
   t.match(schema, /^COMMENT ON COLUMN public\.apps\.app_name /m)
   t.notMatch(schema, /OWNER TO|Dumped (from|by)|\\restrict|transaction_timeout/)
 })
+
+t.test('schema.sql makes every role of ours that it names', async (t) => {
+  const named = new Set(schema.match(/\bleo_\w+/g))
+  t.strictSame([...named].sort(), ['leo_api', 'leo_worker'])
+  for (const role of named) t.match(schema, `create role ${role} `)
+})

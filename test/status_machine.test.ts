@@ -151,12 +151,12 @@ t.test('pausing and resuming is not a retry', async (t) => {
   t.match(only(await db.as(user(userId), (client) => change(client, id, 'queued'))), { retry_count: 3 })
 })
 
-t.test('who comes back to the queue by his own will stands at its end', async (t) => {
+t.test('who comes back to the queue by their own will stands at its end', async (t) => {
   const early = new Date('2026-01-01T00:00:00Z')
   for (const status of ['paused', 'failed'] as const) {
     const id = await insertRequest(db.owner, userId, appId, { status, queue_at: early })
     const byService = await db.tryAs(service, (client) => change(client, id, 'queued'))
-    t.strictSame(only(byService)['queue_at'], early, `${status}: a service leaves him where he was`)
+    t.strictSame(only(byService)['queue_at'], early, `${status}: a service leaves it where it was`)
     const byUser = only(await db.as(user(userId), (client) => change(client, id, 'queued')))
     t.strictSame(byUser['queue_at'], byUser['updated_at'], `${status}: a user goes to the end`)
   }

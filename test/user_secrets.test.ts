@@ -12,7 +12,7 @@ const otherId = await db.signUp()
 await insertSecret(db.owner, ownId, 'github')
 await insertSecret(db.owner, otherId, 'github')
 
-t.test("a user sees which providers he connected, and nobody else's", async (t) => {
+t.test("a user sees which providers are connected, and nobody else's", async (t) => {
   const select = 'select user_id, provider, expires_at, created_at from user_secrets'
   const seen = await db.as(user(ownId), (client) => client.query(select))
   t.match(seen.rows, [{ user_id: ownId, provider: 'github' }])
@@ -44,7 +44,7 @@ t.test('a user neither writes a token nor changes one', async (t) => {
   }
 })
 
-t.test("a user cuts his own connection, and nobody else's", async (t) => {
+t.test("a user cuts their own connection, and nobody else's", async (t) => {
   const id = await insertSecret(db.owner, ownId, 'gitlab')
   const remove = (client: pg.Client) => client.query('delete from user_secrets where id = $1', [id])
   t.equal((await db.as(user(otherId), remove)).rowCount, 0)

@@ -77,11 +77,11 @@ export interface GenerationRequests {
   /**
    * The app that this generation builds.
    */
-  app_id: string;
+  app_id: ColumnType<string, string, never>;
   /**
    * Display name of the app when the generation was enqueued; a later rename leaves it.
    */
-  app_name: ColumnType<string, never, never>;
+  app_name: ColumnType<string, string | undefined, never>;
   /**
    * Rises whenever a worker takes it; a worker's writes say the attempt they belong to, and find no row once another has taken over.
    */
@@ -93,7 +93,7 @@ export interface GenerationRequests {
   /**
    * When it was enqueued.
    */
-  created_at: Generated<Timestamp>;
+  created_at: ColumnType<Date, Date | string | undefined, never>;
   /**
    * How many iterations it has taken.
    */
@@ -121,7 +121,7 @@ export interface GenerationRequests {
   /**
    * Rises with every request; gaps are normal.
    */
-  id: Generated<number>;
+  id: ColumnType<number, number | undefined, never>;
   /**
    * Chosen by the caller; the same key enqueues once. Null for callers that do not care.
    */
@@ -169,7 +169,7 @@ export interface GenerationRequests {
   /**
    * The Supabase Auth user who owns the app.
    */
-  user_id: string;
+  user_id: ColumnType<string, string, never>;
 }
 
 export interface IterationSnapshots {

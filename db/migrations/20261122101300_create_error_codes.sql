@@ -30,7 +30,9 @@ values
   ('LEO06', 'column_frozen', 'the column never changes once the row is there'),
   ('LEO07', 'sealed_value_not_declared', 'a value in sealed form was said not to be encrypted'),
   ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
-  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs');
+  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs'),
+  ('LEO10', 'upgrade_not_ready', 'the upgrade of a live database waits for its operator'),
+  ('LEO11', 'wrong_isolation_level', 'users queue generations in READ COMMITTED transactions only');
 
 -- migrate:down
 set local lock_timeout = '3s';

@@ -1,5 +1,5 @@
 -- `updated_at` is the database's word, not the writer's: whatever an UPDATE says, the trigger's time stands.
--- Locks: none. Undo: drops the function; its triggers go with their tables before.
+-- Locks: none. Undo: drops the function; its triggers are gone by then.
 
 -- migrate:up
 set local lock_timeout = '3s';

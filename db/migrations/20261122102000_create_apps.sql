@@ -2,7 +2,8 @@
 -- UNIQUE (user_id, id) looks redundant beside the primary key; it is what lets a child's foreign key prove that parent
 -- and child have the same owner, so that no reference can cross from one user to another.
 -- Deliberately absent: uniqueness of a name across users; a case-insensitive name (the names are the users' own).
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
+-- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -2,7 +2,8 @@
 -- Users see that a connection exists and when it expires, and may cut it; they never read or write the token, which
 -- only services can open.
 -- Deliberately absent: a grant of encrypted_token to users, which makes `select *` fail for them, on purpose.
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
+-- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,4 +1,4 @@
--- Contract: an app's generations, newest last; also what its foreign key needs when an app is deleted.
+-- An app's generations, newest last; also what its foreign key needs when an app is deleted.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
 -- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 

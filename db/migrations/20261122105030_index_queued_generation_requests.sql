@@ -1,4 +1,4 @@
--- Contract: what a worker takes next. Partial, so that it stays as small as the queue however long the history grows.
+-- What a worker takes next. Partial, so that it stays as small as the queue however long the history grows.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
 -- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 

@@ -1,4 +1,4 @@
--- Contract: how many generations a user has in the queue, and where the last one stands.
+-- How many generations a user has in the queue, and where the last one stands.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
 -- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 

@@ -1,4 +1,4 @@
--- Contract: a generation's snapshots in order, and what its foreign key needs when a generation is deleted.
+-- A generation's snapshots in order, and what its foreign key needs when a generation is deleted.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
 -- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 

@@ -1,8 +1,9 @@
 -- Who is working on a generation, and until when. A row of its own and a narrow one: heartbeats write it every few
 -- seconds, and here they stay small and HOT instead of copying a row full of prompts. No index on expires_at, which
 -- would make every heartbeat touch an index; the table only holds what is being worked on.
--- The lease says who may think that he works; what fences a late writer off is generation_requests.attempt.
--- Locks: SHARE ROW EXCLUSIVE on generation_requests for an instant. Undo: drops the table while it is empty.
+-- The lease says whose work it is; what fences a late writer off is generation_requests.attempt.
+-- Locks: SHARE ROW EXCLUSIVE on generation_requests for an instant. Undo: drops the table while it is empty;
+-- that locks generation_requests too, ACCESS EXCLUSIVE, for an instant.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -35,6 +36,7 @@ grant select, insert, update, delete on private.generation_leases to leo_worker;
 -- migrate:down
 set local lock_timeout = '3s';
 
+lock table public.generation_requests in access exclusive mode;
 select private.assert_no_rows('private.generation_leases');
 revoke usage on schema private from leo_worker;
 drop table private.generation_leases;

@@ -26,6 +26,12 @@ declare
   v_legal public.generation_status[];
   v_users public.generation_status[];
 begin
+  -- Only a change of status moves completed_at.
+  if new.status = old.status then
+    new.completed_at := old.completed_at;
+    return new;
+  end if;
+
   case old.status
     when 'queued' then
       v_legal := '{generating,paused,cancelled}';
@@ -89,8 +95,8 @@ $$;
 comment on function private.tg_generation_requests__change_status() is
   'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count and queue_at.';
 
-create trigger _100_change_status before update of status on public.generation_requests
-  for each row when (old.status is distinct from new.status)
+create trigger _100_change_status before update of status, completed_at on public.generation_requests
+  for each row when (old.status is distinct from new.status or old.completed_at is distinct from new.completed_at)
   execute function private.tg_generation_requests__change_status();
 
 -- migrate:down

@@ -38,7 +38,7 @@ begin
   -- The count below has to see what the lock has waited for, which an older snapshot would not.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
-      errcode = 'feature_not_supported',
+      errcode = 'LEO11',
       message = 'users queue generations in READ COMMITTED transactions only',
       schema = tg_table_schema, table = tg_table_name;
   end if;
@@ -63,7 +63,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__limit_user() is
-  'Trigger: the ceilings for users. Raises LEO04, LEO05.';
+  'Trigger: the ceilings for users. Raises LEO04, LEO05, LEO11.';
 
 create trigger _200_limit_user before insert on public.generation_requests
   for each row when (not pg_has_role(current_user, 'service_role', 'usage'))

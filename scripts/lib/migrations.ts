@@ -95,7 +95,7 @@ set local lock_timeout = '3s';
 -- migrate:down
 do $$
 begin
-  raise exception using errcode = 'LEO08', message = 'the down section of ${name} is not written';
+  raise exception using errcode = '0A000', message = 'the down section of ${name} is not written';
 end
 $$;
 `

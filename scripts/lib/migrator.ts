@@ -79,7 +79,7 @@ export async function status(target: Target, options: { readonly folder?: string
 
 // --- What is applied, and whether it is what the folder says
 
-async function readApplied(client: pg.Client): Promise<Set<string>> {
+export async function readApplied(client: pg.Client): Promise<Set<string>> {
   if (!(await exists(client, 'dbmate.schema_migrations'))) return new Set()
   const { rows } = await client.query<{ version: string }>('select version from dbmate.schema_migrations')
   return new Set(rows.map(({ version }) => version))
@@ -93,7 +93,7 @@ async function readChecksums(client: pg.Client): Promise<Map<string, { name: str
   return new Map(rows.map((row) => [row.version, row]))
 }
 
-async function exists(client: pg.Client, table: string): Promise<boolean> {
+export async function exists(client: pg.Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>('select to_regclass($1) is not null as found', [table])
   return rows[0]?.found === true
 }
@@ -129,7 +129,7 @@ const complaints = {
 }
 
 /** Refuses a history that is not the folder's, and returns the applied versions. */
-async function checkHistory(
+export async function checkHistory(
   target: Target,
   { client, say }: Run,
   migrations: Migration[],
@@ -154,7 +154,7 @@ async function checkHistory(
   return applied
 }
 
-async function makeChecksumTable(client: pg.Client): Promise<void> {
+export async function makeChecksumTable(client: pg.Client): Promise<void> {
   if (await exists(client, 'dbmate.migration_checksums')) return
   // `create schema if not exists` wants the privilege to create one even where it exists.
   const { rows } = await client.query(`select from pg_namespace where nspname = 'dbmate'`)
@@ -174,7 +174,7 @@ async function makeChecksumTable(client: pg.Client): Promise<void> {
   `)
 }
 
-async function recordChecksums(client: pg.Client, migrations: Migration[]): Promise<void> {
+export async function recordChecksums(client: pg.Client, migrations: Migration[]): Promise<void> {
   if (migrations.length === 0) return
   await client.query(
     `insert into dbmate.migration_checksums (version, name, checksum)

@@ -78,17 +78,17 @@ const apps: readonly App[] = [
 
 /** @returns false when the samples are there already. */
 export async function loadSamples(client: pg.Client, say: (detail: string) => void): Promise<boolean> {
-  const present = await client.query('select from auth.users where id = $1', [userId(users[0])])
+  const present = await client.query('select from apps where user_id = $1', [userId(users[0])])
   if (present.rowCount) return false
 
   await client.query('begin')
   try {
     for (const email of users) {
-      await client.query('insert into auth.users (id, aud, role, email, created_at) values ($1, $2, $2, $3, now())', [
-        userId(email),
-        'authenticated',
-        email,
-      ])
+      await client.query(
+        `insert into auth.users (id, aud, role, email, created_at) values ($1, 'authenticated', 'authenticated', $2, now())
+         on conflict (id) do nothing`,
+        [userId(email), email],
+      )
     }
     for (const app of apps) {
       say(app.name)

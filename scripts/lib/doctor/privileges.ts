@@ -57,7 +57,7 @@ export function readPrivileges(text: SchemaText, owner: string, functions: reado
       const kind = target.split(' ', 1)[0]!
       const scope = defaults?.replace('ALTER DEFAULT PRIVILEGES ', '')
       const key = scope === undefined ? target : `DEFAULT ${scope}ON ${on}`
-      // What the owner grants to himself by default he has anyway.
+      // What the owner grants to itself by default it has anyway.
       if (key.startsWith('DEFAULT IN ') && grantee === owner) continue
       const grants = object(key, kind)
       const held = grants.get(grantee) ?? new Set()

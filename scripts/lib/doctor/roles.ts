@@ -79,7 +79,11 @@ export function examineRoles(all: readonly Role[], { api, worker }: ServiceRoles
       severity: pending ? 'note' : 'bad',
       subject: name,
       what: `there is no role ${name}`,
-      remedy: 'make migrate',
+      remedy: pending
+        ? 'make migrate'
+        : name === api
+          ? `create role ${name} nologin noinherit; grant authenticated to ${name};`
+          : `create role ${name} nologin inherit; grant service_role to ${name};`,
     })),
     ...named(api).flatMap((role) => [...examineService(role, 'authenticated'), ...examineApi(role)]),
     ...named(worker).flatMap((role) => [...examineService(role, 'service_role'), ...examineWorker(role)]),

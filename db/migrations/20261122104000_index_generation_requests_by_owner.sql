@@ -1,4 +1,4 @@
--- Contract: the target of the children's foreign keys, and what pages through one user's generations.
+-- Expand: goes through the requests user by user; later the target of the children's foreign keys.
 -- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
 -- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
 

@@ -1,0 +1,151 @@
+-- Expand: how old requests get their apps and apps their names. Used by the backfill, by the trigger that follows old
+-- writers, and by the contract step for what little is left; gone with the upgrade.
+--   - A request without app_id gets an app of its own, whose id follows from the request's: the same on every run.
+--   - An app is called what its latest request with a visible name was called, or `Untitled app`.
+--   - Where apps of one user want the same name, the oldest keeps it, and the others become `name (2)`, `name (3)`…,
+--     skipping names that some app has or wants as its own; too long a name is cut before the suffix.
+-- Locks: none. Undo: drops the functions.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.app_id_of_request(p_request_id integer)
+returns uuid
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  -- A UUID of version 8: the bits in between are ours to choose.
+  select overlay(overlay(md5('leo-saas-schema generation_requests ' || p_request_id) placing '8' from 13) placing '8' from 17)::uuid
+$$;
+
+comment on function private.app_id_of_request(integer) is 'The id of the app of a request that came without one.';
+
+create function private.visible_name(p_name text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+      then left(p_name, 120)
+  end
+$$;
+
+comment on function private.visible_name(text) is 'The name, cut to what an app may have; null when there is nothing to see in it.';
+
+create function private.user_lock_key(p_user_id uuid)
+returns bigint
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select hashtextextended('leo upgrade ' || p_user_id, 0)
+$$;
+
+comment on function private.user_lock_key(uuid) is 'The advisory lock of a user whose apps get their names.';
+
+create function private.apps_in_requests(p_user_ids uuid[])
+returns table (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    r.user_id,
+    coalesce(r.app_id, private.app_id_of_request(r.id)),
+    coalesce(
+      (array_agg(private.visible_name(r.app_name) order by r.created_at desc nulls last, r.id desc)
+        filter (where private.visible_name(r.app_name) is not null))[1],
+      'Untitled app'
+    ),
+    min(r.created_at),
+    min(r.id)
+  from public.generation_requests as r
+  left join private.upgrade_owners as o on o.app_id = r.app_id
+  where r.user_id = any (p_user_ids)
+    and (o.app_id is null or o.user_id = r.user_id)
+    and exists (select from auth.users as u where u.id = r.user_id)
+  group by r.user_id, coalesce(r.app_id, private.app_id_of_request(r.id))
+$$;
+
+comment on function private.apps_in_requests(uuid[]) is 'The apps that these users'' requests speak of, with the name each wants and its age.';
+
+create function private.free_app_name(p_user_id uuid, p_wanted text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_suffix text;
+  v_name text := p_wanted;
+  v_number integer := 1;
+begin
+  while exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name) loop
+    v_number := v_number + 1;
+    v_suffix := ' (' || v_number || ')';
+    v_name := left(p_wanted, 120 - length(v_suffix)) || v_suffix;
+  end loop;
+  return v_name;
+end
+$$;
+
+comment on function private.free_app_name(uuid, text) is 'The name, or the first `name (n)` that no app of the user has. Call it under the user''s lock.';
+
+create function private.name_apps(p_user_ids uuid[])
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_app record;
+  v_name text;
+  v_made integer;
+  v_renamed integer := 0;
+begin
+  -- The oldest app that wants a name gets it, unless an app that is there already has it.
+  insert into public.apps (id, user_id, app_name, created_at)
+  select oldest.app_id, oldest.user_id, oldest.wanted, coalesce(oldest.since, now())
+  from (
+    select distinct on (a.user_id, a.wanted) a.*
+    from private.apps_in_requests(p_user_ids) as a
+    where not exists (select from public.apps as there where there.id = a.app_id)
+    order by a.user_id, a.wanted, a.since nulls last, a.first_request_id
+  ) as oldest
+  on conflict do nothing;
+  get diagnostics v_made = row_count;
+
+  for v_app in
+    select *
+    from private.apps_in_requests(p_user_ids) as a
+    where not exists (select from public.apps as there where there.id = a.app_id)
+    order by a.user_id, a.since nulls last, a.first_request_id
+  loop
+    v_name := private.free_app_name(v_app.user_id, v_app.wanted);
+    insert into public.apps (id, user_id, app_name, created_at)
+    values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
+    on conflict do nothing;
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
+      'another app of the user has the name: the app is called otherwise, the request keeps it');
+    v_renamed := v_renamed + 1;
+  end loop;
+
+  return v_made + v_renamed;
+end
+$$;
+
+comment on function private.name_apps(uuid[]) is 'Makes the apps of these users out of their requests. Call it under their locks. Returns how many.';
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.name_apps(uuid[]);
+drop function private.free_app_name(uuid, text);
+drop function private.apps_in_requests(uuid[]);
+drop function private.user_lock_key(uuid);
+drop function private.visible_name(text);
+drop function private.app_id_of_request(integer);

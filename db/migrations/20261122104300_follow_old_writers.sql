@@ -1,0 +1,87 @@
+-- Expand: the compatibility triggers. While old writers still write, what they write stays in step with the new tables:
+-- a request gets its app, a snapshot its owner. They never fail an old write; what they cannot settle, the backfill and
+-- the contract step look at again. A migration of its own drops them once the old writers are gone.
+-- A user whose apps have no names yet is left to the backfill, which gives them all at once, oldest first; that is what
+-- the shared lock is for: the backfill waits for the writers of a user, and they for it, a moment.
+-- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.tg_generation_requests__follow_old_writer()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_wanted text;
+begin
+  if new.user_id is null then
+    return new;
+  end if;
+  new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
+
+  -- The frequent case first, without a lock: the app is there.
+  if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
+    return new;
+  end if;
+
+  perform pg_advisory_xact_lock_shared(private.user_lock_key(new.user_id));
+  if not exists (select from private.upgrade_users as u where u.user_id = new.user_id)
+    and not exists (select from private.upgrade_progress as p where p.phase = 'users' and p.is_finished)
+  then
+    return new;
+  end if;
+
+  begin
+    -- A second key: two writers that hold the first one shared would wait for each other.
+    perform pg_advisory_xact_lock(private.user_lock_key(new.user_id) + 1);
+    v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
+    insert into public.apps (id, user_id, app_name, created_at)
+    values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))
+    on conflict do nothing;
+  exception
+    -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
+    when foreign_key_violation or unique_violation then null;
+  end;
+  return new;
+end
+$$;
+
+comment on function private.tg_generation_requests__follow_old_writer() is
+  'Trigger: makes the app of a request that an old writer writes. Definer: old writers have no right on apps.';
+
+create trigger _100_follow_old_writer before insert or update of user_id, app_id on public.generation_requests
+  for each row execute function private.tg_generation_requests__follow_old_writer();
+
+create function private.tg_iteration_snapshots__follow_old_writer()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select r.user_id into new.user_id
+  from public.generation_requests as r
+  where r.id = new.generation_request_id;
+  return new;
+end
+$$;
+
+comment on function private.tg_iteration_snapshots__follow_old_writer() is
+  'Trigger: says whose snapshot it is. Definer: old writers need not be able to read requests.';
+
+create trigger _100_follow_old_writer before insert on public.iteration_snapshots
+  for each row when (new.user_id is null)
+  execute function private.tg_iteration_snapshots__follow_old_writer();
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop trigger _100_follow_old_writer on public.iteration_snapshots;
+drop function private.tg_iteration_snapshots__follow_old_writer();
+drop trigger _100_follow_old_writer on public.generation_requests;
+drop function private.tg_generation_requests__follow_old_writer();

@@ -1,0 +1,355 @@
+-- Expand: the backfill, one batch a call, so that the script, a rerun and the contract step do the very same. Each call
+-- is a transaction of its caller's, remembers how far it came, and is harmless to repeat; two at once take turns on the
+-- row in upgrade_progress.
+--   contested  app ids that several users claim
+--   users      apps and their names, user by user
+--   requests   values that no check will accept; rows whose owner nobody knows
+--   snapshots  the owner; identical ones twice; those without a generation
+-- A row that somebody else has locked is passed over and looked at again by the next sweep or by the contract step.
+-- Locks: none. Undo: drops the functions.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.take_progress(p_phase text)
+returns private.upgrade_progress
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_progress private.upgrade_progress;
+begin
+  insert into private.upgrade_progress (phase) values (p_phase) on conflict do nothing;
+  select * into strict v_progress from private.upgrade_progress where phase = p_phase for update;
+  return v_progress;
+end
+$$;
+
+comment on function private.take_progress(text) is 'The phase''s progress, locked until the end of the transaction.';
+
+create function private.backfill_contested()
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_found integer;
+begin
+  perform private.take_progress('contested');
+  insert into private.upgrade_owners (app_id)
+  select r.app_id
+  from public.generation_requests as r
+  where r.app_id is not null and r.user_id is not null
+  group by r.app_id
+  having min(r.user_id::text) <> max(r.user_id::text)
+  on conflict do nothing;
+  get diagnostics v_found = row_count;
+  update private.upgrade_progress set is_finished = true where phase = 'contested';
+  return v_found;
+end
+$$;
+
+comment on function private.backfill_contested() is 'Notes the app ids that several users claim; the operator answers in upgrade_owners. Returns how many are new.';
+
+create function private.backfill_users(p_limit integer)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_progress private.upgrade_progress := private.take_progress('users');
+  v_users uuid[];
+  v_locked uuid[];
+begin
+  select array_agg(u.user_id order by u.user_id) into v_users
+  from (
+    select distinct r.user_id
+    from public.generation_requests as r
+    where exists (select from auth.users as known where known.id = r.user_id)
+      and (v_progress.position is null or r.user_id > v_progress.position::uuid)
+      and not exists (select from private.upgrade_users as named where named.user_id = r.user_id)
+    order by r.user_id
+    limit p_limit
+  ) as u;
+
+  if v_users is null then
+    -- The end. Those that were passed over, because a writer of theirs was busy, get another sweep.
+    update private.upgrade_progress
+    set position = null,
+        is_finished = not exists (
+          select from public.generation_requests as r
+          where exists (select from auth.users as known where known.id = r.user_id)
+            and not exists (select from private.upgrade_users as named where named.user_id = r.user_id)
+        )
+    where phase = 'users';
+    return 0;
+  end if;
+
+  select array_agg(u) into v_locked
+  from unnest(v_users) as u
+  where pg_try_advisory_xact_lock(private.user_lock_key(u));
+
+  -- In statements of their own, so that they see what the writers that were waited for have written.
+  perform private.name_apps(v_locked);
+  insert into private.upgrade_users (user_id)
+  select u.id from auth.users as u where u.id = any (v_locked)
+  on conflict do nothing;
+  update private.upgrade_progress
+  set position = v_users[cardinality(v_users)]::text, done = done + cardinality(v_users)
+  where phase = 'users';
+  return cardinality(v_users);
+end
+$$;
+
+comment on function private.backfill_users(integer) is 'Gives the next users'' apps their names. Returns how many users were gone through, 0 at the end of a sweep.';
+
+create function private.https_url(p_url text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select url
+  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
+  where url collate "C" ~ '^https://[!-~]+$'
+$$;
+
+comment on function private.https_url(text) is 'The address as https; null when it cannot be one.';
+
+create function private.backfill_requests(p_limit integer, p_is_last boolean default false, p_stale_after interval default null)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_progress private.upgrade_progress := private.take_progress('requests');
+  v_after integer := coalesce(v_progress.position::integer, -2147483648);
+  v_last integer;
+  v_count integer;
+begin
+  select max(page.id), count(*) into v_last, v_count
+  from (select r.id from public.generation_requests as r where r.id > v_after order by r.id limit p_limit) as page;
+  if v_count = 0 then
+    update private.upgrade_progress set position = null, is_finished = true where phase = 'requests';
+    return 0;
+  end if;
+
+  -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
+  -- writer looks for them.
+  with lost as (
+    select r.id, why.reason
+    from public.generation_requests as r
+    left join private.upgrade_owners as o on o.app_id = r.app_id
+    cross join lateral (
+      select case
+        when r.user_id is null then 'user_id is null'
+        when not exists (select from auth.users as u where u.id = r.user_id) then 'user_id is not in auth.users'
+        when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
+        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
+        when exists (select from public.apps as a where a.id = r.app_id and a.user_id <> r.user_id) then 'app_id is another user''s'
+      end as reason
+    ) as why
+    where r.id > v_after and r.id <= v_last and why.reason is not null
+      and (p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused') or r.updated_at < now() - interval '1 day')
+    for update of r skip locked
+  ),
+  gone as (
+    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
+  )
+  insert into private.quarantine (table_name, row_id, user_id, reason, content)
+  select 'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because, to_jsonb(gone) - 'lost_because' from gone;
+
+  with dirty as (
+    select r.*
+    from public.generation_requests as r
+    where r.id > v_after and r.id <= v_last
+      and not coalesce(
+        r.app_id is not null and private.visible_name(r.app_name) is not null and r.prompt is not null
+        and r.status is not null and r.generation_type is not null and r.mode is not null
+        and r.max_iterations > 0 and r.current_iteration between 0 and r.max_iterations
+        and r.created_at is not null and r.updated_at is not null
+        and (r.completed_at is not null) = (r.status in ('completed', 'failed', 'cancelled'))
+        and (r.completed_at is null or r.completed_at >= r.created_at)
+        and (r.github_url is null or r.github_url collate "C" ~ '^https://[!-~]+$')
+        and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
+        and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
+        false
+      )
+    for update skip locked
+  ),
+  mended as (
+    update public.generation_requests as r
+    set app_id = coalesce(d.app_id, private.app_id_of_request(d.id)),
+        app_name = case when private.visible_name(d.app_name) is null then 'Untitled app' else d.app_name end,
+        prompt = coalesce(d.prompt, ''),
+        status = now_is.status,
+        generation_type = coalesce(d.generation_type, 'new'),
+        mode = coalesce(d.mode, 'autonomous'),
+        current_iteration = took.iterations,
+        -- What it took, it was allowed.
+        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations end, took.iterations, 1),
+        created_at = times.created_at,
+        updated_at = times.updated_at,
+        completed_at = case
+          when now_is.status in ('completed', 'failed', 'cancelled')
+            then greatest(coalesce(d.completed_at, times.updated_at), times.created_at)
+        end,
+        error_message = case when d.status = 'generating' and now_is.status = 'failed'
+          then coalesce(d.error_message, 'No worker had been heard of for ' || p_stale_after || '.')
+          else d.error_message end,
+        github_url = private.https_url(d.github_url),
+        deployment_url = private.https_url(d.deployment_url)
+    from dirty as d
+    cross join lateral (
+      select
+        coalesce(d.created_at, d.updated_at, d.completed_at, now()) as created_at,
+        coalesce(d.updated_at, d.completed_at, d.created_at, now()) as updated_at,
+        d.status = 'generating' and coalesce(d.updated_at, d.created_at, '-infinity') < now() - p_stale_after as is_stale
+    ) as times
+    cross join lateral (
+      select case
+        when times.is_stale and exists (
+          select from public.iteration_snapshots as s where s.generation_request_id = d.id and s.files_snapshot is not null
+        ) then 'paused'
+        when times.is_stale then 'failed'
+        when d.status is not null then d.status
+        when d.completed_at is not null and d.error_message is null then 'completed'
+        else 'failed'
+      end::public.generation_status as status
+    ) as now_is
+    cross join lateral (select greatest(d.current_iteration, 0) as iterations) as took
+    where r.id = d.id
+    returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
+  )
+  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+  select 'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, a.value,
+    case b.key
+      when 'app_id' then 'it had none: an id that follows from the request''s'
+      when 'app_name' then 'nothing to see in it'
+      when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+      when 'max_iterations' then 'what it took, it was allowed'
+      when 'completed_at' then 'set exactly when it is over, and not before it began'
+      when 'github_url' then 'not an https address'
+      when 'deployment_url' then 'not an https address'
+      else 'missing, or out of range'
+    end
+  from mended as m
+  cross join lateral jsonb_each_text(m.before) as b
+  join lateral jsonb_each_text(m.after) as a on a.key = b.key
+  where a.value is distinct from b.value;
+
+  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'requests';
+  return v_count;
+end
+$$;
+
+comment on function private.backfill_requests(integer, boolean, interval) is
+  'Mends the next requests, or moves them to quarantine. Generations without a sign of life for p_stale_after are paused or failed. Returns how many were gone through, 0 at the end.';
+
+create function private.backfill_snapshots(p_limit integer)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_progress private.upgrade_progress := private.take_progress('snapshots');
+  v_after integer := coalesce(v_progress.position::integer, -2147483648);
+  v_last integer;
+  v_count integer;
+begin
+  select max(page.id), count(*) into v_last, v_count
+  from (select s.id from public.iteration_snapshots as s where s.id > v_after order by s.id limit p_limit) as page;
+  if v_count = 0 then
+    update private.upgrade_progress set position = null, is_finished = true where phase = 'snapshots';
+    return 0;
+  end if;
+
+  with lost as (
+    select s.id, why.reason, coalesce(
+        (select r.user_id from public.generation_requests as r where r.id = s.generation_request_id),
+        (
+          select q.user_id from private.quarantine as q
+          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
+        )
+      ) as owner_id
+    from public.iteration_snapshots as s
+    cross join lateral (
+      select case
+        when s.generation_request_id is null then 'generation_request_id is null'
+        when exists (
+          select from private.quarantine as q
+          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
+        ) then 'its generation is in quarantine'
+        when not exists (select from public.generation_requests as r where r.id = s.generation_request_id)
+          then 'its generation does not exist'
+        when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
+        when exists (
+          select from public.iteration_snapshots as earlier
+          where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
+            and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
+            and earlier.files_snapshot is not distinct from s.files_snapshot
+            and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
+        ) then 'the same as an earlier snapshot'
+      end as reason
+    ) as why
+    where s.id > v_after and s.id <= v_last and why.reason is not null
+    for update of s skip locked
+  ),
+  gone as (
+    delete from public.iteration_snapshots as s using lost where s.id = lost.id
+    returning s.*, lost.owner_id, lost.reason as lost_because
+  )
+  insert into private.quarantine (table_name, row_id, user_id, reason, content)
+  select 'iteration_snapshots', gone.id, (select u.id from auth.users as u where u.id = gone.owner_id), gone.lost_because, to_jsonb(gone) - 'lost_because' - 'owner_id' from gone;
+
+  with mended as (
+    update public.iteration_snapshots as s
+    set user_id = r.user_id,
+        snapshot_type = coalesce(d.snapshot_type, 'automatic'),
+        "timestamp" = coalesce(d."timestamp", r.created_at, now()),
+        metadata = case when jsonb_typeof(d.metadata) <> 'object' then jsonb_build_object('value', d.metadata) else d.metadata end
+    from (
+      select s.id, s.generation_request_id, s.snapshot_type, s."timestamp", s.metadata
+      from public.iteration_snapshots as s
+      where s.id > v_after and s.id <= v_last
+        and (s.user_id is null or s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
+      for update skip locked
+    ) as d
+    join public.generation_requests as r on r.id = d.generation_request_id
+    where s.id = d.id
+    returning s.id, s.user_id, d.snapshot_type as old_type, s.snapshot_type, d."timestamp" as old_timestamp, s."timestamp",
+      d.metadata as old_metadata, s.metadata
+  )
+  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+  select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
+  from mended as m
+  cross join lateral (
+    values
+      ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
+      ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
+      ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+  ) as changed (column_name, original, replacement, reason)
+  where changed.original is distinct from changed.replacement;
+
+  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
+  return v_count;
+end
+$$;
+
+comment on function private.backfill_snapshots(integer) is
+  'Gives the next snapshots their owner, or moves them to quarantine. Returns how many were gone through, 0 at the end.';
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.backfill_snapshots(integer);
+drop function private.backfill_requests(integer, boolean, interval);
+drop function private.https_url(text);
+drop function private.backfill_users(integer);
+drop function private.backfill_contested();
+drop function private.take_progress(text);

@@ -1,0 +1,48 @@
+-- Contract begins here. Behind this file stand the rules that an old writer could break, so where there are rows it
+-- waits for the operator's word that the old writers are gone, and for the backfill to have done all but a little: that
+-- little is done here. On a fresh database there is nothing to do.
+-- Locks: none beyond the rows that are mended. Undo: what is mended stays mended.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+do $$
+declare
+  v_at_once constant integer := 10000;
+begin
+  if not exists (select from public.generation_requests) and not exists (select from public.iteration_snapshots) then
+    return;
+  end if;
+  if not exists (select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished) then
+    raise exception using
+      errcode = 'LEO10',
+      message = 'the tables have rows, and nobody has said that the old writers are gone',
+      hint = 'Run `make backfill`, stop the old writers, run `make backfill old_writers=gone`, then `make migrate` again.';
+  end if;
+  if (
+    select count(*) from (select from public.iteration_snapshots as s where s.user_id is null limit v_at_once + 1) as rest
+  ) > v_at_once or (
+    select count(*) from (
+      select from public.generation_requests as r
+      where not exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)
+      limit v_at_once + 1
+    ) as rest
+  ) > v_at_once then
+    raise exception using
+      errcode = 'LEO10',
+      message = format('more than %s rows are not backfilled', v_at_once),
+      hint = 'Run `make backfill`, then `make migrate` again.';
+  end if;
+
+  perform private.backfill_contested();
+  while private.backfill_users(v_at_once) > 0 loop
+  end loop;
+  while private.backfill_requests(v_at_once, true) > 0 loop
+  end loop;
+  while private.backfill_snapshots(v_at_once) > 0 loop
+  end loop;
+end
+$$;
+
+-- migrate:down
+select 'what is mended stays mended';
