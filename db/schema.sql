@@ -185,17 +185,25 @@ CREATE FUNCTION private.apps_in_requests(p_user_ids uuid[]) RETURNS TABLE(user_i
     r.user_id,
     coalesce(r.app_id, private.app_id_of_request(r.id)),
     coalesce(
-      (array_agg(private.visible_name(r.app_name) order by r.created_at desc nulls last, r.id desc)
-        filter (where private.visible_name(r.app_name) is not null))[1],
+      (array_agg(r.visible order by r.created_at desc nulls last, r.id desc) filter (where r.visible is not null))[1],
       'Untitled app'
     ),
     min(r.created_at),
     min(r.id)
-  from public.generation_requests as r
+  from (
+    select
+      r.id, r.user_id, r.app_id, r.created_at,
+      -- Almost every name has a letter; only the others are worth a call.
+      case
+        when r.app_name collate "C" ~ '[0-9A-Za-z]' then left(r.app_name, 120)
+        else private.visible_name(r.app_name)
+      end as visible
+    from public.generation_requests as r
+    where r.user_id = any (p_user_ids)
+  ) as r
+  join auth.users as u on u.id = r.user_id
   left join private.upgrade_owners as o on o.app_id = r.app_id
-  where r.user_id = any (p_user_ids)
-    and (o.app_id is null or o.user_id = r.user_id)
-    and exists (select from auth.users as u where u.id = r.user_id)
+  where o.app_id is null or o.user_id = r.user_id
   group by r.user_id, coalesce(r.app_id, private.app_id_of_request(r.id))
 $$;
 
@@ -244,6 +252,7 @@ COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) I
 CREATE FUNCTION private.backfill_contested() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_found integer;
@@ -277,6 +286,9 @@ COMMENT ON FUNCTION private.backfill_contested() IS 'Notes the app ids that seve
 CREATE FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean DEFAULT false, p_stale_after interval DEFAULT NULL::interval) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $_$
 declare
   v_progress private.upgrade_progress := private.take_progress('requests');
@@ -293,21 +305,29 @@ begin
 
   -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
   -- writer looks for them.
-  with lost as (
-    select r.id, why.reason
+  with judged as materialized (
+    select r.id, r.status, r.updated_at, case
+      when r.user_id is null then 'user_id is null'
+      when u.id is null then 'user_id is not in auth.users'
+      when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
+      when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
+      when a.user_id <> r.user_id then 'app_id is another user''s'
+    end as reason
     from public.generation_requests as r
+    left join auth.users as u on u.id = r.user_id
     left join private.upgrade_owners as o on o.app_id = r.app_id
-    cross join lateral (
-      select case
-        when r.user_id is null then 'user_id is null'
-        when not exists (select from auth.users as u where u.id = r.user_id) then 'user_id is not in auth.users'
-        when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
-        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
-        when exists (select from public.apps as a where a.id = r.app_id and a.user_id <> r.user_id) then 'app_id is another user''s'
-      end as reason
-    ) as why
-    where r.id > v_after and r.id <= v_last and why.reason is not null
-      and (p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused') or r.updated_at < now() - interval '1 day')
+    left join public.apps as a on a.id = r.app_id
+    where r.id > v_after and r.id <= v_last
+  ),
+  lost as (
+    select r.id, j.reason
+    from judged as j
+    join public.generation_requests as r on r.id = j.id
+    where j.reason is not null
+      and (
+        p_is_last or j.status is null or j.status not in ('queued', 'generating', 'paused')
+        or j.updated_at < now() - interval '1 day'
+      )
     for update of r skip locked
   ),
   gone as (
@@ -321,7 +341,8 @@ begin
     from public.generation_requests as r
     where r.id > v_after and r.id <= v_last
       and not coalesce(
-        r.app_id is not null and private.visible_name(r.app_name) is not null and r.prompt is not null
+        r.app_id is not null and r.prompt is not null
+        and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
         and r.status is not null and r.generation_type is not null and r.mode is not null
         and r.max_iterations > 0 and r.current_iteration between 0 and r.max_iterations
         and r.created_at is not null and r.updated_at is not null
@@ -415,6 +436,9 @@ COMMENT ON FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean
 CREATE FUNCTION private.backfill_snapshots(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
   v_progress private.upgrade_progress := private.take_progress('snapshots');
@@ -429,64 +453,59 @@ begin
     return 0;
   end if;
 
-  with lost as (
-    select s.id, why.reason, coalesce(
-        (select r.user_id from public.generation_requests as r where r.id = s.generation_request_id),
-        (
-          select q.user_id from private.quarantine as q
-          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
-        )
-      ) as owner_id
+  with judged as materialized (
+    select s.id, r.user_id, case
+      when s.generation_request_id is null then 'generation_request_id is null'
+      when r.id is null then 'its generation does not exist'
+      when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
+      when exists (
+        select from public.iteration_snapshots as earlier
+        where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
+          and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
+          and earlier.files_snapshot is not distinct from s.files_snapshot
+          and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
+      ) then 'the same as an earlier snapshot'
+    end as reason
     from public.iteration_snapshots as s
-    cross join lateral (
-      select case
-        when s.generation_request_id is null then 'generation_request_id is null'
-        when exists (
-          select from private.quarantine as q
-          where q.table_name = 'generation_requests' and q.row_id = s.generation_request_id
-        ) then 'its generation is in quarantine'
-        when not exists (select from public.generation_requests as r where r.id = s.generation_request_id)
-          then 'its generation does not exist'
-        when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
-        when exists (
-          select from public.iteration_snapshots as earlier
-          where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
-            and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
-            and earlier.files_snapshot is not distinct from s.files_snapshot
-            and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
-        ) then 'the same as an earlier snapshot'
-      end as reason
-    ) as why
-    where s.id > v_after and s.id <= v_last and why.reason is not null
-    for update of s skip locked
+    left join public.generation_requests as r on r.id = s.generation_request_id
+    where s.id > v_after and s.id <= v_last
   ),
   gone as (
-    delete from public.iteration_snapshots as s using lost where s.id = lost.id
-    returning s.*, lost.owner_id, lost.reason as lost_because
+    delete from public.iteration_snapshots as s using judged as j
+    where s.id = j.id and j.reason is not null
+    returning s.*, j.user_id as owner_id, j.reason as lost_because
   )
   insert into private.quarantine (table_name, row_id, user_id, reason, content)
-  select 'iteration_snapshots', gone.id, (select u.id from auth.users as u where u.id = gone.owner_id), gone.lost_because, to_jsonb(gone) - 'lost_because' - 'owner_id' from gone;
+  select
+    'iteration_snapshots', gone.id, coalesce(u.id, q.user_id),
+    case when q.id is null then gone.lost_because else 'its generation is in quarantine' end,
+    to_jsonb(gone) - 'lost_because' - 'owner_id'
+  from gone
+  left join auth.users as u on u.id = gone.owner_id
+  left join private.quarantine as q on q.table_name = 'generation_requests' and q.row_id = gone.generation_request_id;
 
-  with mended as (
+  with odd as (
+    select s.id, s.user_id, s.snapshot_type, s."timestamp", s.metadata, r.created_at, u.id as known_user_id
+    from public.iteration_snapshots as s
+    join public.generation_requests as r on r.id = s.generation_request_id
+    left join auth.users as u on u.id = r.user_id
+    where s.id > v_after and s.id <= v_last
+      and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
+  ),
+  mended as (
     update public.iteration_snapshots as s
-    set user_id = r.user_id,
-        snapshot_type = coalesce(d.snapshot_type, 'automatic'),
-        "timestamp" = coalesce(d."timestamp", r.created_at, now()),
-        metadata = case when jsonb_typeof(d.metadata) <> 'object' then jsonb_build_object('value', d.metadata) else d.metadata end
-    from (
-      select s.id, s.generation_request_id, s.snapshot_type, s."timestamp", s.metadata
-      from public.iteration_snapshots as s
-      where s.id > v_after and s.id <= v_last
-        and (s.user_id is null or s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
-      for update skip locked
-    ) as d
-    join public.generation_requests as r on r.id = d.generation_request_id
-    where s.id = d.id
-    returning s.id, s.user_id, d.snapshot_type as old_type, s.snapshot_type, d."timestamp" as old_timestamp, s."timestamp",
-      d.metadata as old_metadata, s.metadata
+    set snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
+        "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
+        metadata = case
+          when jsonb_typeof(odd.metadata) <> 'object' then jsonb_build_object('value', odd.metadata) else odd.metadata
+        end
+    from odd
+    where s.id = odd.id
+    returning s.id, odd.known_user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
+      s."timestamp", odd.metadata as old_metadata, s.metadata
   )
   insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
+  select 'iteration_snapshots', m.id, m.known_user_id, changed.*
   from mended as m
   cross join lateral (
     values
@@ -495,6 +514,11 @@ begin
       ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
   ) as changed (column_name, original, replacement, reason)
   where changed.original is distinct from changed.replacement;
+
+  update public.iteration_snapshots as s
+  set user_id = r.user_id
+  from public.generation_requests as r
+  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id;
 
   update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
   return v_count;
@@ -516,6 +540,7 @@ COMMENT ON FUNCTION private.backfill_snapshots(p_limit integer) IS 'Gives the ne
 CREATE FUNCTION private.backfill_users(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_progress private.upgrade_progress := private.take_progress('users');
@@ -630,40 +655,52 @@ CREATE FUNCTION private.name_apps(p_user_ids uuid[]) RETURNS integer
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_left jsonb;
+  v_made integer;
   v_app record;
   v_name text;
-  v_made integer;
-  v_renamed integer := 0;
 begin
   -- The oldest app that wants a name gets it, unless an app that is there already has it.
-  insert into public.apps (id, user_id, app_name, created_at)
-  select oldest.app_id, oldest.user_id, oldest.wanted, coalesce(oldest.since, now())
-  from (
-    select distinct on (a.user_id, a.wanted) a.*
+  with wanted as materialized (
+    select a.*
     from private.apps_in_requests(p_user_ids) as a
     where not exists (select from public.apps as there where there.id = a.app_id)
-    order by a.user_id, a.wanted, a.since nulls last, a.first_request_id
-  ) as oldest
-  on conflict do nothing;
-  get diagnostics v_made = row_count;
+  ),
+  made as (
+    insert into public.apps (id, user_id, app_name, created_at)
+    select distinct on (w.user_id, w.wanted) w.app_id, w.user_id, w.wanted, coalesce(w.since, now())
+    from wanted as w
+    order by w.user_id, w.wanted, w.since nulls last, w.first_request_id
+    on conflict do nothing
+    returning id
+  )
+  select
+    (select count(*) from made),
+    (
+      select jsonb_agg(to_jsonb(w) order by w.user_id, w.since nulls last, w.first_request_id)
+      from wanted as w
+      where not exists (select from made as m where m.id = w.app_id)
+    )
+  into v_made, v_left;
 
   for v_app in
-    select *
-    from private.apps_in_requests(p_user_ids) as a
-    where not exists (select from public.apps as there where there.id = a.app_id)
-    order by a.user_id, a.since nulls last, a.first_request_id
+    select l.*
+    from jsonb_to_recordset(v_left)
+      as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
   loop
     v_name := private.free_app_name(v_app.user_id, v_app.wanted);
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
+    -- Not made: the id is another user's app, and the request is not this user's to name.
+    continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
       'another app of the user has the name: the app is called otherwise, the request keeps it');
-    v_renamed := v_renamed + 1;
+    v_made := v_made + 1;
   end loop;
 
-  return v_made + v_renamed;
+  return v_made;
 end
 $$;
 

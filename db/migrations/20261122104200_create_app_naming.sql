@@ -56,17 +56,25 @@ as $$
     r.user_id,
     coalesce(r.app_id, private.app_id_of_request(r.id)),
     coalesce(
-      (array_agg(private.visible_name(r.app_name) order by r.created_at desc nulls last, r.id desc)
-        filter (where private.visible_name(r.app_name) is not null))[1],
+      (array_agg(r.visible order by r.created_at desc nulls last, r.id desc) filter (where r.visible is not null))[1],
       'Untitled app'
     ),
     min(r.created_at),
     min(r.id)
-  from public.generation_requests as r
+  from (
+    select
+      r.id, r.user_id, r.app_id, r.created_at,
+      -- Almost every name has a letter; only the others are worth a call.
+      case
+        when r.app_name collate "C" ~ '[0-9A-Za-z]' then left(r.app_name, 120)
+        else private.visible_name(r.app_name)
+      end as visible
+    from public.generation_requests as r
+    where r.user_id = any (p_user_ids)
+  ) as r
+  join auth.users as u on u.id = r.user_id
   left join private.upgrade_owners as o on o.app_id = r.app_id
-  where r.user_id = any (p_user_ids)
-    and (o.app_id is null or o.user_id = r.user_id)
-    and exists (select from auth.users as u where u.id = r.user_id)
+  where o.app_id is null or o.user_id = r.user_id
   group by r.user_id, coalesce(r.app_id, private.app_id_of_request(r.id))
 $$;
 
@@ -101,40 +109,52 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_left jsonb;
+  v_made integer;
   v_app record;
   v_name text;
-  v_made integer;
-  v_renamed integer := 0;
 begin
   -- The oldest app that wants a name gets it, unless an app that is there already has it.
-  insert into public.apps (id, user_id, app_name, created_at)
-  select oldest.app_id, oldest.user_id, oldest.wanted, coalesce(oldest.since, now())
-  from (
-    select distinct on (a.user_id, a.wanted) a.*
+  with wanted as materialized (
+    select a.*
     from private.apps_in_requests(p_user_ids) as a
     where not exists (select from public.apps as there where there.id = a.app_id)
-    order by a.user_id, a.wanted, a.since nulls last, a.first_request_id
-  ) as oldest
-  on conflict do nothing;
-  get diagnostics v_made = row_count;
+  ),
+  made as (
+    insert into public.apps (id, user_id, app_name, created_at)
+    select distinct on (w.user_id, w.wanted) w.app_id, w.user_id, w.wanted, coalesce(w.since, now())
+    from wanted as w
+    order by w.user_id, w.wanted, w.since nulls last, w.first_request_id
+    on conflict do nothing
+    returning id
+  )
+  select
+    (select count(*) from made),
+    (
+      select jsonb_agg(to_jsonb(w) order by w.user_id, w.since nulls last, w.first_request_id)
+      from wanted as w
+      where not exists (select from made as m where m.id = w.app_id)
+    )
+  into v_made, v_left;
 
   for v_app in
-    select *
-    from private.apps_in_requests(p_user_ids) as a
-    where not exists (select from public.apps as there where there.id = a.app_id)
-    order by a.user_id, a.since nulls last, a.first_request_id
+    select l.*
+    from jsonb_to_recordset(v_left)
+      as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
   loop
     v_name := private.free_app_name(v_app.user_id, v_app.wanted);
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
+    -- Not made: the id is another user's app, and the request is not this user's to name.
+    continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
       'another app of the user has the name: the app is called otherwise, the request keeps it');
-    v_renamed := v_renamed + 1;
+    v_made := v_made + 1;
   end loop;
 
-  return v_made + v_renamed;
+  return v_made;
 end
 $$;
 
