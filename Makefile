@@ -79,6 +79,10 @@ status: $(installed) ## Show which migrations are applied, pending, edited or mi
 migrate: $(installed) ## Apply the pending migrations
 	@$(run) scripts/migrate.ts
 
+.PHONY: adopt
+adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (a look only: dry=1)
+	@$(run) scripts/adopt.ts $(if $(dry),--dry-run)
+
 .PHONY: backfill
 backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
 	@$(run) scripts/backfill.ts $(if $(owners),'--owners=$(owners)') $(if $(stale_after),'--stale-after=$(stale_after)') $(if $(old_writers),'--old-writers=$(old_writers)')

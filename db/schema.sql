@@ -261,7 +261,9 @@ begin
   insert into private.upgrade_owners (app_id)
   select r.app_id
   from public.generation_requests as r
-  where r.app_id is not null and r.user_id is not null
+  where r.app_id is not null
+    and exists (select from auth.users as u where u.id = r.user_id)
+    and not exists (select from public.apps as a where a.id = r.app_id)
   group by r.app_id
   having min(r.user_id::text) <> max(r.user_id::text)
   on conflict do nothing;
@@ -309,7 +311,8 @@ begin
     select r.id, r.status, r.updated_at, case
       when r.user_id is null then 'user_id is null'
       when u.id is null then 'user_id is not in auth.users'
-      when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
+      when p_is_last and o.app_id is not null and o.user_id is null
+        then 'several users claim app_id, and nobody has said whose it is'
       when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
       when a.user_id <> r.user_id then 'app_id is another user''s'
     end as reason
@@ -340,6 +343,10 @@ begin
     select r.*
     from public.generation_requests as r
     where r.id > v_after and r.id <= v_last
+      -- A row that may yet go to quarantine goes as it came.
+      and exists (
+        select from public.apps as a where a.id = coalesce(r.app_id, private.app_id_of_request(r.id)) and a.user_id = r.user_id
+      )
       and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
@@ -457,17 +464,21 @@ begin
     select s.id, r.user_id, case
       when s.generation_request_id is null then 'generation_request_id is null'
       when r.id is null then 'its generation does not exist'
+      -- Its generation may yet go to quarantine, and it along.
+      when a.id is null then null
       when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
       when exists (
         select from public.iteration_snapshots as earlier
         where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
-          and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
+          and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
           and earlier.files_snapshot is not distinct from s.files_snapshot
-          and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
+          and earlier.prompt_used is not distinct from s.prompt_used
+          and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
       ) then 'the same as an earlier snapshot'
     end as reason
     from public.iteration_snapshots as s
     left join public.generation_requests as r on r.id = s.generation_request_id
+    left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
   ),
   gone as (
@@ -490,15 +501,14 @@ begin
     join public.generation_requests as r on r.id = s.generation_request_id
     left join auth.users as u on u.id = r.user_id
     where s.id > v_after and s.id <= v_last
+      and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)
       and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
   ),
   mended as (
     update public.iteration_snapshots as s
     set snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
         "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
-        metadata = case
-          when jsonb_typeof(odd.metadata) <> 'object' then jsonb_build_object('value', odd.metadata) else odd.metadata
-        end
+        metadata = private.metadata_object(odd.metadata)
     from odd
     where s.id = odd.id
     returning s.id, odd.known_user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
@@ -518,7 +528,8 @@ begin
   update public.iteration_snapshots as s
   set user_id = r.user_id
   from public.generation_requests as r
-  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id;
+  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id
+    and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id);
 
   update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
   return v_count;
@@ -647,6 +658,25 @@ COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null
 
 
 --
+-- Name: metadata_object(jsonb); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.metadata_object(p_metadata jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case when jsonb_typeof(p_metadata) <> 'object' then jsonb_build_object('value', p_metadata) else p_metadata end
+$$;
+
+
+--
+-- Name: FUNCTION metadata_object(p_metadata jsonb); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.metadata_object(p_metadata jsonb) IS 'The metadata as an object: what is none is put into one.';
+
+
+--
 -- Name: name_apps(uuid[]); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -695,7 +725,7 @@ begin
     -- Not made: the id is another user's app, and the request is not this user's to name.
     continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-    values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
+    values ('apps', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
       'another app of the user has the name: the app is called otherwise, the request keeps it');
     v_made := v_made + 1;
   end loop;
@@ -998,6 +1028,12 @@ begin
   end if;
   new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
 
+  -- Whose an app is that several users claim, the operator says, not whoever writes first.
+  if exists (
+    select from private.upgrade_owners as o where o.app_id = new.app_id and o.user_id is distinct from new.user_id
+  ) then
+    return new;
+  end if;
   -- The frequent case first, without a lock: the app is there.
   if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
     return new;
@@ -1012,7 +1048,9 @@ begin
 
   begin
     -- A second key: two writers that hold the first one shared would wait for each other.
-    perform pg_advisory_xact_lock(private.user_lock_key(new.user_id) + 1);
+    if not pg_try_advisory_xact_lock(private.user_lock_key(new.user_id) + 1) then
+      return new;
+    end if;
     v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
     insert into public.apps (id, user_id, app_name, created_at)
     values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))
@@ -1149,7 +1187,7 @@ CREATE FUNCTION private.visible_name(p_name text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
-    when p_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+    when left(p_name, 120) collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
       then left(p_name, 120)
   end
 $$;
@@ -1302,7 +1340,7 @@ COMMENT ON COLUMN private.migration_log.table_name IS 'The table, in schema publ
 -- Name: COLUMN migration_log.row_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.row_id IS 'The id of the row.';
+COMMENT ON COLUMN private.migration_log.row_id IS 'The id of the row; of an app, that of its first request.';
 
 
 --
@@ -2697,6 +2735,13 @@ REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) FROM
 --
 
 REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION metadata_object(p_metadata jsonb); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.metadata_object(p_metadata jsonb) FROM PUBLIC;
 
 
 --

@@ -26,7 +26,7 @@ comment on index private.migration_log_user_id_idx is 'Serves the foreign key: d
 comment on table private.migration_log is 'Every value that the upgrade changed, as it was.';
 comment on column private.migration_log.id is 'Rises with every change.';
 comment on column private.migration_log.table_name is 'The table, in schema public.';
-comment on column private.migration_log.row_id is 'The id of the row.';
+comment on column private.migration_log.row_id is 'The id of the row; of an app, that of its first request.';
 comment on column private.migration_log.user_id is 'Whose row it is; deleting the user deletes this.';
 comment on column private.migration_log.column_name is 'The column.';
 comment on column private.migration_log.original is 'What it held, as text; null where it was null.';

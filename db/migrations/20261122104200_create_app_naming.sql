@@ -28,7 +28,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when p_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+    when left(p_name, 120) collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
       then left(p_name, 120)
   end
 $$;
@@ -149,7 +149,7 @@ begin
     -- Not made: the id is another user's app, and the request is not this user's to name.
     continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-    values ('generation_requests', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
+    values ('apps', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
       'another app of the user has the name: the app is called otherwise, the request keeps it');
     v_made := v_made + 1;
   end loop;

@@ -23,6 +23,12 @@ begin
   end if;
   new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
 
+  -- Whose an app is that several users claim, the operator says, not whoever writes first.
+  if exists (
+    select from private.upgrade_owners as o where o.app_id = new.app_id and o.user_id is distinct from new.user_id
+  ) then
+    return new;
+  end if;
   -- The frequent case first, without a lock: the app is there.
   if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
     return new;
@@ -37,7 +43,9 @@ begin
 
   begin
     -- A second key: two writers that hold the first one shared would wait for each other.
-    perform pg_advisory_xact_lock(private.user_lock_key(new.user_id) + 1);
+    if not pg_try_advisory_xact_lock(private.user_lock_key(new.user_id) + 1) then
+      return new;
+    end if;
     v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
     insert into public.apps (id, user_id, app_name, created_at)
     values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))

@@ -42,7 +42,9 @@ begin
   insert into private.upgrade_owners (app_id)
   select r.app_id
   from public.generation_requests as r
-  where r.app_id is not null and r.user_id is not null
+  where r.app_id is not null
+    and exists (select from auth.users as u where u.id = r.user_id)
+    and not exists (select from public.apps as a where a.id = r.app_id)
   group by r.app_id
   having min(r.user_id::text) <> max(r.user_id::text)
   on conflict do nothing;
@@ -150,7 +152,8 @@ begin
     select r.id, r.status, r.updated_at, case
       when r.user_id is null then 'user_id is null'
       when u.id is null then 'user_id is not in auth.users'
-      when o.app_id is not null and o.user_id is null then 'several users claim app_id, and nobody has said whose it is'
+      when p_is_last and o.app_id is not null and o.user_id is null
+        then 'several users claim app_id, and nobody has said whose it is'
       when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
       when a.user_id <> r.user_id then 'app_id is another user''s'
     end as reason
@@ -181,6 +184,10 @@ begin
     select r.*
     from public.generation_requests as r
     where r.id > v_after and r.id <= v_last
+      -- A row that may yet go to quarantine goes as it came.
+      and exists (
+        select from public.apps as a where a.id = coalesce(r.app_id, private.app_id_of_request(r.id)) and a.user_id = r.user_id
+      )
       and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
@@ -265,6 +272,17 @@ $$;
 comment on function private.backfill_requests(integer, boolean, interval) is
   'Mends the next requests, or moves them to quarantine. Generations without a sign of life for p_stale_after are paused or failed. Returns how many were gone through, 0 at the end.';
 
+create function private.metadata_object(p_metadata jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when jsonb_typeof(p_metadata) <> 'object' then jsonb_build_object('value', p_metadata) else p_metadata end
+$$;
+
+comment on function private.metadata_object(jsonb) is 'The metadata as an object: what is none is put into one.';
+
 create function private.backfill_snapshots(p_limit integer)
 returns integer
 language plpgsql
@@ -292,17 +310,21 @@ begin
     select s.id, r.user_id, case
       when s.generation_request_id is null then 'generation_request_id is null'
       when r.id is null then 'its generation does not exist'
+      -- Its generation may yet go to quarantine, and it along.
+      when a.id is null then null
       when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
       when exists (
         select from public.iteration_snapshots as earlier
         where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
-          and earlier.snapshot_type is not distinct from s.snapshot_type and earlier.id < s.id
+          and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
           and earlier.files_snapshot is not distinct from s.files_snapshot
-          and earlier.prompt_used is not distinct from s.prompt_used and earlier.metadata is not distinct from s.metadata
+          and earlier.prompt_used is not distinct from s.prompt_used
+          and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
       ) then 'the same as an earlier snapshot'
     end as reason
     from public.iteration_snapshots as s
     left join public.generation_requests as r on r.id = s.generation_request_id
+    left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
   ),
   gone as (
@@ -325,15 +347,14 @@ begin
     join public.generation_requests as r on r.id = s.generation_request_id
     left join auth.users as u on u.id = r.user_id
     where s.id > v_after and s.id <= v_last
+      and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)
       and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
   ),
   mended as (
     update public.iteration_snapshots as s
     set snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
         "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
-        metadata = case
-          when jsonb_typeof(odd.metadata) <> 'object' then jsonb_build_object('value', odd.metadata) else odd.metadata
-        end
+        metadata = private.metadata_object(odd.metadata)
     from odd
     where s.id = odd.id
     returning s.id, odd.known_user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
@@ -353,7 +374,8 @@ begin
   update public.iteration_snapshots as s
   set user_id = r.user_id
   from public.generation_requests as r
-  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id;
+  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id
+    and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id);
 
   update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
   return v_count;
@@ -367,6 +389,7 @@ comment on function private.backfill_snapshots(integer) is
 set local lock_timeout = '3s';
 
 drop function private.backfill_snapshots(integer);
+drop function private.metadata_object(jsonb);
 drop function private.backfill_requests(integer, boolean, interval);
 drop function private.https_url(text);
 drop function private.backfill_users(integer);

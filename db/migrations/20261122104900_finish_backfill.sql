@@ -34,9 +34,20 @@ begin
       hint = 'Run `make backfill`, then `make migrate` again.';
   end if;
 
+  -- From the start: what earlier runs passed over, or old writers wrote behind them, is looked at again.
+  update private.upgrade_progress set position = null where phase in ('users', 'requests', 'snapshots');
   perform private.backfill_contested();
   while private.backfill_users(v_at_once) > 0 loop
   end loop;
+  -- Apps whose writers were busy, or whose owner was named late, when their users' turn was over.
+  perform private.name_apps(array(
+    select distinct r.user_id
+    from public.generation_requests as r
+    where r.user_id is not null
+      and not exists (
+        select from public.apps as a where a.id = coalesce(r.app_id, private.app_id_of_request(r.id))
+      )
+  ));
   while private.backfill_requests(v_at_once, true) > 0 loop
   end loop;
   while private.backfill_snapshots(v_at_once) > 0 loop

@@ -79,7 +79,7 @@ export async function status(target: Target, options: { readonly folder?: string
 
 // --- What is applied, and whether it is what the folder says
 
-export async function readApplied(client: pg.Client): Promise<Set<string>> {
+async function readApplied(client: pg.Client): Promise<Set<string>> {
   if (!(await exists(client, 'dbmate.schema_migrations'))) return new Set()
   const { rows } = await client.query<{ version: string }>('select version from dbmate.schema_migrations')
   return new Set(rows.map(({ version }) => version))

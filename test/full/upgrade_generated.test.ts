@@ -1,0 +1,191 @@
+import type pg from 'pg'
+import t, { type Test } from 'tap'
+import { backfill } from '../../scripts/lib/backfill.ts'
+import { connect, withClient } from '../../scripts/lib/connect.ts'
+import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.ts'
+import { only, type Row } from '../fixtures/rows.ts'
+import { baseline, expanded, expand, run, contractQuickly, clone, createLegacy, column, type Live } from '../fixtures/legacy.ts'
+
+const legacy = await createLegacy(t)
+/** The same, empty and expanded: old writers still write, nothing is backfilled. */
+const empty = await clone(t, legacy)
+await expand(empty)
+
+
+// --- The same from whatever happens on the way
+
+/** Numbers from 0 up to 1 that follow from the seed (mulberry32). */
+function numbersFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const tables = ['generation_requests', 'iteration_snapshots'] as const
+
+/** Everything that must not depend on when and in what pieces it was done; queue_at is the moment of the expand step. */
+async function contents(client: pg.Client): Promise<Record<string, string[]>> {
+  return {
+    apps: await column(client, 'select a::text from public.apps as a order by a.id'),
+    generation_requests: await column(
+      client,
+      `select (to_jsonb(r) - 'queue_at')::text from public.generation_requests as r order by r.id`,
+    ),
+    iteration_snapshots: await column(client, 'select s::text from public.iteration_snapshots as s order by s.id'),
+    migration_log: await column(
+      client,
+      `select (to_jsonb(l) - 'id' - 'logged_at')::text as line from private.migration_log as l order by line`,
+    ),
+    quarantine: await column(
+      client,
+      `select jsonb_set(to_jsonb(q) - 'id' - 'quarantined_at', '{content}', q.content - 'queue_at')::text as line
+       from private.quarantine as q order by q.table_name, q.row_id`,
+    ),
+  }
+}
+
+/** Some rows that one has and the other has not, instead of thousands that both have. */
+function sameContents(t: Test, found: Record<string, string[]>, wanted: Record<string, string[]>, title: string): void {
+  const beyond = (these: Record<string, string[]>, those: Record<string, string[]>) =>
+    Object.fromEntries(
+      Object.entries(these).map(([table, lines]) => {
+        const others = new Set(those[table])
+        return [table, lines.filter((line) => !others.has(line)).slice(0, 3)]
+      }),
+    )
+  const nothing = Object.fromEntries(Object.keys(wanted).map((table) => [table, []]))
+  t.strictSame({ missing: beyond(wanted, found), unexpected: beyond(found, wanted) }, { missing: nothing, unexpected: nothing }, title)
+}
+
+async function inAnotherOrder(client: pg.Client): Promise<void> {
+  for (const table of tables) {
+    // As if they had been written so before the triggers came.
+    await client.query(`
+      create temp table shuffled as select * from public.${table};
+      truncate public.${table};
+      alter table public.${table} disable trigger user;
+      insert into public.${table} select * from shuffled order by md5(id::text);
+      alter table public.${table} enable trigger user;
+      drop table shuffled`)
+  }
+}
+
+/** The backfill in batches of seven, of which some are taken back and some end with the server process that does them. */
+async function backfillInPieces(live: Live, random: () => number, stopAfter = Infinity): Promise<void> {
+  await live.owner.query('select private.backfill_contested()')
+  let worker = await connect(live.target)
+  let pieces = 0
+  for (const phase of ['users', 'requests', 'snapshots'] as const) {
+    for (let left = true; left && pieces < stopAfter; pieces++) {
+      await worker.query('begin')
+      const { count } = only(await worker.query<{ count: number }>(`select private.backfill_${phase}(7) as count`))
+      const fate = random()
+      if (fate < 0.75) {
+        await worker.query('commit')
+        left = count > 0
+      } else if (fate < 0.9) {
+        await worker.query('rollback')
+      } else {
+        const { pid } = only(await worker.query<{ pid: number }>('select pg_backend_pid() as pid'))
+        await live.owner.query('select pg_terminate_backend($1, 5000)', [pid])
+        worker = await connect(live.target)
+      }
+    }
+  }
+  await worker.end()
+}
+
+for (const seed of [1, 2, 3]) {
+  t.test(`generated data, seed ${seed}`, async (t) => {
+    const source = await clone(t, legacy)
+    await fillLegacyDatabase(source.owner, { seed, users: 6, requests: 120, snapshots: 360, dirt: allDirt(0.08) })
+    await run(source, baseline, expanded)
+    const before = await rowsOf(source.owner)
+    const reference = await clone(t, source)
+    await backfill(reference.owner)
+    const afterBackfill = await contents(reference.owner)
+    await backfill(reference.owner)
+    sameContents(t, await contents(reference.owner), afterBackfill, 'a second backfill changes nothing')
+    await contractQuickly(reference)
+    const wanted = await contents(reference.owner)
+
+    await t.test('nothing is lost: each row is left or in quarantine, and each value stands or is logged', (t) =>
+      booksBalance(t, reference.owner, before),
+    )
+
+    await t.test('in another physical order, and interrupted anywhere, it gives the same', async (t) => {
+      const live = await clone(t, source)
+      await inAnotherOrder(live.owner)
+      await backfillInPieces(live, numbersFrom(seed))
+      await contractQuickly(live)
+      sameContents(t, await contents(live.owner), wanted, 'the same')
+    })
+
+    await t.test('stopped anywhere and left to the contract step, it gives the same', async (t) => {
+      const live = await clone(t, source)
+      const random = numbersFrom(seed + 100)
+      await backfillInPieces(live, random, random() * 80)
+      await contractQuickly(live)
+      sameContents(t, await contents(live.owner), wanted, 'the same')
+    })
+
+    await t.test('two at once give the same', async (t) => {
+      const live = await clone(t, source)
+      await withClient(live.target, (other) => Promise.all([backfill(live.owner), backfill(other)]))
+      await contractQuickly(live)
+      sameContents(t, await contents(live.owner), wanted, 'the same')
+    })
+  })
+}
+
+type Rows = Record<(typeof tables)[number], Map<number, Row>>
+
+async function rowsOf(client: pg.Client): Promise<Rows> {
+  const read = async (table: string) => {
+    const rows = await column<Row>(client, `select to_jsonb(r) from public.${table} as r`)
+    return new Map(rows.map((row) => [Number(row['id']), row]))
+  }
+  return { generation_requests: await read(tables[0]), iteration_snapshots: await read(tables[1]) }
+}
+
+/** Takes back from each row, where it stands now, what was logged: that must be the row as it was. */
+async function booksBalance(t: Test, client: pg.Client, before: Rows): Promise<void> {
+  const now = await rowsOf(client)
+  for (const table of tables) {
+    const quarantine = new Map(
+      (
+        await client.query<{ id: string; content: Row }>(
+          'select row_id as id, content from private.quarantine where table_name = $1',
+          [table],
+        )
+      ).rows.map(({ id, content }) => [Number(id), content]),
+    )
+    t.equal(now[table].size + quarantine.size, before[table].size, `${table}: before = left + quarantined`)
+    t.strictSame([...quarantine.keys()].filter((id) => now[table].has(id)), [], `${table}: nothing is in both`)
+
+    const { rows: logged } = await client.query<{ id: string; column_name: string; original: string | null }>(
+      'select row_id as id, column_name, original from private.migration_log where table_name = $1 order by id',
+      [table],
+    )
+    const takenBack = new Map<number, Record<string, unknown>>()
+    for (const { id, column_name, original } of logged) {
+      takenBack.set(Number(id), { [column_name]: original, ...takenBack.get(Number(id)) })
+    }
+    const wrong = [...before[table]].flatMap(([id, row]) => {
+      const current: Row = { ...(now[table].get(id) ?? quarantine.get(id)), ...takenBack.get(id) }
+      return Object.entries(row)
+        .filter(([name]) => name !== 'user_id' || table === 'generation_requests')
+        .filter(([name, value]) => comparable(current[name]) !== comparable(value))
+        .map(([name, value]) => ({ id, name, before: value, now: current[name] }))
+    })
+    t.strictSame(wrong.slice(0, 3), [], `${table}: what was logged taken back, every row is as it was`)
+  }
+}
+
+/** The log holds texts. */
+const comparable = (value: unknown): string | null =>
+  value === null || value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value)
