@@ -12,9 +12,9 @@ const line = ({ isRefused, kind, object, expected, found, advice }: Difference):
     .replace(/\s*\n\s*/g, ' ')
 
 const summaries: Readonly<Record<Outcome, string>> = {
-  adopted: 'adopted, the differences are in dbmate.adopted_differences; next: make preflight, then make migrate',
+  adopted: 'adopted, the differences are in dbmate.adopted_differences; next: make migrate',
   refused: 'not adopted, nothing was recorded; mend what is refused, then run it again',
-  'adopted already': 'adopted already, and nothing has changed since; next: make preflight, then make migrate',
+  'adopted already': 'adopted already, and nothing has changed since; next: make migrate',
   drifted:
     'changed since it was adopted; undo what is listed, or adopt it anew: ' +
     'begin; drop table dbmate.adopted_differences; ' +
