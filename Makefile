@@ -33,7 +33,7 @@ test: $(installed) ## Run all tests on a server of their own (one file: make tes
 
 .PHONY: new
 new: $(installed) ## Start a migration: make new name=create_widgets
-	@$(run) scripts/new.ts '$(name)'
+	@$(run) scripts/new.ts "$$name"
 
 .PHONY: schema
 schema: $(installed) ## Write db/schema.sql from the migrations
@@ -58,6 +58,10 @@ check: $(installed) ## Fail on stale generated files, type errors, squawk and Su
 .PHONY: build
 build: $(installed) ## Compile the package into dist/
 	@rm -rf dist && node_modules/.bin/tsc -p tsconfig.build.json
+
+.PHONY: package
+package: build ## Pack the query package into leo-saas-schema-<version>.tgz
+	@npm pack
 
 majors ?= 15 16 17 18
 .PHONY: test-matrix
@@ -85,7 +89,7 @@ adopt: $(installed) ## Compare a live database's tables with the baseline and re
 
 .PHONY: backfill
 backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
-	@$(run) scripts/backfill.ts $(if $(owners),'--owners=$(owners)') $(if $(stale_after),'--stale-after=$(stale_after)') $(if $(old_writers),'--old-writers=$(old_writers)')
+	@$(run) scripts/backfill.ts $(if $(owners),"--owners=$$owners") $(if $(stale_after),"--stale-after=$$stale_after") $(if $(old_writers),"--old-writers=$$old_writers")
 
 .PHONY: rollback
 rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)

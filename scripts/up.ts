@@ -5,6 +5,7 @@ import { connect, withClient } from './lib/connect.ts'
 import { parseDatabaseUrl, targetFromEnvironment } from './lib/database-url.ts'
 import type { Target } from './lib/database-url.ts'
 import { main } from './lib/failure.ts'
+import { orFailure } from './lib/migration-run.ts'
 import { migrate } from './lib/migrator.ts'
 import { fromRoot } from './lib/paths.ts'
 import { seconds, step } from './lib/progress.ts'
@@ -17,7 +18,7 @@ await main(async () => {
   const started = performance.now()
   const named = targetFromEnvironment()
   const target = named ?? (await startEmbedded())
-  if (named) await step(`using ${named.label}`, () => withClient(named, (client) => ensureSupabase(client, named)))
+  if (named) await step(`using ${named.label}`, () => alone(named, (client) => ensureSupabase(client, named)))
 
   const { applied } = await step(
     'applying migrations',
@@ -29,13 +30,13 @@ await main(async () => {
     if (target.isLocal) {
       await step(
         'loading sample data',
-        (say) => loadSamples(client, say),
+        (say) => orFailure(target, () => loadSamples(client, say)),
         (loaded) => (loaded ? 'sample data loaded' : 'sample data: already there'),
       )
     } else {
       process.stderr.write(`- no sample data: ${target.host} is not this machine\n`)
     }
-    await report(client, target, named === undefined)
+    await orFailure(target, () => report(client, target, named === undefined))
   } finally {
     await client.end()
   }
@@ -48,17 +49,26 @@ async function startEmbedded(): Promise<Target> {
     return `PostgreSQL ${server.major} ${what} on port ${server.port}, data in ${server.folder}`
   })
   const admin = parseDatabaseUrl(server.url('postgres', superuser))
-  const isPrepared = await withClient(admin, async (client) => {
+  await alone(admin, async (client) => {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [devDatabase])
-    return rowCount === 1
+    if (rowCount === 0) await createSupabaseRoles(admin)
+    await createSupabaseDatabase(admin, devDatabase)
   })
-  if (!isPrepared) await createSupabaseRoles(admin)
-  await createSupabaseDatabase(admin, devDatabase)
   const url = server.url(devDatabase)
   // For dbmate and other tools by hand: `dbmate --env-file .local/env --env-file .dbmate.env status`.
   await mkdir(fromRoot('.local'), { recursive: true })
   await writeFile(fromRoot('.local', 'env'), `DATABASE_URL=${url}\n`, { mode: 0o600 })
   return parseDatabaseUrl(url)
+}
+
+/** Two first runs at once take turns. The lock goes with the connection. */
+async function alone<T>(target: Target, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  return withClient(target, (client) =>
+    orFailure(target, async () => {
+      await client.query(`select pg_advisory_lock(hashtext('leo-saas-schema up'))`)
+      return work(client)
+    }),
+  )
 }
 
 async function report(client: pg.Client, target: Target, embedded: boolean): Promise<void> {

@@ -19,7 +19,9 @@ t.test('a remote database without TLS is refused, and so is one that only prefer
   t.match(parseDatabaseUrl(`${remote}?sslmode=require`), { isLocal: false, sslMode: 'require' })
   t.throws(() => parseDatabaseUrl('postgres://me@10.0.0.5/app'), { name: 'Failure' }, 'a private address is remote too')
   t.throws(() => parseDatabaseUrl('postgres://me@127.0.0.1.example.com/app'), { name: 'Failure' })
-  t.throws(() => parseDatabaseUrl('postgres://me@localhost/app?host=db.example.com'), { name: 'Failure' })
+  for (const parameter of ['host=db.example.com', 'port=1', 'dbname=other', 'user=me', 'password=x']) {
+    t.throws(() => parseDatabaseUrl(`postgres://me@localhost/app?${parameter}`), { name: 'Failure' }, parameter)
+  }
 })
 
 t.test('each sslmode means to pg what it means to libpq', async (t) => {
@@ -33,7 +35,7 @@ t.test('each sslmode means to pg what it means to libpq', async (t) => {
 })
 
 t.test('what is no PostgreSQL URL is refused', async (t) => {
-  for (const text of ['', 'app', 'mysql://me@localhost/app', 'postgres://me@localhost', 'postgres://localhost/app', 'postgres:///app']) {
+  for (const text of ['', 'app', 'mysql://me@localhost/app', 'postgres://me@localhost', 'postgres://localhost/app', 'postgres:///app', 'postgres://a%zz@localhost/app']) {
     t.throws(() => parseDatabaseUrl(text), { name: 'Failure' }, text)
   }
 })

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import process from 'node:process'
@@ -175,13 +175,19 @@ t.test('line endings do not change a checksum', async (t) => {
   t.not(other?.checksum, unix?.checksum)
 })
 
-t.test('a new migration is valid, is the newest, and has a name of its own', async (t) => {
+t.test('a new migration is the newest, has a name of its own, and is not applied before it is written', async (t) => {
   const folder = await folderOf(t, { [first]: table('a'), '.gitkeep': '', 'README.md': '' })
   const past = new Date('2020-01-01')
   t.equal(basename(await createMigration('add_color', folder, past)), '20260101000001_add_color.sql')
   const later = new Date('2026-05-04T03:02:01Z')
   t.equal(basename(await createMigration('drop_color', folder, later)), '20260504030201_drop_color.sql')
-  t.equal((await readMigrations(folder)).length, 3)
+  const { message } = await failureOf(readMigrations(folder))
+  t.match(message, '20260101000001_add_color.sql', 'nothing is under its up')
+  for (const name of ['20260101000001_add_color.sql', '20260504030201_drop_color.sql']) {
+    const file = join(folder, name)
+    await writeFile(file, (await readFile(file, 'utf8')).replace('-- migrate:down', 'select 1;\n\n-- migrate:down'))
+  }
+  t.equal((await readMigrations(folder)).length, 3, 'written, they are valid')
   for (const name of ['add_color', 'color', 'Add_color', 'add-color', 'add_', '../add_color', '']) {
     t.type(await failureOf(createMigration(name, folder)), Failure, name)
   }

@@ -27,6 +27,8 @@ export async function connect(target: Target): Promise<pg.Client> {
   try {
     await client.connect()
   } catch (cause) {
+    // Or the half-open connection would keep the process until the server gives up on it.
+    client.connection.stream.destroy()
     throw explain(target, cause)
   }
   const { rows } = await client.query<{ version: string }>(`select current_setting('server_version_num') as version`)
@@ -41,6 +43,9 @@ export async function connect(target: Target): Promise<pg.Client> {
 function explain(target: Target, cause: unknown): Failure {
   const { code, message } = cause as { code?: string; message: string }
   const what = `cannot connect to ${target.label}`
+  if (/client password must be a string/.test(message)) {
+    return new Failure(`${what}: the server wants a password`, 'add it to DATABASE_URL, or set PGPASSWORD', { cause })
+  }
   switch (code) {
     case 'ECONNREFUSED':
     case 'ECONNRESET':

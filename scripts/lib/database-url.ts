@@ -15,7 +15,7 @@ export interface Target {
   readonly port: number
   readonly database: string
   readonly user: string
-  /** Loopback or a Unix socket. Only such a database is ever reset or filled with samples. */
+  /** Loopback. Only such a database is ever reset or filled with samples. */
   readonly isLocal: boolean
   readonly sslMode: SslMode
   /** The URL with an explicit `sslmode`, as dbmate's driver reads it. Carries the password: pass it by environment only. */
@@ -34,9 +34,14 @@ export function parseDatabaseUrl(text: string): Target {
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw new Failure('DATABASE_URL is not a PostgreSQL URL', `write it as ${form}`)
   }
-  const host = url.searchParams.get('host') || decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1')
-  const database = decodeURIComponent(url.pathname.slice(1))
-  const user = decodeURIComponent(url.username)
+  // Each tool would let other parts win: what is locked and checked must be what is migrated.
+  for (const name of ['host', 'port', 'dbname', 'user', 'password']) {
+    if (!url.searchParams.has(name)) continue
+    throw new Failure(`DATABASE_URL has the parameter ${name}`, `put it before the question mark: ${form}`)
+  }
+  const host = decode(url.hostname).replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  const database = decode(url.pathname.slice(1))
+  const user = decode(url.username)
   if (!host) throw new Failure('DATABASE_URL names no host', `write it as ${form}`)
   if (!database) throw new Failure('DATABASE_URL names no database', `write it as ${form}`)
   if (!user) throw new Failure('DATABASE_URL names no user', `write it as ${form}`)
@@ -44,8 +49,8 @@ export function parseDatabaseUrl(text: string): Target {
   const isLocal = isLoopback(host)
   const sslMode = readSslMode(url.searchParams.get('sslmode'), isLocal, host)
   const rootCertificate = url.searchParams.get('sslrootcert') ?? undefined
-  const port = Number(url.port || url.searchParams.get('port') || 5432)
-  const password = decodeURIComponent(url.password)
+  const port = Number(url.port || 5432)
+  const password = decode(url.password)
 
   const dbmateUrl = new URL(url)
   dbmateUrl.protocol = 'postgres:'
@@ -88,6 +93,14 @@ export function targetFromEnvironment(): Target | undefined {
   return text === undefined || text.trim() === '' ? undefined : parseDatabaseUrl(text.trim())
 }
 
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new Failure('DATABASE_URL has a % that is no escape', 'write a % in user, password or database as %25')
+  }
+}
+
 function readSslMode(text: string | null, isLocal: boolean, host: string): SslMode {
   switch (text) {
     case 'require':
@@ -128,5 +141,5 @@ function readCertificate(file: string): string {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('/') || /^127(\.\d{1,3}){3}$/.test(host)
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

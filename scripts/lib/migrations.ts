@@ -113,7 +113,8 @@ async function readMigration(file: string): Promise<Migration> {
   const upStatements = await statements(file, up)
   const downStatements = await statements(file, down)
 
-  if (upStatements.length === 0) {
+  // `set local lock_timeout` alone is the template of `make new`.
+  if (upStatements.every(({ stmt }) => stmt === undefined || 'VariableSetStmt' in stmt)) {
     throw refusal(file, 'has nothing under `-- migrate:up`', 'write it, or delete the file')
   }
   if (downStatements.length === 0) {

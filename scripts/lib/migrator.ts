@@ -29,6 +29,7 @@ export async function migrate(
   }
   const files = migrations.filter(({ version }) => upTo === undefined || version <= upTo)
   return exclusively(target, options, async (run) => {
+    if (options.folder === undefined) await requireSupabase(target, run.client)
     const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
     const wanted = files.filter(({ version }) => !before.has(version))
     // Before they run, so that no kill can leave an applied migration without its checksum.
@@ -75,6 +76,18 @@ export async function rollback(target: Target, options: RunOptions = {}): Promis
 export async function status(target: Target, options: { readonly folder?: string } = {}): Promise<MigrationStatus[]> {
   const migrations = await readMigrations(options.folder)
   return withClient(target, (client) => orFailure(target, async () => compare(client, migrations)))
+}
+
+/** Not half-way through: the first migrations would do without. */
+async function requireSupabase(target: Target, client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ found: boolean }>(`select exists (
+    select from pg_class join pg_namespace n on n.oid = relnamespace where nspname = 'auth' and relname = 'users'
+  ) as found`)
+  if (rows[0]?.found) return
+  throw new Failure(
+    `${target.label} has no table auth.users, so it is not a Supabase database`,
+    'check DATABASE_URL; on a local plain PostgreSQL `make up` lays what is missing',
+  )
 }
 
 // --- What is applied, and whether it is what the folder says

@@ -26,7 +26,8 @@ const socket = {
   execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData: (bytes: Uint8Array) => void }): void {
     // A copy: `bytes` is a window on the WASM memory.
     post(bytes.slice())
-    Atomics.wait(replies, 0, replied)
+    // The notice of an earlier reply may come late and wake it for nothing.
+    while (Atomics.load(replies, 0) === replied) Atomics.wait(replies, 0, replied)
     replied += 1
     const reply = receiveMessageOnPort(port) as { message: Uint8Array }
     onRawData(reply.message)

@@ -78,11 +78,15 @@ const apps: readonly App[] = [
 
 /** @returns false when the samples are there already. */
 export async function loadSamples(client: pg.Client, say: (detail: string) => void): Promise<boolean> {
-  const present = await client.query('select from apps where user_id = $1', [userId(users[0])])
-  if (present.rowCount) return false
-
   await client.query('begin')
   try {
+    // A second run at the same time waits here, and then finds them.
+    await client.query(`select pg_advisory_xact_lock(hashtext('leo-saas-schema samples'))`)
+    const present = await client.query('select from apps where user_id = $1', [userId(users[0])])
+    if (present.rowCount) {
+      await client.query('rollback')
+      return false
+    }
     for (const email of users) {
       await client.query(
         `insert into auth.users (id, aud, role, email, created_at) values ($1, 'authenticated', 'authenticated', $2, now())

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { parseDatabaseUrl } from './database-url.ts'
 import type { Target } from './database-url.ts'
 import { migrate } from './migrator.ts'
@@ -10,6 +11,10 @@ import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
  */
 export async function withScratchDatabase<T>(work: (target: Target) => Promise<T>): Promise<T> {
   const server = await startTestServer()
+  const stop = (): void => {
+    void server.stop().finally(() => process.exit(130))
+  }
+  process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     const admin = parseDatabaseUrl(server.url('postgres', superuser))
     await createSupabaseRoles(admin)
@@ -18,6 +23,7 @@ export async function withScratchDatabase<T>(work: (target: Target) => Promise<T
     await migrate(target)
     return await work(target)
   } finally {
+    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop)
     await server.stop()
   }
 }

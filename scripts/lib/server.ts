@@ -157,9 +157,16 @@ async function removeTestServer(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
+/** The port of last time; nothing where the file is missing or was cut off. */
+function portOf(folder: string): number | undefined {
+  const file = join(folder, 'port')
+  const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : undefined
+}
+
 function serverIn(folder: string, stop: () => Promise<unknown>): Server {
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
-  const port = Number(read('port'))
+  const port = portOf(folder) ?? Number(read('data/postmaster.pid').split('\n')[3])
   const password = read('password')
   return {
     port,
@@ -243,7 +250,7 @@ async function start(
   // the file it still refuses a folder whose old processes live: they hold the shared memory that goes by its inode.
   rmSync(join(data, 'postmaster.pid'), { force: true })
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort(existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : undefined)
+    const port = await freePort(portOf(folder))
     writeFileSync(portFile, `${port}`)
     rmSync(log, { force: true })
     writeFileSync(log, '', { mode: 0o600 })
