@@ -405,6 +405,15 @@ t.test('contract waits for the word that the old writers are gone', async (t) =>
   await contractQuickly(live)
 })
 
+t.test('naive times are not taken for UTC where the database is in another zone', async (t) => {
+  const live = await clone(t, await createLegacy(t))
+  await insertRequest(live.owner, { user_id: await signUp(live.owner) })
+  await live.owner.query(`alter database ${live.name} set timezone to 'Europe/Berlin'`)
+  await t.rejects(migrate(live.target), { name: 'Failure', message: /LEO10/ })
+  await live.owner.query(`alter database ${live.name} set timezone to 'UTC'`)
+  await t.resolves(migrate(live.target, { upTo: expanded }))
+})
+
 t.test('a database without rows needs nobody\'s word', async (t) => {
   const live = await clone(t, empty)
   await run(live, expanded, migrations.at(-1)!.version)
