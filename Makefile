@@ -84,12 +84,16 @@ migrate: $(installed) ## Apply the pending migrations
 	@$(run) scripts/migrate.ts
 
 .PHONY: adopt
-adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (a look only: dry=1)
-	@$(run) scripts/adopt.ts $(if $(dry),--dry-run)
+adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (a look only: dry=1; time_zone=UTC)
+	@$(run) scripts/adopt.ts $(if $(dry),--dry-run) $(if $(time_zone),"--time-zone=$$time_zone")
 
 .PHONY: backfill
 backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
 	@$(run) scripts/backfill.ts $(if $(owners),"--owners=$$owners") $(if $(stale_after),"--stale-after=$$stale_after") $(if $(old_writers),"--old-writers=$$old_writers")
+
+.PHONY: put-back
+put-back: $(installed) ## Move a repaired row from quarantine to its table: make put-back table=generation_requests id=42
+	@$(run) scripts/put-back.ts "--table=$$table" "--id=$$id"
 
 .PHONY: rollback
 rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)

@@ -298,6 +298,7 @@ declare
   v_last integer;
   v_count integer;
 begin
+  perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
   from (select r.id from public.generation_requests as r where r.id > v_after order by r.id limit p_limit) as page;
   if v_count = 0 then
@@ -453,6 +454,7 @@ declare
   v_last integer;
   v_count integer;
 begin
+  perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
   from (select s.id from public.iteration_snapshots as s where s.id > v_after order by s.id limit p_limit) as page;
   if v_count = 0 then
@@ -743,6 +745,82 @@ COMMENT ON FUNCTION private.name_apps(p_user_ids uuid[]) IS 'Makes the apps of t
 
 
 --
+-- Name: put_back(text, bigint); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.put_back(p_table_name text, p_row_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_content jsonb;
+  v_request public.generation_requests;
+  v_wanted text;
+  v_name text;
+  v_columns text;
+  v_snapshot_id bigint;
+  v_count integer := 1;
+begin
+  -- It moves, so the books do not change.
+  perform set_config('leo.is_upgrade', 'on', true);
+  delete from private.quarantine where table_name = p_table_name and row_id = p_row_id returning content into v_content;
+  if not found then
+    return 0;
+  end if;
+
+  if p_table_name = 'generation_requests' then
+    v_request := jsonb_populate_record(null::public.generation_requests, v_content);
+    v_request.app_id := coalesce(v_request.app_id, private.app_id_of_request(v_request.id));
+    v_wanted := coalesce(private.visible_name(v_request.app_name), 'Untitled app');
+    perform pg_advisory_xact_lock(private.user_lock_key(v_request.user_id));
+    if not exists (select from public.apps as a where a.id = v_request.app_id) then
+      v_name := private.free_app_name(v_request.user_id, v_wanted);
+      insert into public.apps (id, user_id, app_name, created_at)
+      values (v_request.app_id, v_request.user_id, v_name, coalesce(v_request.created_at, now()));
+    end if;
+    v_content := v_content || jsonb_build_object(
+      'app_id', v_request.app_id,
+      'app_name', case when private.visible_name(v_request.app_name) is null then 'Untitled app' else v_request.app_name end
+    );
+  else
+    v_content := v_content || jsonb_build_object(
+      'user_id',
+      (select r.user_id from public.generation_requests as r where r.id = (v_content ->> 'generation_request_id')::integer)
+    );
+  end if;
+
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into v_columns
+  from pg_attribute as a
+  where a.attrelid = format('public.%I', p_table_name)::regclass
+    and a.attnum > 0 and not a.attisdropped and v_content ? a.attname;
+  execute format(
+    'insert into public.%1$I (%2$s) select %2$s from jsonb_populate_record(null::public.%1$I, $1)', p_table_name, v_columns
+  ) using v_content;
+
+  if p_table_name = 'generation_requests' then
+    for v_snapshot_id in
+      select q.row_id
+      from private.quarantine as q
+      where q.table_name = 'iteration_snapshots' and q.reason = 'its generation is in quarantine'
+        and (q.content ->> 'generation_request_id')::bigint = p_row_id
+      order by q.row_id
+    loop
+      v_count := v_count + private.put_back('iteration_snapshots', v_snapshot_id);
+    end loop;
+  end if;
+  return v_count;
+end
+$_$;
+
+
+--
+-- Name: FUNCTION put_back(p_table_name text, p_row_id bigint); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Moves a repaired row from quarantine to its table, a generation with its snapshots. Returns how many rows; 0 when it is not in quarantine.';
+
+
+--
 -- Name: upgrade_progress; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -812,6 +890,58 @@ $$;
 --
 
 COMMENT ON FUNCTION private.take_progress(p_phase text) IS 'The phase''s progress, locked until the end of the transaction.';
+
+
+--
+-- Name: tg__record_change(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg__record_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_is_upgrade constant boolean := coalesce(current_setting('leo.is_upgrade', true), '') = 'on';
+  v_count private.upgrade_counts;
+  v_fingerprint bigint;
+  v_rows integer := 0;
+  v_sum numeric := 0;
+begin
+  if v_is_upgrade and tg_op <> 'UPDATE' then
+    return null;
+  end if;
+  select * into v_count from private.upgrade_counts as c where c.table_name = tg_table_name;
+
+  if tg_op <> 'INSERT' and old.id <= v_count.last_id then
+    execute format('select %s from (select ($1).*) as r', v_count.fingerprint_of) into v_fingerprint using old;
+    v_rows := -1;
+    v_sum := -v_fingerprint;
+  end if;
+  if tg_op <> 'DELETE' and new.id <= v_count.last_id then
+    execute format('select %s from (select ($1).*) as r', v_count.fingerprint_of) into v_fingerprint using new;
+    v_rows := v_rows + 1;
+    v_sum := v_sum + v_fingerprint;
+  end if;
+
+  if v_rows <> 0 or v_sum <> 0 then
+    insert into private.upgrade_changes (table_name, row_id, change, row_count, fingerprint)
+    values (
+      tg_table_name,
+      case when tg_op = 'INSERT' then new.id else old.id end,
+      case tg_op when 'INSERT' then 'arrived' when 'DELETE' then 'deleted' else case when v_is_upgrade then 'mended' else 'rewritten' end end,
+      v_rows, v_sum
+    );
+  end if;
+  return null;
+end
+$_$;
+
+
+--
+-- Name: FUNCTION tg__record_change(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg__record_change() IS 'Trigger: notes what others do to old rows. Definer: whoever deletes a user has no right on the books.';
 
 
 --
@@ -1022,11 +1152,17 @@ CREATE FUNCTION private.tg_generation_requests__follow_old_writer() RETURNS trig
     AS $$
 declare
   v_wanted text;
+  v_name text;
 begin
   if new.user_id is null then
     return new;
   end if;
-  new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
+  if new.app_id is null then
+    new.app_id := private.app_id_of_request(new.id);
+    insert into private.migration_log (table_name, row_id, user_id, column_name, replacement, reason)
+    values ('generation_requests', new.id, (select u.id from auth.users as u where u.id = new.user_id), 'app_id', new.app_id,
+      'it had none: an id that follows from the request''s');
+  end if;
 
   -- Whose an app is that several users claim, the operator says, not whoever writes first.
   if exists (
@@ -1052,9 +1188,15 @@ begin
       return new;
     end if;
     v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
+    v_name := private.free_app_name(new.user_id, v_wanted);
     insert into public.apps (id, user_id, app_name, created_at)
-    values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))
+    values (new.app_id, new.user_id, v_name, coalesce(new.created_at, now()))
     on conflict do nothing;
+    if found and v_name <> v_wanted then
+      insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+      values ('apps', new.id, new.user_id, 'app_name', v_wanted, v_name,
+        'another app of the user has the name: the app is called otherwise, the request keeps it');
+    end if;
   exception
     -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
     when foreign_key_violation or unique_violation then null;
@@ -1157,6 +1299,49 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() IS 'Trigger: says whose snapshot it is. Definer: old writers need not be able to read requests.';
+
+
+--
+-- Name: tg_quarantine__record_change(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_quarantine__record_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_count private.upgrade_counts;
+  v_before bigint;
+  v_after bigint;
+begin
+  select * into v_count from private.upgrade_counts as c where c.table_name = old.table_name;
+  if coalesce(current_setting('leo.is_upgrade', true), '') = 'on' or old.row_id > v_count.last_id or v_count is null then
+    return null;
+  end if;
+
+  execute format('select %s from jsonb_populate_record(null::public.%I, $1) as r', v_count.fingerprint_of, old.table_name)
+    into v_before using old.content;
+  if tg_op = 'UPDATE' then
+    execute format('select %s from jsonb_populate_record(null::public.%I, $1) as r', v_count.fingerprint_of, old.table_name)
+      into v_after using new.content;
+  end if;
+  insert into private.upgrade_changes (table_name, row_id, change, row_count, fingerprint)
+  values (
+    old.table_name, old.row_id,
+    case tg_op when 'UPDATE' then 'repaired' else 'deleted' end,
+    case tg_op when 'UPDATE' then 0 else -1 end,
+    coalesce(v_after, 0)::numeric - v_before
+  );
+  return null;
+end
+$_$;
+
+
+--
+-- Name: FUNCTION tg_quarantine__record_change(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_quarantine__record_change() IS 'Trigger: notes rows that leave quarantine with their user, or are repaired in it. Definer: whoever deletes a user has no right on the books.';
 
 
 --
@@ -1485,6 +1670,154 @@ ALTER TABLE private.quarantine ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENT
 
 
 --
+-- Name: upgrade_changes; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_changes (
+    id bigint NOT NULL,
+    table_name text NOT NULL,
+    row_id bigint NOT NULL,
+    change text NOT NULL,
+    row_count integer NOT NULL,
+    fingerprint numeric NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE upgrade_changes; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_changes IS 'Old rows that came, went or were rewritten since they were counted.';
+
+
+--
+-- Name: COLUMN upgrade_changes.id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.id IS 'Rises with every change.';
+
+
+--
+-- Name: COLUMN upgrade_changes.table_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.table_name IS 'The table, in schema public.';
+
+
+--
+-- Name: COLUMN upgrade_changes.row_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.row_id IS 'The id of the row.';
+
+
+--
+-- Name: COLUMN upgrade_changes.change; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.change IS 'arrived late, deleted or rewritten by somebody; mended by the upgrade; repaired in quarantine.';
+
+
+--
+-- Name: COLUMN upgrade_changes.row_count; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.row_count IS 'How many rows there are more: 1, 0 or -1.';
+
+
+--
+-- Name: COLUMN upgrade_changes.fingerprint; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.fingerprint IS 'By how much the sum of the fingerprints rose.';
+
+
+--
+-- Name: COLUMN upgrade_changes.changed_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_changes.changed_at IS 'When it happened.';
+
+
+--
+-- Name: upgrade_changes_id_seq; Type: SEQUENCE; Schema: private; Owner: -
+--
+
+ALTER TABLE private.upgrade_changes ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME private.upgrade_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: upgrade_counts; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_counts (
+    table_name text NOT NULL,
+    last_id integer NOT NULL,
+    fingerprint_of text NOT NULL,
+    row_count bigint,
+    fingerprint numeric,
+    counted_at timestamp with time zone
+);
+
+
+--
+-- Name: TABLE upgrade_counts; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_counts IS 'What there was when the upgrade began.';
+
+
+--
+-- Name: COLUMN upgrade_counts.table_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.table_name IS 'The table, in schema public.';
+
+
+--
+-- Name: COLUMN upgrade_counts.last_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.last_id IS 'The cut-off: rows with a higher id came later.';
+
+
+--
+-- Name: COLUMN upgrade_counts.fingerprint_of; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.fingerprint_of IS 'SQL over a row r: what the upgrade must not change of it, as a bigint.';
+
+
+--
+-- Name: COLUMN upgrade_counts.row_count; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.row_count IS 'How many rows there were up to the cut-off; null until they are counted.';
+
+
+--
+-- Name: COLUMN upgrade_counts.fingerprint; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.fingerprint IS 'The sum of their fingerprints.';
+
+
+--
+-- Name: COLUMN upgrade_counts.counted_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_counts.counted_at IS 'When they were counted.';
+
+
+--
 -- Name: upgrade_owners; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -1513,6 +1846,37 @@ COMMENT ON COLUMN private.upgrade_owners.app_id IS 'The id that is claimed more 
 --
 
 COMMENT ON COLUMN private.upgrade_owners.user_id IS 'The owner; null while nobody has answered.';
+
+
+--
+-- Name: upgrade_samples; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.upgrade_samples (
+    row_id integer NOT NULL,
+    digest text NOT NULL
+);
+
+
+--
+-- Name: TABLE upgrade_samples; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.upgrade_samples IS 'The files of a few old snapshots: all of them would take hours to read.';
+
+
+--
+-- Name: COLUMN upgrade_samples.row_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_samples.row_id IS 'The id of the snapshot.';
+
+
+--
+-- Name: COLUMN upgrade_samples.digest; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_samples.digest IS 'MD5 of its files_snapshot.';
 
 
 --
@@ -2148,6 +2512,22 @@ ALTER TABLE ONLY private.quarantine
 
 
 --
+-- Name: upgrade_changes upgrade_changes_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_changes
+    ADD CONSTRAINT upgrade_changes_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: upgrade_counts upgrade_counts_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_counts
+    ADD CONSTRAINT upgrade_counts_pkey PRIMARY KEY (table_name);
+
+
+--
 -- Name: upgrade_owners upgrade_owners_pkey; Type: CONSTRAINT; Schema: private; Owner: -
 --
 
@@ -2161,6 +2541,14 @@ ALTER TABLE ONLY private.upgrade_owners
 
 ALTER TABLE ONLY private.upgrade_progress
     ADD CONSTRAINT upgrade_progress_pkey PRIMARY KEY (phase);
+
+
+--
+-- Name: upgrade_samples upgrade_samples_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.upgrade_samples
+    ADD CONSTRAINT upgrade_samples_pkey PRIMARY KEY (row_id);
 
 
 --
@@ -2377,6 +2765,13 @@ COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx
 
 
 --
+-- Name: quarantine _900_record_change; Type: TRIGGER; Schema: private; Owner: -
+--
+
+CREATE TRIGGER _900_record_change AFTER DELETE OR UPDATE OF content ON private.quarantine FOR EACH ROW EXECUTE FUNCTION private.tg_quarantine__record_change();
+
+
+--
 -- Name: generation_requests _100_change_status; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2437,6 +2832,34 @@ CREATE TRIGGER _200_limit_user BEFORE INSERT ON public.generation_requests FOR E
 --
 
 CREATE TRIGGER _200_limit_user_again BEFORE UPDATE OF status ON public.generation_requests FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status = 'queued'::public.generation_status) AND (NOT pg_has_role(CURRENT_USER, 'service_role'::name, 'usage'::text)))) EXECUTE FUNCTION private.tg_generation_requests__limit_user();
+
+
+--
+-- Name: generation_requests _900_record_deletion; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.generation_requests FOR EACH ROW EXECUTE FUNCTION private.tg__record_change();
+
+
+--
+-- Name: iteration_snapshots _900_record_deletion; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.iteration_snapshots FOR EACH ROW EXECUTE FUNCTION private.tg__record_change();
+
+
+--
+-- Name: generation_requests _900_record_rewriting; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_rewriting AFTER UPDATE OF id, user_id, app_id, app_name, prompt, generation_type, mode, created_at ON public.generation_requests FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.user_id IS DISTINCT FROM new.user_id) OR (old.app_id IS DISTINCT FROM new.app_id) OR (old.app_name IS DISTINCT FROM new.app_name) OR (octet_length(old.prompt) IS DISTINCT FROM octet_length(new.prompt)) OR (old.generation_type IS DISTINCT FROM new.generation_type) OR (old.mode IS DISTINCT FROM new.mode) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION private.tg__record_change();
+
+
+--
+-- Name: iteration_snapshots _900_record_rewriting; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_rewriting AFTER UPDATE OF id, generation_request_id, iteration_number, snapshot_type, files_snapshot, prompt_used, "timestamp" ON public.iteration_snapshots FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.generation_request_id IS DISTINCT FROM new.generation_request_id) OR (old.iteration_number IS DISTINCT FROM new.iteration_number) OR (old.snapshot_type IS DISTINCT FROM new.snapshot_type) OR (octet_length(old.files_snapshot) IS DISTINCT FROM octet_length(new.files_snapshot)) OR (octet_length(old.prompt_used) IS DISTINCT FROM octet_length(new.prompt_used)) OR (old."timestamp" IS DISTINCT FROM new."timestamp"))) EXECUTE FUNCTION private.tg__record_change();
 
 
 --
@@ -2752,10 +3175,24 @@ REVOKE ALL ON FUNCTION private.name_apps(p_user_ids uuid[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION put_back(p_table_name text, p_row_id bigint); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_progress(p_phase text); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.take_progress(p_phase text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg__record_change(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg__record_change() FROM PUBLIC;
 
 
 --
@@ -2812,6 +3249,13 @@ REVOKE ALL ON FUNCTION private.tg_generation_requests__limit_user() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_quarantine__record_change(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_quarantine__record_change() FROM PUBLIC;
 
 
 --

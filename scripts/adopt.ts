@@ -23,12 +23,15 @@ const summaries: Readonly<Record<Outcome, string>> = {
   'not adopted': 'the baseline was applied by make migrate: there is nothing to adopt',
 }
 
-/** Exits with 0 when the database is adopted, now or before, and with 1 when something is refused. */
+/**
+ * `--time-zone=Europe/Berlin` answers which zone times without one are in; a database in UTC needs no answer.
+ * Exits with 0 when the database is adopted, now or before, and with 1 when something is refused.
+ */
 await main(async () => {
-  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
-  const dryRun = values['dry-run']
+  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'time-zone': { type: 'string' } } })
+  const { 'dry-run': dryRun, 'time-zone': timeZone } = values
   const target = await resolveTarget()
-  const { outcome, differences } = await adopt(target, { dryRun, say: console.log })
+  const { outcome, differences } = await adopt(target, { dryRun, say: console.log, ...(timeZone === undefined ? {} : { timeZone }) })
   for (const difference of differences) console.log(line(difference))
   const summary = dryRun && outcome === 'adopted' ? 'can be adopted: run it without dry=1' : summaries[outcome]
   console.log(`${target.label}: ${summary}`)

@@ -14,6 +14,9 @@ await db.owner.query(`update apps set app_name = 'Taken' where id = $1`, [own.ap
 await db.owner.query(`insert into deployment_config (key, value) values ('taken', 'x')`)
 
 await db.owner.query(`insert into private.upgrade_progress (phase) values ('taken')`)
+await db.owner.query(`insert into private.upgrade_samples (row_id, digest) values (1, 'x')`)
+await db.owner.query(`
+  insert into private.upgrade_changes (id, table_name, row_id, change, row_count, fingerprint) values (1, 'apps', 1, 'deleted', 0, 0)`)
 const newcomer = await db.signUp()
 
 /** A row of each table that breaks nothing; the rules below change it. */
@@ -44,6 +47,12 @@ const good = {
   'private.upgrade_users': { user_id: newcomer, named_at: 'now' },
   'private.upgrade_owners': { app_id: randomUUID(), user_id: own.userId },
   'private.upgrade_progress': { phase: 'new', done: 0, is_finished: false },
+  'private.upgrade_counts': { table_name: 'new', last_id: 0, fingerprint_of: '0' },
+  'private.upgrade_changes': {
+    ...{ id: 1_000_000, table_name: 'generation_requests', row_id: 1 },
+    ...{ change: 'deleted', row_count: -1, fingerprint: 0, changed_at: 'now' },
+  },
+  'private.upgrade_samples': { row_id: 1_000_000, digest: 'x' },
   'private.error_codes': { code: 'LEO99', name: 'new', meaning: 'x' },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
@@ -221,6 +230,11 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
   'private.upgrade_progress': {
     upgrade_progress_pkey: { breaks: of('phase', 'taken'), holds: of('phase', 'free') },
   },
+  'private.upgrade_counts': {
+    upgrade_counts_pkey: { breaks: of('table_name', 'generation_requests'), holds: of('table_name', 'apps') },
+  },
+  'private.upgrade_changes': { upgrade_changes_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) } },
+  'private.upgrade_samples': { upgrade_samples_pkey: { breaks: of('row_id', 1), holds: of('row_id', 2) } },
   'private.error_codes': {
     error_codes_pkey: { breaks: of('code', 'LEO01'), holds: of('code', 'LEO98') },
     error_codes_name_key: { breaks: of('name', 'queue_full'), holds: of('name', 'queue_empty') },
@@ -246,6 +260,9 @@ const required: Readonly<Record<Table, string>> = {
   'private.upgrade_users': 'user_id named_at',
   'private.upgrade_owners': 'app_id',
   'private.upgrade_progress': 'phase done is_finished',
+  'private.upgrade_counts': 'table_name last_id fingerprint_of',
+  'private.upgrade_changes': 'id table_name row_id change row_count fingerprint changed_at',
+  'private.upgrade_samples': 'row_id digest',
   'private.error_codes': 'code name meaning',
 }
 

@@ -17,11 +17,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_wanted text;
+  v_name text;
 begin
   if new.user_id is null then
     return new;
   end if;
-  new.app_id := coalesce(new.app_id, private.app_id_of_request(new.id));
+  if new.app_id is null then
+    new.app_id := private.app_id_of_request(new.id);
+    insert into private.migration_log (table_name, row_id, user_id, column_name, replacement, reason)
+    values ('generation_requests', new.id, (select u.id from auth.users as u where u.id = new.user_id), 'app_id', new.app_id,
+      'it had none: an id that follows from the request''s');
+  end if;
 
   -- Whose an app is that several users claim, the operator says, not whoever writes first.
   if exists (
@@ -47,9 +53,15 @@ begin
       return new;
     end if;
     v_wanted := coalesce(private.visible_name(new.app_name), 'Untitled app');
+    v_name := private.free_app_name(new.user_id, v_wanted);
     insert into public.apps (id, user_id, app_name, created_at)
-    values (new.app_id, new.user_id, private.free_app_name(new.user_id, v_wanted), coalesce(new.created_at, now()))
+    values (new.app_id, new.user_id, v_name, coalesce(new.created_at, now()))
     on conflict do nothing;
+    if found and v_name <> v_wanted then
+      insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+      values ('apps', new.id, new.user_id, 'app_name', v_wanted, v_name,
+        'another app of the user has the name: the app is called otherwise, the request keeps it');
+    end if;
   exception
     -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
     when foreign_key_violation or unique_violation then null;

@@ -139,6 +139,7 @@ declare
   v_last integer;
   v_count integer;
 begin
+  perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
   from (select r.id from public.generation_requests as r where r.id > v_after order by r.id limit p_limit) as page;
   if v_count = 0 then
@@ -299,6 +300,7 @@ declare
   v_last integer;
   v_count integer;
 begin
+  perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
   from (select s.id from public.iteration_snapshots as s where s.id > v_after order by s.id limit p_limit) as page;
   if v_count = 0 then

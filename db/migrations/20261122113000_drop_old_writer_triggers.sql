@@ -1,12 +1,15 @@
 -- The compatibility triggers go, in a migration of their own: the old writers are gone, and every row says by itself
--- whose it is. Their functions stay, for rows that come back from quarantine.
+-- whose it is. Their functions stay for the way down.
+-- The books no longer wait for late arrivals either; deletions they go on recording.
 -- Locks: ACCESS EXCLUSIVE for an instant on one table after the other, parent first. Undo: the triggers come back.
 
 -- migrate:up
 set local lock_timeout = '3s';
 
 drop trigger _100_follow_old_writer on public.generation_requests;
+drop trigger _900_record_arrival on public.generation_requests;
 drop trigger _100_follow_old_writer on public.iteration_snapshots;
+drop trigger _900_record_arrival on public.iteration_snapshots;
 
 -- migrate:down
 set local lock_timeout = '3s';
@@ -16,3 +19,7 @@ create trigger _100_follow_old_writer before insert or update of user_id, app_id
 create trigger _100_follow_old_writer before insert on public.iteration_snapshots
   for each row when (new.user_id is null)
   execute function private.tg_iteration_snapshots__follow_old_writer();
+create trigger _900_record_arrival after insert on public.generation_requests
+  for each row execute function private.tg__record_change();
+create trigger _900_record_arrival after insert on public.iteration_snapshots
+  for each row execute function private.tg__record_change();

@@ -28,12 +28,13 @@ export interface Adoption {
 /**
  * Compares the live tables with the baseline migration and, where all that is different is harmless, records the
  * differences and the migration as applied: all or nothing, in one transaction. Changes no object of the service's, and
- * takes no lock on one.
- * @throws Failure when there is nothing to adopt, or when other migrations than the folder's are applied.
+ * takes no lock on one. `timeZone` is the operator's answer to which zone naive times are in.
+ * @throws Failure when there is nothing to adopt, when other migrations than the folder's are applied, and when the zone
+ * is unknown or the times are converted already.
  */
 export async function adopt(
   target: Target,
-  options: RunOptions & { readonly dryRun?: boolean } = {},
+  options: RunOptions & { readonly dryRun?: boolean; readonly timeZone?: string } = {},
 ): Promise<Adoption> {
   const migrations = await readMigrations(options.folder)
   const at = migrations.findIndex(({ version }) => version === baselineVersion)
@@ -45,6 +46,7 @@ export async function adopt(
     const { client } = run
     const work = async (): Promise<Adoption> => {
       const applied = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
+      if (options.timeZone !== undefined) await answerTimeZone(target, client, options.timeZone, applied)
       const isApplied = applied.has(baselineVersion)
       if (isApplied && !(await exists(client, 'dbmate.adopted_differences'))) {
         return { outcome: 'not adopted', differences: [] }
@@ -67,9 +69,42 @@ export async function adopt(
       throw error
     })
     run.signal.throwIfAborted()
-    await client.query(adoption.outcome === 'adopted' && !options.dryRun ? 'commit' : 'rollback')
+    const isKept = adoption.outcome === 'adopted' || adoption.outcome === 'adopted already'
+    await client.query(isKept && !options.dryRun ? 'commit' : 'rollback')
     return adoption
   })
+}
+
+/** The first of the two migrations that convert the times. */
+const conversion = '20261122100100'
+
+async function answerTimeZone(target: Target, client: pg.Client, zone: string, applied: Set<string>): Promise<void> {
+  if (applied.has(conversion)) {
+    throw new Failure(`the times of ${target.label} are converted already`, 'leave time_zone out')
+  }
+  const { rows } = await client.query<{ name: string }>('select name from pg_timezone_names where lower(name) = lower($1)', [zone])
+  const [known] = rows
+  if (!known) {
+    throw new Failure(`${target.label} knows no time zone ${zone}`, 'name one as pg_timezone_names does: time_zone=Europe/Berlin')
+  }
+  await makeChecksumTable(client)
+  if (!(await exists(client, 'dbmate.upgrade_answers'))) {
+    await client.query(`
+      create table dbmate.upgrade_answers (
+        question text not null,
+        answer text not null,
+        answered_at timestamptz not null default now(),
+        constraint upgrade_answers_pkey primary key (question)
+      );
+      revoke all on dbmate.upgrade_answers from public;
+      comment on table dbmate.upgrade_answers is 'What the operator of a live database said before the upgrade.';
+    `)
+  }
+  await client.query(
+    `insert into dbmate.upgrade_answers (question, answer) values ('time_zone', $1)
+     on conflict (question) do update set answer = excluded.answer, answered_at = now()`,
+    [known.name],
+  )
 }
 
 async function refuseEmpty(target: Target, client: pg.Client): Promise<void> {
