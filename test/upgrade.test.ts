@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { adopt } from '../scripts/lib/adopt.ts'
 import { backfill } from '../scripts/lib/backfill.ts'
 import { Failure } from '../scripts/lib/failure.ts'
 import { fillLegacyDatabase } from '../scripts/lib/legacy-database.ts'
@@ -405,13 +406,40 @@ t.test('contract waits for the word that the old writers are gone', async (t) =>
   await contractQuickly(live)
 })
 
-t.test('naive times are not taken for UTC where the database is in another zone', async (t) => {
+t.test('naive times are not taken for UTC where the database is in another zone, until the operator names theirs', async (t) => {
   const live = await clone(t, await createLegacy(t))
-  await insertRequest(live.owner, { user_id: await signUp(live.owner) })
-  await live.owner.query(`alter database ${live.name} set timezone to 'Europe/Berlin'`)
+  const { owner } = live
+  const id = await insertRequest(owner, { user_id: await signUp(owner), created_at: '2025-07-01 12:00', completed_at: '2025-12-01 12:00' })
+  const saved = await insertSnapshot(owner, id, { timestamp: '2025-07-01 12:30' })
+  await owner.query(`alter database ${live.name} set timezone to 'Europe/Berlin'`)
   await t.rejects(migrate(live.target), { name: 'Failure', message: /LEO10/ })
-  await live.owner.query(`alter database ${live.name} set timezone to 'UTC'`)
-  await t.resolves(migrate(live.target, { upTo: expanded }))
+
+  // As a live database is adopted, not made by the baseline.
+  await owner.query('drop table dbmate.schema_migrations')
+  await t.rejects(adopt(live.target, { timeZone: 'Europe/Atlantis' }), { name: 'Failure', message: /Atlantis/ })
+  t.equal((await adopt(live.target)).outcome, 'adopted')
+  t.equal((await adopt(live.target, { timeZone: 'europe/berlin', dryRun: true })).outcome, 'adopted already')
+  await t.rejects(migrate(live.target), { name: 'Failure', message: /LEO10/ })
+  t.equal((await adopt(live.target, { timeZone: 'europe/berlin' })).outcome, 'adopted already')
+
+  await migrate(live.target, { upTo: expanded })
+  t.match(await request(owner, id), { created_at: new Date('2025-07-01T10:00Z'), completed_at: new Date('2025-12-01T11:00Z') })
+  t.match(await snapshot(owner, saved), { timestamp: new Date('2025-07-01T10:30Z') })
+  await t.rejects(adopt(live.target, { timeZone: 'UTC' }), { name: 'Failure', message: /converted already/ })
+})
+
+t.test('naive times of a database in another zone may yet be in UTC, and are then not rewritten', async (t) => {
+  const live = await clone(t, await createLegacy(t))
+  const { owner } = live
+  const id = await insertRequest(owner, { user_id: await signUp(owner), created_at: '2025-07-01 12:00' })
+  await owner.query(`alter database ${live.name} set timezone to 'Europe/Berlin'`)
+  await owner.query('drop table dbmate.schema_migrations')
+  await adopt(live.target, { timeZone: 'UTC' })
+  const file = () => column(owner, `select pg_relation_filenode('public.generation_requests')`)
+  const before = await file()
+  await migrate(live.target, { upTo: expanded })
+  t.strictSame(await file(), before)
+  t.match(await request(owner, id), { created_at: new Date('2025-07-01T12:00Z') })
 })
 
 t.test('a database without rows needs nobody\'s word', async (t) => {
@@ -428,6 +456,7 @@ t.test('contract refuses a large rest, and takes it once it is backfilled', asyn
   await backfill(live.owner)
   await run(live, expanded, migrations.at(-1)!.version)
 })
+
 t.test('a user who is deleted meanwhile takes their apps along; their requests are quarantined', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
