@@ -8,7 +8,6 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
     type: 'p' | 'c' | 'x' | 'f'
     key: string | null
     references: string | null
-    loses: boolean
     definition: string
     is_incoming: boolean
   }>(
@@ -17,8 +16,7 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
          select string_agg(a.attname, ', ' order by k.at) from unnest(c.confkey) with ordinality as k (number, at)
          join pg_attribute as a on a.attrelid = c.confrelid and a.attnum = k.number
        )) as references,
-       c.confdeltype not in ('a', 'r') as loses, pg_get_constraintdef(c.oid) as definition,
-         c.conrelid <> all ($1::oid[]) as is_incoming
+       pg_get_constraintdef(c.oid) as definition, c.conrelid <> all ($1::oid[]) as is_incoming
      from pg_constraint as c
      cross join lateral (
        select string_agg(a.attname, ', ' order by k.at) as names from unnest(c.conkey) with ordinality as k (number, at)
@@ -54,11 +52,8 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
     if (row.type !== 'f') return [refused(drop, row.type === 'c' ? 'check' : 'exclusion', object, 'none', definition)]
     const details: Details = ['foreign key', object, 'none', definition]
     if (!foreignKeys.includes(row.references ?? '')) return [refused(drop, ...details)]
-    // A request that goes into quarantine would take its snapshots with it, or they would forget whose they are.
-    if (row.loses && table === 'public.iteration_snapshots') return [refused(drop, ...details)]
     if (table !== 'public.iteration_snapshots') return [accepted(...details)]
-    const advice = `it keeps a request that has snapshots out of quarantine; before make backfill: ${drop}`
-    return [{ ...accepted(...details), advice }]
+    return [{ ...accepted(...details), advice: 'expand drops it, contract brings one that carries the owner' }]
   })
   return [...(oids.length === 0 ? [] : keyless), ...found]
 }
