@@ -91,6 +91,10 @@ adopt: $(installed) ## Compare a live database's tables with the baseline and re
 backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
 	@$(run) scripts/backfill.ts $(if $(owners),"--owners=$$owners") $(if $(stale_after),"--stale-after=$$stale_after") $(if $(old_writers),"--old-writers=$$old_writers")
 
+.PHONY: verify
+verify: $(installed) ## After it all: is the schema what db/schema.sql says? (for machines: json=1; read all: deep=1)
+	@$(run) scripts/verify.ts $(if $(json),--json) $(if $(deep),--deep)
+
 .PHONY: rollback
 rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)
 	@$(run) scripts/rollback.ts

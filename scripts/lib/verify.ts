@@ -1,0 +1,42 @@
+import type pg from 'pg'
+import { withClient } from './connect.ts'
+import type { Target } from './database-url.ts'
+import { openPatient, refusePooler } from './doctor/patient.ts'
+import { examineMigrations } from './doctor/schema.ts'
+import { orFailure } from './migration-run.ts'
+import type { VerifyFinding } from './verify/finding.ts'
+import { examineSchema } from './verify/schema.ts'
+
+export interface VerifyOptions {
+  /** To read all of what is read in samples otherwise. */
+  readonly deep?: boolean
+}
+
+/** @param client idle, with no transaction open; left so. */
+type Examination = (client: pg.Client, target: Target, options: VerifyOptions) => Promise<VerifyFinding[]>
+
+/** Adding an examination is adding an entry. None of them changes anything. */
+const examinations: readonly Examination[] = [examineSchema]
+
+/**
+ * Whether a database is, after all its migrations, what it should be; what is known comes last. While some are to come
+ * only they are named: the rest is not yet as it will be.
+ *
+ * Changes nothing, and holds ACCESS SHARE on every table of our schemas for about a second, as any dump does.
+ * @throws Failure when the database cannot be reached, or only through a transaction pooler.
+ */
+export async function verify(target: Target, options: VerifyOptions = {}): Promise<VerifyFinding[]> {
+  refusePooler(target)
+  return withClient(target, (client) =>
+    orFailure(target, async () => {
+      const { findings } = await examineMigrations(await openPatient(client, target))
+      const history = findings.map(
+        ({ code, subject, what, remedy }): VerifyFinding => ({ code, object: subject, what, remedy, isKnown: false }),
+      )
+      if (history.some(({ code }) => /^migration_(pending|out_of_order)$/.test(code))) return history
+      const found: VerifyFinding[] = []
+      for (const examine of examinations) found.push(...(await examine(client, target, options)))
+      return [...history, ...found.sort((a, b) => Number(a.isKnown) - Number(b.isKnown))]
+    }),
+  )
+}
