@@ -5,7 +5,7 @@ import { openPatient, refusePooler } from './doctor/patient.ts'
 import { examineMigrations } from './doctor/schema.ts'
 import { orFailure } from './migration-run.ts'
 import type { VerifyFinding } from './verify/finding.ts'
-import { examineSchema } from './verify/schema.ts'
+import { asFinding, examineSchema } from './verify/schema.ts'
 
 export interface VerifyOptions {
   /** To read all of what is read in samples otherwise. */
@@ -19,8 +19,8 @@ type Examination = (client: pg.Client, target: Target, options: VerifyOptions) =
 const examinations: readonly Examination[] = [examineSchema]
 
 /**
- * Whether a database is, after all its migrations, what it should be; what is known comes last. While some are to come
- * only they are named: the rest is not yet as it will be.
+ * Whether a database is, after all its migrations, what it should be; what is wrong comes last, where the eye is. While
+ * some are to come only they are named: the rest is not yet as it will be.
  *
  * Changes nothing, and holds ACCESS SHARE on every table of our schemas for about a second, as any dump does.
  * @throws Failure when the database cannot be reached, or only through a transaction pooler.
@@ -30,13 +30,11 @@ export async function verify(target: Target, options: VerifyOptions = {}): Promi
   return withClient(target, (client) =>
     orFailure(target, async () => {
       const { findings } = await examineMigrations(await openPatient(client, target))
-      const history = findings.map(
-        ({ code, subject, what, remedy }): VerifyFinding => ({ code, object: subject, what, remedy, isKnown: false }),
-      )
+      const history = findings.map(asFinding)
       if (history.some(({ code }) => /^migration_(pending|out_of_order)$/.test(code))) return history
-      const found: VerifyFinding[] = []
+      const found = history
       for (const examine of examinations) found.push(...(await examine(client, target, options)))
-      return [...history, ...found.sort((a, b) => Number(a.isKnown) - Number(b.isKnown))]
+      return found.sort((a, b) => Number(b.isKnown) - Number(a.isKnown))
     }),
   )
 }

@@ -15,7 +15,7 @@ export interface PatientOptions {
   readonly roles?: ServiceRoles
 }
 
-/** @throws Failure for a transaction pooler: pg_dump changes settings of its session, which would go to whoever is next. */
+/** pg_dump changes settings of its session, which a transaction pooler would hand to whoever comes next. */
 export function refusePooler({ host, port }: Target): void {
   if (port !== 6543) return
   throw new Failure(

@@ -36,14 +36,14 @@ export const noNames: Names = {
 
 /** Whether an object that is too much, or not there, was so when the database was adopted. */
 export function isAdopted(adopted: Adopted, { kind, object, on, entry }: Part): boolean {
-  if (kind !== 'constraint' || !/ PRIMARY KEY \(id\);?$/.test(entry.sql.split(';\n\n', 1)[0]!)) return adopted.has(object)
-  return adopted.has(`${on} primary key`)
+  const isKey = kind === 'constraint' && / PRIMARY KEY \(id\);/.test(entry.sql)
+  return adopted.has(isKey ? `${on} primary key` : object)
 }
 
 /** The same for an aspect of an object that both have. */
 export function isAspectAdopted(adopted: Adopted, wanted: Part, aspect: string): boolean {
   const { kind, object, on } = wanted
-  if (kind === 'sequence') {
+  if (kind === 'sequence' && aspect === 'details') {
     const column = wanted.aspects.get('owned by')
     return adopted.has(`${column} sequence details`) || adopted.has(`${column} identity`)
   }
@@ -52,7 +52,8 @@ export function isAspectAdopted(adopted: Adopted, wanted: Part, aspect: string):
     return adopted.has(`${object} ${wanted.aspects.has('default') ? 'identity' : 'default'}`)
   }
   // And they make the times what they should be, and required what has to be.
-  if (aspect === 'not null' || (aspect === 'type' && converted(on!).some((name) => object === `${on}.${name}`))) return false
+  const isTime = kind === 'column' && converted(on!).some((name) => object === `${on}.${name}`)
+  if (aspect === 'not null' || (aspect === 'type' && isTime)) return false
   return adopted.has(`${object} ${aspect}`)
 }
 

@@ -1,13 +1,14 @@
 /** Where a clause of a statement begins, or its next line. */
 const clause =
-  /,?\s*\n\s*| (?=(?:AS|FOR|TO|USING|WITH|WHERE|INCLUDE|BEFORE|AFTER|ON|WHEN|EXECUTE|REFERENCES|CHECK|INCREMENT|START)\b)/
+  /,?\s*\n\s*| (?=(?:AS|FOR|TO|USING|WITH|WHERE|INCLUDE|BEFORE|AFTER|ON|WHEN|EXECUTE|REFERENCES|CHECK)\b)/
 
 /** In what two texts differ, clause by clause, for one line. */
 export function contrast(wanted: string, found: string): string {
   if (wanted === '') return `should be absent, is ${short(found)}`
   if (found === '') return `should be ${short(wanted)}, is absent`
   const [should, does] = [wanted.split(clause), found.split(clause)]
-  const only = (these: string[], those: string[]): string => these.filter((one) => !those.includes(one)).join(' ').trim()
+  const only = (these: string[], those: string[]): string =>
+    these.filter((one) => !those.includes(one)).join(' ').trim()
   const [lacks, has] = [only(should, does), only(does, should)]
   if (lacks === '' && has === '') return 'is in another order'
   if (has === '') return `lacks ${short(lacks)}`

@@ -17,7 +17,8 @@ type Make = (kind: string, object: string, on?: string) => Part
 
 /**
  * A dump taken apart as far as its objects can differ, by object. Columns go by their name, for an adopted table has
- * them in an order of its own. Left to others: grants, row security, what is disabled, invalid or not validated.
+ * them in an order of its own. Left to others: grants, and what is disabled,
+ * forced, invalid or not validated.
  */
 export function readParts(text: SchemaText): ReadonlyMap<string, Part> {
   const parts = new Map<string, Part>()
@@ -41,7 +42,9 @@ function read(entry: Entry, make: Make): void {
   switch (type) {
     case 'ACL':
     case 'DEFAULT ACL':
+      return
     case 'ROW SECURITY':
+      make('row_security', `${table} row security`, table)
       return
     case 'TABLE':
       return readTable(entry, make)
@@ -61,7 +64,8 @@ function read(entry: Entry, make: Make): void {
     }
     case 'COMMENT': {
       const [, on = '', comment = ''] = /^COMMENT ON (.+?) IS ([^]*);$/.exec(sql) ?? []
-      make('comment', `comment on ${on.replace(/^[A-Z ]+(?= )/, (kind) => kind.toLowerCase())}`).aspects.set('', comment)
+      const object = on.replace(/^[A-Z ]+(?= )/, (kind) => kind.toLowerCase())
+      make('comment', `comment on ${object}`).aspects.set('', comment)
       return
     }
     case 'CONSTRAINT':
@@ -165,7 +169,9 @@ function readColumn(table: string, item: string, make: Make): void {
   const [, name = '', rest = ''] = anchored(String.raw`(<id>) ([^]*)$`).exec(item) ?? []
   const { aspects } = make('column', `${table}.${bare(name)}`, table)
   // PostgreSQL 18 names these constraints; the name of one that an ORM made is nothing to us.
-  const form = anchored(String.raw`([^]*?)( (?:DEFAULT|GENERATED) [^]*?)?((?: CONSTRAINT <id>)? NOT NULL)?( COLLATE \S+)?$`)
+  const form = anchored(
+    String.raw`([^]*?)( (?:DEFAULT|GENERATED) [^]*?)?((?: CONSTRAINT <id>)? NOT NULL)?( COLLATE \S+)?$`,
+  )
   const [, type = rest, value, required, collation] = form.exec(rest) ?? []
   aspects.set('type', type)
   if (collation !== undefined) aspects.set('collation', collation.trim())

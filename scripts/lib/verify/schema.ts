@@ -45,7 +45,7 @@ async function examineState(patient: Patient): Promise<VerifyFinding[]> {
   return findings
 }
 
-const asFinding = ({ code, severity, subject, what, remedy }: Finding): VerifyFinding => ({
+export const asFinding = ({ code, severity, subject, what, remedy }: Finding): VerifyFinding => ({
   code,
   object: subject,
   what,
@@ -56,11 +56,14 @@ const asFinding = ({ code, severity, subject, what, remedy }: Finding): VerifyFi
 /** A view made with its owner's rights shows users what row security keeps from them. */
 async function examineLeaks({ query, wanted }: Patient): Promise<VerifyFinding[]> {
   const rows = await query<{ kind: string; name: string }>(
-    `select distinct case v.relkind when 'm' then 'materialized view' else 'view' end as kind, v.oid::regclass::text as name
+    `select distinct
+      case v.relkind when 'm' then 'materialized view' else 'view' end as kind,
+      v.oid::regclass::text as name
     from pg_class as v
     join pg_rewrite as r on r.ev_class = v.oid
-    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
     where v.relkind in ('v', 'm')
+      and d.refclassid = 'pg_class'::regclass
       and d.refobjid in (select to_regclass(name) from unnest($1::text[]) as name)
       and not exists (
         select from pg_options_to_table(v.reloptions) where option_name = 'security_invoker' and option_value::boolean
@@ -107,8 +110,8 @@ async function examinePrivileges(patient: Patient, adopted: Adopted): Promise<Ve
   )
   if (is_owner) return findings
   const what = `default privileges are those of ${owner}, who owns our tables, and nobody else sees them here`
-  const unseen = { code: 'default_privileges_unseen', object: owner, what, remedy: `log in as ${owner}`, isKnown: false }
-  return [unseen, ...findings]
+  const remedy = `log in as ${owner}`
+  return [{ code: 'default_privileges_unseen', object: owner, what, remedy, isKnown: false }, ...findings]
 }
 
 // --- Objects
@@ -121,12 +124,13 @@ async function examineParts(
 ): Promise<VerifyFinding[]> {
   const [should, does] = [readParts(wanted), readParts(await found())]
   const [server] = await query<{ major: number }>(`select current_setting('server_version_num')::int / 10000 as major`)
-  const hasMany = new Set([...wanted.entries.filter(({ type }) => /^(TABLE|DOMAIN|VIEW)$/.test(type)).map(qualified)])
+  const holders = new Set(wanted.entries.filter(({ type }) => /^(TABLE|DOMAIN|VIEW)$/.test(type)).map(qualified))
   const isOurs = (part: Part): boolean => {
     const on = part.on ?? part.aspects.get('owned by')?.replace(/\.[^.]+$/, '')
     if (on === undefined) return part.entry.schema === 'private'
     // A foreign key to one of ours keeps its rows from being deleted.
-    return hasMany.has(on) || hasMany.has(/^FOREIGN KEY .*? REFERENCES (\S+)\(/.exec(part.aspects.get('') ?? '')?.[1] ?? '')
+    const [, to = ''] = /^FOREIGN KEY .*? REFERENCES (\S+)\(/.exec(part.aspects.get('') ?? '') ?? []
+    return holders.has(on) || holders.has(to)
   }
   // One line for what is missing is enough.
   const isGone = (part: Part): boolean => {
@@ -138,7 +142,7 @@ async function examineParts(
     const { kind, object } = part
     const other = does.get(object)
     if (other) return compare(part, other, adopted, normal(part, should, does, server?.major))
-    if (isGone(part)) return []
+    if (isGone(part) || kind === 'row_security') return []
     const isKnown = isAdopted(adopted, part)
     return [{ code: `${kind}_missing`, object, what: `${label(part)} is missing`, remedy: made(part), isKnown }]
   })
@@ -192,8 +196,10 @@ function normal(
       kind === 'column' && table === on && /^character varying/.test(aspects.get('type') ?? '') &&
       should.get(object)?.aspects.get('type') === 'text',
   )
+  if (varchars.length === 0) return (text) => text
   const names = varchars.map(({ object }) => object.slice(on.length + 1)).join('|')
-  return (text) => (names === '' ? text : text.replace(new RegExp(`\\(((?:old\\.|new\\.)?(?:${names}))\\)::text`, 'g'), '$1'))
+  const cast = new RegExp(`\\(((?:old\\.|new\\.)?(?:${names}))\\)::text`, 'g')
+  return (text) => text.replace(cast, '$1')
 }
 
 /** What a comment is about. */
