@@ -95,6 +95,10 @@ backfill: $(installed) ## Between expand and contract: bring old rows over (owne
 put-back: $(installed) ## Move a repaired row from quarantine to its table: make put-back table=generation_requests id=42
 	@$(run) scripts/put-back.ts "--table=$$table" "--id=$$id"
 
+.PHONY: verify
+verify: $(installed) ## After it all: is the schema db/schema.sql, do the books balance? (for machines: json=1; read all files: deep=1)
+	@$(run) scripts/verify.ts $(if $(json),--json) $(if $(deep),--deep)
+
 .PHONY: rollback
 rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)
 	@$(run) scripts/rollback.ts

@@ -1,22 +1,17 @@
 import { performance } from 'node:perf_hooks'
-import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { withClient } from './connect.ts'
 import type { Target } from './database-url.ts'
-import { limits } from './doctor/check.ts'
-import type { Check, Examination, Limits, Patient, ServiceRoles, Status } from './doctor/check.ts'
+import type { Check, Examination, Patient, Status } from './doctor/check.ts'
 import { objectChecks } from './doctor/objects.ts'
+import { openPatient, refusePooler, type PatientOptions } from './doctor/patient.ts'
 import { queueChecks } from './doctor/queue.ts'
 import { roleChecks } from './doctor/roles.ts'
 import { schemaChecks } from './doctor/schema.ts'
-import { readSchemaText } from './doctor/schema-text.ts'
 import { sessionChecks } from './doctor/sessions.ts'
 import { storageChecks } from './doctor/storage.ts'
 import { Failure } from './failure.ts'
 import { orFailure } from './migration-run.ts'
-import { status } from './migrator.ts'
-import { fromRoot } from './paths.ts'
-import { dumpSchema } from './pg-dump.ts'
 
 export interface Report {
   readonly database: string
@@ -45,11 +40,7 @@ const groups = {
 
 const groupNames = Object.keys(groups) as Array<keyof typeof groups>
 
-export interface DoctorOptions {
-  /** Instead of those that suit a live database. */
-  readonly limits?: Partial<Limits>
-  /** Instead of leo_api and leo_worker. */
-  readonly roles?: ServiceRoles
+export interface DoctorOptions extends PatientOptions {
   /** Instead of all. */
   readonly groups?: ReadonlyArray<keyof typeof groups>
 }
@@ -63,25 +54,10 @@ export interface DoctorOptions {
  * @throws Failure when the database cannot be reached, or only through a transaction pooler.
  */
 export async function examine(target: Target, options: DoctorOptions = {}): Promise<Report> {
-  if (target.port === 6543) {
-    // pg_dump changes settings of its session, which a pooler would hand to whoever comes next.
-    throw new Failure(
-      `${target.host}:${target.port} is a transaction pooler`,
-      'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
-    )
-  }
+  refusePooler(target)
   const started = performance.now()
-  const wanted = readSchemaText(await readFile(fromRoot('db', 'schema.sql'), 'utf8'))
-
   const ask = async (client: pg.Client): Promise<Report> => {
-    const patient: Patient = {
-      query: (sql, values) => look(client, sql, values),
-      wanted,
-      found: once(async () => readSchemaText(await dumpSchema(target))),
-      migrations: once(() => status(target)),
-      roles: { api: 'leo_api', worker: 'leo_worker', ...options.roles },
-      limits: { ...limits, ...options.limits },
-    }
+    const patient = await openPatient(client, target, options)
     const checks: CheckReport[] = []
     for (const group of options.groups ?? groupNames) {
       for (const check of groups[group]) checks.push({ group, ...(await report(check, patient)) })
@@ -120,26 +96,6 @@ const remedies: Readonly<Record<string, string>> = {
   '42501': 'log in as the role that owns the schema (`postgres` on Supabase)',
   '55P03': 'somebody holds a lock: see blocked sessions, then look again',
   '57014': 'the server took too long over it: look again when it is less busy',
-}
-
-/** `row_security = off` makes a role that would see only some of the rows fail, instead of counting those. */
-async function look<T extends object>(client: pg.Client, sql: string, values: readonly unknown[] = []): Promise<T[]> {
-  await client.query(`
-    begin read only;
-    set local statement_timeout = '5s';
-    set local lock_timeout = '1s';
-    set local search_path = '';
-    set local row_security = off`)
-  try {
-    return (await client.query<T>(sql, [...values])).rows
-  } finally {
-    await client.query('rollback')
-  }
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => (made ??= make())
 }
 
 const order: readonly Status[] = ['ok', 'note', 'warn', 'bad']

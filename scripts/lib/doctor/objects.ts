@@ -126,7 +126,7 @@ export const objectChecks: readonly Check[] = [
   },
   {
     name: 'owners',
-    looksAt: 'tables and functions that another role owns than the rest: it may do with them what it likes',
+    looksAt: 'what another role owns than the rest of our objects: it may do with them what it likes',
     async examine({ query, wanted }) {
       const rows = await query<{ kind: string; name: string; owner: string; others: string }>(
         `with objects as (
@@ -134,6 +134,11 @@ export const objectChecks: readonly Check[] = [
           union all
           select 'routine', oid::regprocedure::text, proowner
           from pg_proc where pronamespace = to_regnamespace('private')
+          union all
+          select 'type', oid::regtype::text, typowner
+          from unnest($2::text[]) as name join pg_type on oid = to_regtype(name)
+          union all
+          select 'schema', nspname, nspowner from pg_namespace where nspname = 'private'
         ), majority as (
           select mode() within group (order by owner) as owner from objects
         )
@@ -145,7 +150,7 @@ export const objectChecks: readonly Check[] = [
         from objects as o cross join majority as m
         where o.owner <> m.owner
         order by 1, 2`,
-        [[...wanted.tables]],
+        [[...wanted.tables], wanted.entries.filter(({ type }) => /^(TYPE|DOMAIN)$/.test(type)).map(qualified)],
       )
       return {
         findings: rows.map(({ kind, name, owner, others }) => ({

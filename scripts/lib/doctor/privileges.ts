@@ -46,6 +46,7 @@ export function readPrivileges(text: SchemaText, owner: string, functions: reado
   for (const kind of ['TABLES', 'SEQUENCES', 'FUNCTIONS', 'TYPES']) object(`DEFAULT ON ${kind}`, kind)
   for (const key of functions) if (hasFunction(text, key)) object(key, 'FUNCTION')
   for (const { type, schema, name, sql } of text.entries) {
+    if (type === 'SCHEMA') object(`SCHEMA ${name}`, type)
     if (type === 'TABLE' || type === 'SEQUENCE') object(`${type} ${schema}.${name}`, type)
     if (type === 'VIEW') object(`TABLE ${schema}.${name}`, 'TABLE')
     if (type === 'TYPE' || type === 'DOMAIN') object(`TYPE ${schema}.${name}`, 'TYPE')

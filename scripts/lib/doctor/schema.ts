@@ -1,5 +1,6 @@
 import { isPending, migrateFirst, plural, type Check, type Examination, type Finding, type Patient } from './check.ts'
 import { comparePrivileges, mend, readPrivileges, type Difference } from './privileges.ts'
+import { create, drop, replace } from './remedies.ts'
 import { checksOf, oneLine, qualified, tableOf, type Entry } from './schema-text.ts'
 
 /** What must be as db/schema.sql says, in the order in which it is worth reading. */
@@ -12,19 +13,7 @@ export const schemaChecks: readonly Check[] = [
   {
     name: 'migrations',
     looksAt: 'whether the applied migrations are those of db/migrations',
-    async examine({ migrations }) {
-      const all = await migrations()
-      const findings = all
-        .filter(({ state }) => state !== 'applied')
-        .map(({ version, name, state }): Finding => ({
-          code: `migration_${state.replaceAll(' ', '_')}`,
-          severity: state === 'pending' ? 'warn' : 'bad',
-          subject: version,
-          what: `${version}_${name} is ${state}`,
-          remedy: state === 'pending' ? 'make migrate' : 'make migrate says what to do, and until then does nothing',
-        }))
-      return { figure: `${all.length - findings.length} applied`, findings }
-    },
+    examine: examineMigrations,
   },
   {
     name: 'policies',
@@ -75,6 +64,20 @@ export const schemaChecks: readonly Check[] = [
     },
   },
 ]
+
+export async function examineMigrations({ migrations }: Patient): Promise<Examination> {
+  const all = await migrations()
+  const findings = all
+    .filter(({ state }) => state !== 'applied')
+    .map(({ version, name, state }): Finding => ({
+      code: `migration_${state.replaceAll(' ', '_')}`,
+      severity: state === 'pending' ? 'warn' : 'bad',
+      subject: version,
+      what: `${version}_${name} is ${state}`,
+      remedy: state === 'pending' ? 'make migrate' : 'make migrate says what to do, and until then does nothing',
+    }))
+  return { figure: `${all.length - findings.length} applied`, findings }
+}
 
 // --- Entries of the dump
 
@@ -166,30 +169,9 @@ function essence({ type, sql }: Entry): string {
   }
 }
 
-function create({ type, sql, line }: Entry): string {
-  if (type === 'INDEX') return oneLine(sql).replace(/^CREATE( UNIQUE)? INDEX /, 'CREATE$1 INDEX CONCURRENTLY ')
-  return /POLICY|TRIGGER|CONSTRAINT/.test(type) ? oneLine(sql) : `create it as in db/schema.sql:${line}`
-}
-
-function replace(wanted: Entry, found: Entry): string {
-  if (meddling.includes(wanted.type)) return `BEGIN; ${drop(found)} ${create(wanted)} COMMIT;`
-  return `${wanted.type === 'FUNCTION' ? 'create or replace it' : 'make it'} as in db/schema.sql:${wanted.line}`
-}
-
-const identifier = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`
-const creation = new RegExp(
-  String.raw`^CREATE (?:CONSTRAINT )?(POLICY|TRIGGER|RULE) (${identifier}) ` +
-    String.raw`[^]*?\b(?:ON|TO) (${identifier}\.${identifier})`,
-)
-
-function drop({ sql }: Entry): string {
-  const [, what, name, table] = creation.exec(sql) ?? []
-  return `DROP ${what} ${name} ON ${table};`
-}
-
 // --- Privileges
 
-async function ownerOf({ query, wanted }: Patient): Promise<{ owner: string; is_owner: boolean }> {
+export async function ownerOf({ query, wanted }: Patient): Promise<{ owner: string; is_owner: boolean }> {
   const rows = await query<{ owner: string; is_owner: boolean }>(
     `select quote_ident(pg_get_userbyid(relowner)) as owner, pg_get_userbyid(relowner) = current_user as is_owner
     from unnest($1::text[]) as name join pg_class on oid = to_regclass(name)
@@ -199,11 +181,23 @@ async function ownerOf({ query, wanted }: Patient): Promise<{ owner: string; is_
   return rows[0] ?? { owner: 'postgres', is_owner: true }
 }
 
-async function privilegeDifferences(patient: Patient): Promise<Difference[]> {
+export async function privilegeDifferences(patient: Patient): Promise<Difference[]> {
   const { owner } = await ownerOf(patient)
   const wanted = readPrivileges(patient.wanted, owner)
   const functions = [...wanted.keys()].filter((key) => key.startsWith('FUNCTION '))
   return comparePrivileges(wanted, readPrivileges(await patient.found(), owner, functions))
+}
+
+/** What is missing, or what is too much. */
+export function describePrivilege(difference: Difference, of: 'missing' | 'extra'): Omit<Finding, 'severity'> {
+  const { object, grantee } = difference
+  const on = object.replace(/^DEFAULT .*?ON /, 'new ')
+  return {
+    code: `privilege_${of}`,
+    subject: `${object} ${grantee}`,
+    what: `${grantee} ${of === 'missing' ? 'lacks' : 'has'} ${difference[of].join(', ')} on ${on}`,
+    remedy: mend({ ...difference, missing: [], extra: [], [of]: difference[of] }),
+  }
 }
 
 const exposed = ['PUBLIC', 'anon', 'authenticated', 'service_role']
@@ -217,14 +211,7 @@ async function judgePrivileges(patient: Patient, differences: readonly Differenc
         const { object, grantee } = difference
         // `public` is the platform's, and a role that we do not know is perhaps known to whoever granted it.
         const isLess = of === 'extra' && (object === 'SCHEMA public' || !ours.includes(grantee))
-        const on = object.replace(/^DEFAULT .*?ON /, 'new ')
-        return {
-          code: `privilege_${of}`,
-          severity: isLess ? 'warn' : 'bad',
-          subject: `${object} ${grantee}`,
-          what: `${grantee} ${of === 'missing' ? 'lacks' : 'has'} ${difference[of].join(', ')} on ${on}`,
-          remedy: mend({ ...difference, missing: [], extra: [], [of]: difference[of] }),
-        }
+        return { severity: isLess ? 'warn' : 'bad', ...describePrivilege(difference, of) }
       })
   return { findings: await whilePending(patient, findings('extra'), findings('missing')) }
 }

@@ -45,4 +45,4 @@ function checkLines({ name, status, figure, findings }: CheckReport, width: numb
 }
 
 /** Names come from whoever connects and creates: none may write to the terminal. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

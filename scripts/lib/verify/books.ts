@@ -23,36 +23,23 @@ export interface Balance {
   readonly drift: string
 }
 
-export interface BooksReport {
-  readonly balances: readonly Balance[]
-  /** How many snapshots' files were compared with what they were. */
-  readonly samples: number
-  readonly findings: readonly VerifyFinding[]
-}
-
 export interface BooksOptions {
   /** Reads the files of every snapshot, from the first to the last byte. */
   readonly deep?: boolean
   readonly report?: (read: number) => void
 }
 
-export async function examineBooks(client: pg.Client, { deep = false, report }: BooksOptions = {}): Promise<BooksReport> {
+export async function examineBooks(client: pg.Client, { deep = false, report }: BooksOptions = {}): Promise<VerifyFinding[]> {
   const balances = await readBalances(client)
-  const samples = await compareSamples(client)
-  return {
-    balances,
-    samples: samples.compared,
-    findings: [
-      ...balances.flatMap(judge),
-      ...(await compareLog(client, balances)),
-      ...samples.findings,
-      ...(deep ? await readFiles(client, report) : []),
-    ],
-  }
+  return [
+    ...balances.flatMap(judge),
+    ...(await compareLog(client, balances)),
+    ...(await compareSamples(client)),
+    ...(deep ? await readFiles(client, report) : []),
+  ]
 }
 
-/** A sentence for people. */
-export function describe({ table, lastId, counted, arrived, migrated, quarantined, deleted, rewritten, mended, repaired }: Balance): string {
+function describe({ table, lastId, counted, arrived, migrated, quarantined, deleted, rewritten, mended, repaired }: Balance): string {
   const also = Object.entries({ 'arrived late': arrived, rewritten, mended, 'repaired in quarantine': repaired })
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `, ${count} ${what}`)
@@ -62,7 +49,7 @@ export function describe({ table, lastId, counted, arrived, migrated, quarantine
   )
 }
 
-async function readBalances(client: pg.Client): Promise<Balance[]> {
+export async function readBalances(client: pg.Client): Promise<Balance[]> {
   const { rows: tables } = await client.query<{ table_name: string; fingerprint_of: string }>(
     'select table_name, fingerprint_of from private.upgrade_counts order by table_name',
   )
@@ -122,7 +109,7 @@ async function readBalances(client: pg.Client): Promise<Balance[]> {
 
 function judge(balance: Balance): VerifyFinding[] {
   const { table, counted, arrived, migrated, quarantined, deleted, inBoth, drift } = balance
-  const finding = (code: string, what: string): VerifyFinding => ({ code, object: `public.${table}`, what, isKnown: false })
+  const finding = (code: string, what: string, isKnown = false): VerifyFinding => ({ code, object: `public.${table}`, what, isKnown })
   if (counted === null) return [finding('not_counted', `${table} was not counted at expand`)]
   const rest = counted + arrived - migrated - quarantined - deleted
   if (rest > 0) return [finding('rows_missing', `${rest} rows are in neither the table nor quarantine, and nobody deleted them`)]
@@ -131,7 +118,7 @@ function judge(balance: Balance): VerifyFinding[] {
   if (drift !== '0') {
     return [finding('values_changed', 'an old row has another owner, app, name, kind, time or length than before, and nobody wrote it')]
   }
-  return []
+  return counted === 0 ? [] : [finding('balance', describe(balance), true)]
 }
 
 /** What the upgrade mended of the fingerprinted columns is times that were missing; each stands in the log. */
@@ -160,7 +147,7 @@ async function compareLog(client: pg.Client, balances: readonly Balance[]): Prom
     }))
 }
 
-async function compareSamples(client: pg.Client): Promise<{ compared: number; findings: VerifyFinding[] }> {
+async function compareSamples(client: pg.Client): Promise<VerifyFinding[]> {
   const { rows } = await client.query<{ row_id: number; is_same: boolean }>(`
     select p.row_id, coalesce(md5(coalesce(s.files_snapshot, q.content ->> 'files_snapshot')) = p.digest, false) as is_same
     from private.upgrade_samples as p
@@ -171,7 +158,7 @@ async function compareSamples(client: pg.Client): Promise<{ compared: number; fi
         select from private.upgrade_changes as h
         where h.table_name = 'iteration_snapshots' and h.row_id = p.row_id and h.change in ('rewritten', 'repaired')
       )`)
-  const findings = rows
+  const changed = rows
     .filter(({ is_same }) => !is_same)
     .map(({ row_id }): VerifyFinding => ({
       code: 'files_changed',
@@ -179,7 +166,9 @@ async function compareSamples(client: pg.Client): Promise<{ compared: number; fi
       what: `the files of snapshot ${row_id} are not what they were`,
       isKnown: false,
     }))
-  return { compared: rows.length, findings }
+  if (rows.length === 0) return []
+  const what = `the files of ${rows.length} snapshots were compared with what they were`
+  return [{ code: 'samples', object: 'public.iteration_snapshots', what, isKnown: true }, ...changed]
 }
 
 const filesAtOnce = 200

@@ -1,0 +1,43 @@
+import type pg from 'pg'
+import { withClient } from './connect.ts'
+import type { Target } from './database-url.ts'
+import { openPatient, refusePooler } from './doctor/patient.ts'
+import { examineMigrations } from './doctor/schema.ts'
+import { orFailure } from './migration-run.ts'
+import { examineBooks } from './verify/books.ts'
+import type { VerifyFinding } from './verify/finding.ts'
+import { asFinding, examineSchema } from './verify/schema.ts'
+
+export interface VerifyOptions {
+  /** To read all of what is read in samples otherwise. */
+  readonly deep?: boolean
+  /** Hears how many snapshots' files have been read. */
+  readonly report?: (read: number) => void
+}
+
+/** @param client idle, with no transaction open; left so. */
+type Examination = (client: pg.Client, target: Target, options: VerifyOptions) => Promise<VerifyFinding[]>
+
+/** Adding an examination is adding an entry. None of them changes anything. */
+const examinations: readonly Examination[] = [examineSchema, (client, _, options) => examineBooks(client, options)]
+
+/**
+ * Whether a database is, after all its migrations, what it should be; what is wrong comes last, where the eye is. While
+ * some are to come only they are named: the rest is not yet as it will be.
+ *
+ * Changes nothing, and holds ACCESS SHARE on every table of our schemas for about a second, as any dump does.
+ * @throws Failure when the database cannot be reached, or only through a transaction pooler.
+ */
+export async function verify(target: Target, options: VerifyOptions = {}): Promise<VerifyFinding[]> {
+  refusePooler(target)
+  return withClient(target, (client) =>
+    orFailure(target, async () => {
+      const { findings } = await examineMigrations(await openPatient(client, target))
+      const history = findings.map(asFinding)
+      if (history.some(({ code }) => /^migration_(pending|out_of_order)$/.test(code))) return history
+      const found = history
+      for (const examine of examinations) found.push(...(await examine(client, target, options)))
+      return found.sort((a, b) => Number(b.isKnown) - Number(a.isKnown))
+    }),
+  )
+}
