@@ -31,6 +31,7 @@ function options(): { json: boolean; deep: boolean } {
   try {
     return parseArgs({ options: { json: flag, deep: flag } }).values
   } catch (cause) {
-    throw new Failure((cause as Error).message, 'the options are --json and --deep (make preflight json=1 deep=1)', { cause })
+    const remedy = 'the options are --json and --deep (make preflight json=1 deep=1)'
+    throw new Failure((cause as Error).message, remedy, { cause })
   }
 }

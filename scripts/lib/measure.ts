@@ -172,7 +172,13 @@ async function countRows(client: pg.Client, tables: Look): Promise<ReadonlyMap<n
   return new Map(rows.map((row) => [row.oid, row.rows]))
 }
 
-function effect(statement: Statement, before: Look, after: Look, start: Look, rows: ReadonlyMap<number, number>): StatementEffect {
+function effect(
+  statement: Statement,
+  before: Look,
+  after: Look,
+  start: Look,
+  rows: ReadonlyMap<number, number>,
+): StatementEffect {
   const tables = [...after.values()].filter(({ oid, table }) => table === null && start.has(oid))
   const was = ({ oid }: Relation): Relation => before.get(oid)!
   const namesOf = (found: readonly Relation[]) => found.map(({ name }) => name)

@@ -14,8 +14,10 @@ import { judgeAdoption, judgeQuestions, judgeUnknown, judgeZone, next, tablesOf 
 import { readOnly, rowsOf } from './look.ts'
 import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './questions.ts'
 import { readLikeness, rehearse, type Likeness, type Rehearsal } from './rehearsal.ts'
-import { verdictOf, type Adoption, type ContestedApp, type Data, type Finding, type Report, type Stage } from './report.ts'
-import { examineAdoption, examineUnknown, examineZone, findStage, readSizes, refuseHistory, type Zone } from './situation.ts'
+import { verdictOf } from './report.ts'
+import type { Adoption, ContestedApp, Data, Finding, Report, Stage } from './report.ts'
+import { examineAdoption, examineUnknown, examineZone, findStage, readSizes, refuseHistory } from './situation.ts'
+import type { Zone } from './situation.ts'
 
 export interface PreflightOptions {
   /** Looks into the files of all snapshots, and compares all that repeat an iteration: hours on a large database. */
@@ -135,7 +137,11 @@ const pendingOf = (history: readonly MigrationStatus[], { outcome }: Adoption): 
 
 type DataSeen = Pick<Data, 'stage' | 'contested'> & { readonly notes: readonly Finding[] }
 
-async function examineData(client: pg.Client, { stage, adoption, zone, found }: Situation, deep: boolean): Promise<DataSeen> {
+async function examineData(
+  client: pg.Client,
+  { stage, adoption, zone, found }: Situation,
+  deep: boolean,
+): Promise<DataSeen> {
   const nothing = { contested: [] as readonly ContestedApp[], notes: [] as readonly Finding[] }
   if (stage === 'nothing to do') return { stage, ...nothing }
   await client.query('savepoint data')
@@ -154,7 +160,8 @@ async function examineData(client: pg.Client, { stage, adoption, zone, found }: 
     return { stage, contested: contested.apps, notes: stage === 'backfill pending' ? await examineRest(client) : [] }
   } catch (error) {
     // The tables may be others than the questions are about; then that is what stands in the way.
-    const isOfTables = error instanceof pg.DatabaseError && /^(42|22P02)/.test(error.code ?? '') && error.code !== '42501'
+    const code = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
+    const isOfTables = /^(42|22P02)/.test(code) && code !== '42501'
     if (!isOfTables || adoption.outcome !== 'refused') throw error
     await client.query('rollback to savepoint data')
     return { stage: 'not examined', ...nothing }
@@ -169,15 +176,19 @@ async function examineRest(client: pg.Client): Promise<Finding[]> {
        (select count(*) from public.generation_requests as r
         where not exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)) as requests,
        (select count(*) from public.iteration_snapshots as s where s.user_id is null) as snapshots,
-       exists (select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished) as is_word_given`,
+       exists (
+         select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished
+       ) as is_word_given`,
   )
   const { requests, snapshots, is_word_given } = rest!
-  const word = is_word_given ? 'the old writers are said to be gone' : 'nobody has said yet that the old writers are gone'
+  const word = is_word_given ? 'the old writers are said to be gone' : 'nobody has said that the old writers are gone'
   return [
     {
       code: 'backfill_pending',
       what: `expanded; ${requests} requests have no app and ${snapshots} snapshots no owner yet, and ${word}`,
-      remedy: is_word_given ? 'make migrate' : 'make backfill, and once the old writers are stopped: make backfill old_writers=gone',
+      remedy: is_word_given
+        ? 'make migrate'
+        : 'make backfill, and once the old writers are stopped: make backfill old_writers=gone',
     },
   ]
 }

@@ -30,7 +30,11 @@ export interface FilesOptions {
  * Looks into the files of a sample, the same on every run over the same rows, or of all. Each batch is a transaction of
  * its own: hours in one would keep the whole database from being vacuumed.
  */
-export async function examineFiles(target: Target, rows: number, { deep, say }: FilesOptions): Promise<Map<CaseCode, Found>> {
+export async function examineFiles(
+  target: Target,
+  rows: number,
+  { deep, say }: FilesOptions,
+): Promise<Map<CaseCode, Found>> {
   const counts = new Map<CaseCode, { count: number; examples: string[] }>()
   const note = (code: CaseCode, id: number) => {
     const known = counts.get(code) ?? { count: 0, examples: [] }

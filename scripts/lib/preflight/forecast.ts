@@ -41,14 +41,17 @@ export function forecast(migrations: readonly Rehearsed[], sizes: readonly Table
   const size = new Map(sizes.map((table) => [table.table, table]))
   return migrations.map(({ version, file, effects }) => {
     const statements = effects.map((effect) => ({ ...effect, seconds: statementTime(effect, size) }))
-    return { version, file, statements, locks: heldLocks(statements), seconds: sum(statements.map(({ seconds }) => seconds)) }
+    const seconds = sum(statements.map((statement) => statement.seconds))
+    return { version, file, statements, locks: heldLocks(statements), seconds }
   })
 }
 
 function statementTime(effect: StatementEffect, size: ReadonlyMap<string, TableSize>): Range {
   // An index is built from one scan; concurrently, from two.
   const built = effect.indexes.map(({ table }) => cost(rates.index, size.get(table), effect.isConcurrent ? 2 : 1))
-  const read = effect.scans.filter((table) => !effect.rewrites.includes(table) && !effect.indexes.some((index) => index.table === table))
+  const read = effect.scans.filter(
+    (table) => !effect.rewrites.includes(table) && !effect.indexes.some((index) => index.table === table),
+  )
   return sum([
     ...effect.rewrites.map((table) => rewriteTime(size.get(table))),
     ...built,

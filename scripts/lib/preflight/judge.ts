@@ -9,8 +9,11 @@ export function judgeAdoption({ outcome, differences }: Adoption): Finding[] {
   const count = differences.filter(({ isRefused }) => isRefused).length
   if (outcome !== 'refused') return []
   const what =
-    count > 0 ? `${count} differences from the baseline that the migrations cannot live with` : 'the tables have changed since they were adopted'
-  return [{ code: 'adoption_refused', what, remedy: '`make adopt` lists them with what to do about each; then run this again' }]
+    count > 0
+      ? `${count} differences from the baseline that the migrations cannot live with`
+      : 'the tables have changed since they were adopted'
+  const remedy = '`make adopt` lists them with what to do about each; then run this again'
+  return [{ code: 'adoption_refused', what, remedy }]
 }
 
 export function judgeUnknown(cases: readonly Case[]): Finding[] {
@@ -34,7 +37,9 @@ export function judgeZone(zone: Zone, rewriteOf: (table: string) => Range): Reco
   if (isUtc(answer)) return { refusals: [], notes: [] }
   const tables = [...new Set(naive.map((column) => column.split('.').slice(0, 2).join('.')))]
   const time = tables.map(rewriteOf).reduce(add)
-  const what = `times without a zone were written in ${answer}: ${tables.join(' and ')} are rewritten under ACCESS EXCLUSIVE, ${roughly(time)} in all`
+  const what =
+    `times without a zone were written in ${answer}: ${tables.join(' and ')} are rewritten under ACCESS EXCLUSIVE, ` +
+    `${roughly(time)} in all`
   return { refusals: [], notes: [{ code: 'zone_rewrites', what, remedy: 'choose an hour in which nobody minds' }] }
 }
 

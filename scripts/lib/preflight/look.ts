@@ -36,6 +36,10 @@ async function snapshot<T>(client: pg.Client, work: () => Promise<T>): Promise<T
   }
 }
 
-export async function rowsOf<T extends object>(client: pg.Client, sql: string, values: readonly unknown[] = []): Promise<T[]> {
+export async function rowsOf<T extends object>(
+  client: pg.Client,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<T[]> {
   return (await client.query<T>(sql, [...values])).rows
 }

@@ -53,7 +53,10 @@ function counted(conditions: Readonly<Partial<Record<CaseCode, string>>>, from: 
   const codes = Object.entries(conditions).map(([code, condition]) => `case when ${condition} then '${code}' end`)
   return `
     select code, count(*)::int as count, (array_agg(id order by id))[1:${examples}]::text[] as examples
-    from (select r.id, array_remove(array[${[...codes, ...(more ? [more] : [])].join(',\n')}], null) as codes from ${from} offset 0) as r
+    from (
+      select r.id, array_remove(array[${[...codes, ...(more ? [more] : [])].join(',\n')}], null) as codes
+      from ${from} offset 0
+    ) as r
     cross join unnest(r.codes) as code
     where r.codes <> '{}'
     group by code`
@@ -215,12 +218,26 @@ export function examineSnapshots(client: pg.Client, stage: Stage, contested: rea
 /** More than so many copies are compared by sample, unless asked for. */
 export const copiesCompared = 1000
 
+interface Copies {
+  readonly copies: number
+  readonly looked_at: number
+  readonly identical: string[]
+  readonly identical_count: number
+  readonly differ: string[]
+  readonly differ_count: number
+}
+
 /**
  * Of snapshots that repeat a request, iteration and type: which repeat everything. Their files are read only where
  * another of the group is as long.
  */
-export async function examineCopies(client: pg.Client, stage: Stage, contested: readonly string[], deep: boolean): Promise<Row[]> {
-  const rows = await rowsOf<{ copies: number; looked_at: number; identical: string[]; identical_count: number; differ: string[]; differ_count: number }>(
+export async function examineCopies(
+  client: pg.Client,
+  stage: Stage,
+  contested: readonly string[],
+  deep: boolean,
+): Promise<Row[]> {
+  const rows = await rowsOf<Copies>(
     client,
     `with copies as materialized (
        select id, request_id, iteration_number, type
