@@ -87,6 +87,10 @@ migrate: $(installed) ## Apply the pending migrations
 adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (a look only: dry=1; time_zone=UTC)
 	@$(run) scripts/adopt.ts $(if $(dry),--dry-run) $(if $(time_zone),"--time-zone=$$time_zone")
 
+.PHONY: preflight
+preflight: $(installed) ## Before an upgrade, read only: locks and time of what is pending, dirty data (json=1, all files: deep=1)
+	@$(run) scripts/preflight.ts $(if $(json),--json) $(if $(deep),--deep)
+
 .PHONY: backfill
 backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
 	@$(run) scripts/backfill.ts $(if $(owners),"--owners=$$owners") $(if $(stale_after),"--stale-after=$$stale_after") $(if $(old_writers),"--old-writers=$$old_writers")

@@ -118,7 +118,7 @@ async function refuseEmpty(target: Target, client: pg.Client): Promise<void> {
 }
 
 /** Differences that have gone since are no drift: the database is nearer to the baseline than it was. */
-async function since(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
+export async function since(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
   const { rows } = await client.query<{ object: string; found: string }>(
     'select object, found from dbmate.adopted_differences',
   )

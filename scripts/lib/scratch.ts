@@ -1,15 +1,12 @@
 import process from 'node:process'
-import { parseDatabaseUrl } from './database-url.ts'
+import { parseDatabaseUrl, withDatabase } from './database-url.ts'
 import type { Target } from './database-url.ts'
 import { migrate } from './migrator.ts'
 import { startTestServer, superuser } from './server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
 
-/**
- * A fully migrated database on a throw-away server of a fixed major, whatever the developer's own database looks like:
- * what generated files are made from.
- */
-export async function withScratchDatabase<T>(work: (target: Target) => Promise<T>): Promise<T> {
+/** A throw-away server of a fixed major with Supabase's roles, and no database of ours; `work` gets its superuser. */
+export async function withScratchServer<T>(work: (admin: Target) => Promise<T>): Promise<T> {
   const server = await startTestServer()
   const stop = (): void => {
     void server.stop().finally(() => process.exit(130))
@@ -18,12 +15,29 @@ export async function withScratchDatabase<T>(work: (target: Target) => Promise<T
   try {
     const admin = parseDatabaseUrl(server.url('postgres', superuser))
     await createSupabaseRoles(admin)
-    await createSupabaseDatabase(admin, 'scratch')
-    const target = parseDatabaseUrl(server.url('scratch'))
-    await migrate(target)
-    return await work(target)
+    return await work(admin)
   } finally {
     process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop)
     await server.stop()
   }
+}
+
+/**
+ * A fully migrated database on a throw-away server, whatever the developer's own database looks like: what generated
+ * files are made from.
+ */
+export async function withScratchDatabase<T>(work: (target: Target) => Promise<T>): Promise<T> {
+  return withScratchServer(async (admin) => {
+    await createSupabaseDatabase(admin, 'scratch')
+    const target = ownerOf(withDatabase(admin, 'scratch'))
+    await migrate(target)
+    return work(target)
+  })
+}
+
+/** The login of the non-superuser who migrates, which has the superuser's password there. */
+export function ownerOf(admin: Target): Target {
+  const url = new URL(admin.dbmateUrl)
+  url.username = 'postgres'
+  return parseDatabaseUrl(url.href)
 }
