@@ -69,6 +69,10 @@ test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run 
 	@echo 'compiling the tests' && node_modules/.bin/tsc -p .
 	@set -e; for major in $(majors); do $(run) scripts/test.ts --major=$$major; done
 
+.PHONY: bench-upgrade
+bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")
+	@$(run) scripts/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
+
 .PHONY: test-full
 test-full: test-matrix ## Run everything, the long proofs too
 	@$(run) scripts/test.ts --full

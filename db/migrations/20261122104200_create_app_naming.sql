@@ -80,7 +80,7 @@ $$;
 
 comment on function private.apps_in_requests(uuid[]) is 'The apps that these users'' requests speak of, with the name each wants and its age.';
 
-create function private.free_app_name(p_user_id uuid, p_wanted text)
+create function private.free_app_name(p_user_id uuid, p_wanted text, p_from integer default 1)
 returns text
 language plpgsql
 stable
@@ -88,19 +88,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_suffix text;
-  v_name text := p_wanted;
-  v_number integer := 1;
+  v_name text;
 begin
-  while exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name) loop
-    v_number := v_number + 1;
-    v_suffix := ' (' || v_number || ')';
+  for v_number in p_from .. 2147483647 loop
+    v_suffix := case when v_number > 1 then ' (' || v_number || ')' else '' end;
     v_name := left(p_wanted, 120 - length(v_suffix)) || v_suffix;
+    exit when not exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name);
   end loop;
   return v_name;
 end
 $$;
 
-comment on function private.free_app_name(uuid, text) is 'The name, or the first `name (n)` that no app of the user has. Call it under the user''s lock.';
+comment on function private.free_app_name(uuid, text, integer) is 'The name, or the first `name (n)`, that no app of the user has; lower numbers than p_from are known to be taken. Call it under the user''s lock.';
 
 create function private.name_apps(p_user_ids uuid[])
 returns integer
@@ -118,7 +117,8 @@ begin
   with wanted as materialized (
     select a.*
     from private.apps_in_requests(p_user_ids) as a
-    where not exists (select from public.apps as there where there.id = a.app_id)
+    -- Not `not exists`: that may become a join which reads all apps for every batch of users.
+    where (select there.id from public.apps as there where there.id = a.app_id) is null
   ),
   made as (
     insert into public.apps (id, user_id, app_name, created_at)
@@ -131,18 +131,20 @@ begin
   select
     (select count(*) from made),
     (
-      select jsonb_agg(to_jsonb(w) order by w.user_id, w.since nulls last, w.first_request_id)
+      select jsonb_agg(to_jsonb(w))
       from wanted as w
-      where not exists (select from made as m where m.id = w.app_id)
+      where w.app_id not in (select m.id from made as m)
     )
   into v_made, v_left;
 
   for v_app in
-    select l.*
+    -- Those before it that want the same have a number each: else a thousand would try half a million.
+    select l.*, row_number() over (partition by l.user_id, l.wanted order by l.since nulls last, l.first_request_id) as nth
     from jsonb_to_recordset(v_left)
       as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
+    order by l.user_id, l.since nulls last, l.first_request_id
   loop
-    v_name := private.free_app_name(v_app.user_id, v_app.wanted);
+    v_name := private.free_app_name(v_app.user_id, v_app.wanted, v_app.nth::integer);
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
@@ -164,7 +166,7 @@ comment on function private.name_apps(uuid[]) is 'Makes the apps of these users 
 set local lock_timeout = '3s';
 
 drop function private.name_apps(uuid[]);
-drop function private.free_app_name(uuid, text);
+drop function private.free_app_name(uuid, text, integer);
 drop function private.apps_in_requests(uuid[]);
 drop function private.user_lock_key(uuid);
 drop function private.visible_name(text);

@@ -62,6 +62,9 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
+-- A batch is small: what is known of its users is found by key, not by reading all who have had their turn.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   v_progress private.upgrade_progress := private.take_progress('users');
@@ -114,6 +117,7 @@ create function private.https_url(p_url text)
 returns text
 language sql
 immutable
+strict
 set search_path = pg_catalog, pg_temp
 as $$
   select url
@@ -129,9 +133,11 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
--- A batch is small and its parents are found by key: a hash of the whole parent table, batch after batch, is not.
+-- From the batch to its parents, by key, in the order in which the joins are written: whatever the statistics say, which
+-- are seldom fresh here, a batch must not go through a whole parent table.
 set enable_hashjoin = off
 set enable_mergejoin = off
+set join_collapse_limit = 1
 as $$
 declare
   v_progress private.upgrade_progress := private.take_progress('requests');
@@ -147,49 +153,23 @@ begin
     return 0;
   end if;
 
-  -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
-  -- writer looks for them.
+  -- One look at each row and its parents for everything. Not locked yet: most rows stay as they are.
   with judged as materialized (
-    select r.id, r.status, r.updated_at, case
-      when r.user_id is null then 'user_id is null'
-      when u.id is null then 'user_id is not in auth.users'
-      when p_is_last and o.app_id is not null and o.user_id is null
-        then 'several users claim app_id, and nobody has said whose it is'
-      when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
-      when a.user_id <> r.user_id then 'app_id is another user''s'
-    end as reason
-    from public.generation_requests as r
-    left join auth.users as u on u.id = r.user_id
-    left join private.upgrade_owners as o on o.app_id = r.app_id
-    left join public.apps as a on a.id = r.app_id
-    where r.id > v_after and r.id <= v_last
-  ),
-  lost as (
-    select r.id, j.reason
-    from judged as j
-    join public.generation_requests as r on r.id = j.id
-    where j.reason is not null
-      and (
-        p_is_last or j.status is null or j.status not in ('queued', 'generating', 'paused')
-        or j.updated_at < now() - interval '1 day'
-      )
-    for update of r skip locked
-  ),
-  gone as (
-    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
-  )
-  insert into private.quarantine (table_name, row_id, user_id, reason, content)
-  select 'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because, to_jsonb(gone) - 'lost_because' from gone;
-
-  with dirty as (
-    select r.*
-    from public.generation_requests as r
-    where r.id > v_after and r.id <= v_last
+    select r.id,
+      -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
+      -- writer looks for them.
+      p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused')
+        or r.updated_at < now() - interval '1 day' as is_at_rest,
+      case
+        when r.user_id is null then 'user_id is null'
+        when u.id is null then 'user_id is not in auth.users'
+        when p_is_last and o.app_id is not null and o.user_id is null
+          then 'several users claim app_id, and nobody has said whose it is'
+        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
+        when a.user_id <> r.user_id then 'app_id is another user''s'
+      end as reason,
       -- A row that may yet go to quarantine goes as it came.
-      and exists (
-        select from public.apps as a where a.id = coalesce(r.app_id, private.app_id_of_request(r.id)) and a.user_id = r.user_id
-      )
-      and not coalesce(
+      a.user_id = r.user_id and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
         and r.status is not null and r.generation_type is not null and r.mode is not null
@@ -201,8 +181,36 @@ begin
         and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
         and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
         false
-      )
-    for update skip locked
+      ) as is_dirty
+    from public.generation_requests as r
+    left join auth.users as u on u.id = r.user_id
+    left join private.upgrade_owners as o on o.app_id = r.app_id
+    left join public.apps as a on a.id = coalesce(r.app_id, private.app_id_of_request(r.id))
+    where r.id > v_after and r.id <= v_last
+  ),
+  lost as (
+    select r.id, j.reason
+    from judged as j
+    join public.generation_requests as r on r.id = j.id
+    where j.reason is not null and j.is_at_rest
+    for update of r skip locked
+  ),
+  gone as (
+    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
+  ),
+  kept as (
+    insert into private.quarantine (table_name, row_id, user_id, reason, content)
+    select
+      'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because,
+      to_jsonb(gone) - 'lost_because'
+    from gone
+  ),
+  dirty as (
+    select r.*
+    from judged as j
+    join public.generation_requests as r on r.id = j.id
+    where j.reason is null and j.is_dirty
+    for update of r skip locked
   ),
   mended as (
     update public.generation_requests as r
@@ -249,7 +257,8 @@ begin
     returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
   )
   insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, a.value,
+  select
+    'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
     case b.key
       when 'app_id' then 'it had none: an id that follows from the request''s'
       when 'app_name' then 'nothing to see in it'
@@ -262,8 +271,7 @@ begin
     end
   from mended as m
   cross join lateral jsonb_each_text(m.before) as b
-  join lateral jsonb_each_text(m.after) as a on a.key = b.key
-  where a.value is distinct from b.value;
+  where m.after ->> b.key is distinct from b.value;
 
   update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'requests';
   return v_count;
@@ -290,9 +298,11 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
--- A batch is small and its parents are found by key: a hash of the whole parent table, batch after batch, is not.
+-- From the batch to its parents, by key, in the order in which the joins are written: whatever the statistics say, which
+-- are seldom fresh here, a batch must not go through a whole parent table.
 set enable_hashjoin = off
 set enable_mergejoin = off
+set join_collapse_limit = 1
 as $$
 declare
   v_progress private.upgrade_progress := private.take_progress('snapshots');
@@ -308,62 +318,72 @@ begin
     return 0;
   end if;
 
+  -- One look at each row and its parents for everything: they cost as much as the update.
   with judged as materialized (
-    select s.id, r.user_id, case
-      when s.generation_request_id is null then 'generation_request_id is null'
-      when r.id is null then 'its generation does not exist'
-      -- Its generation may yet go to quarantine, and it along.
-      when a.id is null then null
-      when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
-      when exists (
-        select from public.iteration_snapshots as earlier
-        where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
-          and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
-          and earlier.files_snapshot is not distinct from s.files_snapshot
-          and earlier.prompt_used is not distinct from s.prompt_used
-          and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
-      ) then 'the same as an earlier snapshot'
-    end as reason
+    select s.id, r.user_id, r.created_at, a.id is not null and s.user_id is distinct from r.user_id as is_ownerless,
+      a.id is not null and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object') as is_odd,
+      case
+        when s.generation_request_id is null then 'generation_request_id is null'
+        when r.id is null then 'its generation does not exist'
+        -- Its generation may yet go to quarantine, and it along.
+        when a.id is null then null
+        when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
+        when exists (
+          select from public.iteration_snapshots as earlier
+          where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
+            and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
+            and earlier.files_snapshot is not distinct from s.files_snapshot
+            and earlier.prompt_used is not distinct from s.prompt_used
+            and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
+        ) then 'the same as an earlier snapshot'
+      end as reason
     from public.iteration_snapshots as s
     left join public.generation_requests as r on r.id = s.generation_request_id
     left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
+    for no key update of s skip locked
   ),
   gone as (
     delete from public.iteration_snapshots as s using judged as j
     where s.id = j.id and j.reason is not null
     returning s.*, j.user_id as owner_id, j.reason as lost_because
-  )
-  insert into private.quarantine (table_name, row_id, user_id, reason, content)
-  select
-    'iteration_snapshots', gone.id, coalesce(u.id, q.user_id),
-    case when q.id is null then gone.lost_because else 'its generation is in quarantine' end,
-    to_jsonb(gone) - 'lost_because' - 'owner_id'
-  from gone
-  left join auth.users as u on u.id = gone.owner_id
-  left join private.quarantine as q on q.table_name = 'generation_requests' and q.row_id = gone.generation_request_id;
-
-  with odd as (
-    select s.id, s.user_id, s.snapshot_type, s."timestamp", s.metadata, r.created_at, u.id as known_user_id
-    from public.iteration_snapshots as s
-    join public.generation_requests as r on r.id = s.generation_request_id
-    left join auth.users as u on u.id = r.user_id
-    where s.id > v_after and s.id <= v_last
-      and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)
-      and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
   ),
+  lost as (
+    insert into private.quarantine (table_name, row_id, user_id, reason, content)
+    select
+      'iteration_snapshots', gone.id, coalesce(u.id, q.user_id),
+      case when q.id is null then gone.lost_because else 'its generation is in quarantine' end,
+      to_jsonb(gone) - 'lost_because' - 'owner_id'
+    from gone
+    left join auth.users as u on u.id = gone.owner_id
+    left join private.quarantine as q on q.table_name = 'generation_requests' and q.row_id = gone.generation_request_id
+  ),
+  owned as (
+    update public.iteration_snapshots as s
+    set user_id = j.user_id
+    from judged as j
+    where s.id = j.id and j.reason is null and j.is_ownerless and j.is_odd is not true
+  ),
+  odd as (
+    select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at
+    from judged as j
+    join public.iteration_snapshots as s on s.id = j.id
+    where j.reason is null and j.is_odd
+  ),
+  -- Its owner with the rest: a second update would write the row, and an entry in each of its indexes, once more.
   mended as (
     update public.iteration_snapshots as s
-    set snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
+    set user_id = odd.user_id,
+        snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
         "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
         metadata = private.metadata_object(odd.metadata)
     from odd
     where s.id = odd.id
-    returning s.id, odd.known_user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
+    returning s.id, s.user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
       s."timestamp", odd.metadata as old_metadata, s.metadata
   )
   insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'iteration_snapshots', m.id, m.known_user_id, changed.*
+  select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
   from mended as m
   cross join lateral (
     values
@@ -372,12 +392,6 @@ begin
       ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
   ) as changed (column_name, original, replacement, reason)
   where changed.original is distinct from changed.replacement;
-
-  update public.iteration_snapshots as s
-  set user_id = r.user_id
-  from public.generation_requests as r
-  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id
-    and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id);
 
   update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
   return v_count;

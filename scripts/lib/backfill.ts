@@ -29,25 +29,34 @@ export interface Progress {
 
 export type Phase = 'users' | 'requests' | 'snapshots'
 
-/** Short enough that nobody who waits for one of its rows notices. */
-const batchMilliseconds = 250
-const smallest = 50
+/** What a batch aims at. Its rows stay locked until it is committed: a writer who wants one of them waits so long. */
+const batchMilliseconds = 50
+/** To look after every batch whether somebody waits would take a tenth of the time. */
+const lookMilliseconds = 250
+/** A user may have many requests: even a few of them can take long. */
+const smallest = 5
 const largest = 20_000
 
 /** @returns whether the end was reached; false when `signal` stopped it. */
 export async function backfill(client: pg.Client, options: BackfillOptions = {}): Promise<boolean> {
-  // A batch that cannot get a row lock at once is no reason to stand in anybody's way.
-  await client.query(`set lock_timeout = '2s'; set idle_in_transaction_session_timeout = '1min'`)
+  await client.query(`
+    -- Shorter than deadlock_timeout: of a batch and a writer who wait for each other, the batch gives up.
+    set lock_timeout = '100ms';
+    -- A batch is committed together with how far it came, so a crash of the server takes both or neither, and nobody
+    -- waits for the disk while rows are locked.
+    set synchronous_commit = off;
+    set idle_in_transaction_session_timeout = '1min'`)
   await client.query('select private.backfill_contested()')
   const { isLast = false, staleAfter = null } = options
-  return (
+  const isDone =
     (await goThrough(client, 'users', options, (size) => ['select private.backfill_users($1) as count', [size]])) &&
     (await goThrough(client, 'requests', options, (size) => [
       'select private.backfill_requests($1, $2, $3) as count',
       [size, isLast, staleAfter],
     ])) &&
     (await goThrough(client, 'snapshots', options, (size) => ['select private.backfill_snapshots($1) as count', [size]]))
-  )
+  await client.query('reset synchronous_commit')
+  return isDone
 }
 
 async function goThrough(
@@ -57,12 +66,16 @@ async function goThrough(
   statement: (size: number) => [text: string, values: unknown[]],
 ): Promise<boolean> {
   const total = await estimate(client, phase)
-  let size = 500
+  let size = 100
+  let lastLook = -Infinity
   let done = 0
   // A sweep that passed over busy users is repeated, but not for ever: the contract step takes what is left.
   for (let sweeps = 0; sweeps < 5; ) {
     if (signal?.aborted) return false
-    await giveWay(client, (pause) => report?.({ phase, done, total, batch: size, pause }), signal)
+    if (performance.now() - lastLook > lookMilliseconds) {
+      await giveWay(client, (pause) => report?.({ phase, done, total, batch: size, pause }), signal)
+      lastLook = performance.now()
+    }
     const started = performance.now()
     const count = await batch(client, ...statement(size))
     if (count === 0) {
@@ -106,7 +119,7 @@ async function giveWay(client: pg.Client, say: (why: string) => void, signal?: A
     const found = rows[0]
     if (!found?.writers && !found?.replicas) return
     say(found.writers ? 'somebody waits for a lock' : 'a replica is behind')
-    await sleep(250)
+    await sleep(50)
   }
 }
 

@@ -105,7 +105,7 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
 }
 
 /** On Node 20 `--import tsx` does not reach into threads. */
-function typescriptLoader(): string {
+export function typescriptLoader(): string {
   const code = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register()`
   return `data:text/javascript,${encodeURIComponent(code)}`
 }

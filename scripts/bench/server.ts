@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import process from 'node:process'
+import { withClient } from '../lib/connect.ts'
+import { parseDatabaseUrl, type Target } from '../lib/database-url.ts'
+import { Failure } from '../lib/failure.ts'
+import { locate } from '../lib/server-binaries.ts'
+import { claim, orphans } from '../lib/server-claims.ts'
+import { removeIn, startIn, superuser } from '../lib/server.ts'
+import { createSupabaseDatabase, createSupabaseRoles } from '../lib/supabase.ts'
+
+export interface BenchServer {
+  /** The database as `postgres`, who migrates. */
+  readonly target: (database: string) => Target
+  readonly create: (database: string) => Promise<Target>
+  /** A copy of a database that nobody is connected to, with what was written so far out of the way. */
+  readonly copy: (source: string, database: string) => Promise<Target>
+  readonly drop: (database: string) => Promise<void>
+}
+
+/** A server with the settings of the dev one, fsync included; removed with its data whatever happens, Ctrl-C included. */
+export async function withBenchServer<T>(work: (server: BenchServer) => Promise<T>): Promise<T> {
+  const prefix = join(locate().home, 'bench')
+  for (const folder of orphans(prefix)) await removeIn(folder)
+  const folder = claim(prefix)
+  let stop = (): void => undefined
+  const interruption = new Promise<never>((_, reject) => {
+    stop = () => reject(new Failure('interrupted', 'the data is removed; run it again', { exitCode: 130 }))
+  })
+  interruption.catch(() => undefined)
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const { server } = await startIn(folder)
+    const admin = parseDatabaseUrl(server.url('postgres', superuser))
+    await createSupabaseRoles(admin)
+    const run = (sql: string) => withClient(admin, (client) => client.query(sql))
+    const target = (database: string) => parseDatabaseUrl(server.url(database))
+    const drop = async (database: string): Promise<void> => {
+      await run(`drop database if exists ${database} with (force)`)
+    }
+    return await Promise.race([
+      interruption,
+      work({
+        target,
+        drop,
+        create: async (database) => {
+          await createSupabaseDatabase(admin, database)
+          return target(database)
+        },
+        copy: async (source, database) => {
+          await drop(database)
+          await run(`create database ${database} template ${source} strategy file_copy owner postgres`)
+          await run('checkpoint')
+          return target(database)
+        },
+      }),
+    ])
+  } finally {
+    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop)
+    await removeIn(folder)
+  }
+}

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { withClient } from '../lib/connect.ts'
+import type { Target } from '../lib/database-url.ts'
+import { readMigrations } from '../lib/migrations.ts'
+import { migrate } from '../lib/migrator.ts'
+import { fromRoot } from '../lib/paths.ts'
+import { naiveMigration } from './naive.ts'
+import { stalls, startWriters, type Phase, type Stall, type WritersReport } from './writers.ts'
+
+export const baseline = '20261122100000'
+export const expanded = '20261122104400'
+const finish = '20261122104900'
+
+export interface LoadResult {
+  readonly stalls: Stall[]
+  readonly errors: string[]
+  readonly reports: WritersReport[]
+  /** Of `make backfill`, its resident set at its largest, in MiB. */
+  readonly memory: number
+}
+
+interface Size {
+  readonly requests: number
+  readonly snapshots: number
+}
+
+/** From the baseline to the end as a DBA does it, while writers write: the old ones until the word, then the new ones. */
+export async function upgradeUnderLoad(target: Target, size: Size): Promise<LoadResult> {
+  const phases: Phase[] = []
+  const begin = (name: string) => phases.push({ name, from: Date.now() })
+  const say = (line: string) => begin(line.replace(/^applying \d{14}_/, '').replace(/\.sql$/, ''))
+
+  begin('nothing, to compare with')
+  const old = await startWriters(target, 'old', size)
+  await sleep(4000)
+  await migrate(target, { upTo: expanded, say })
+  begin('make backfill')
+  const memory = await runBackfill(target)
+  const first = await old.stop()
+
+  begin('make backfill old_writers=gone')
+  const young = await startWriters(target, 'new', size)
+  await runBackfill(target, '--old-writers=gone')
+  await migrate(target, { say })
+  begin('nothing any more')
+  await sleep(2000)
+  const reports = [first, await young.stop()]
+  return { stalls: stalls(phases, Date.now(), reports), errors: reports.flatMap(({ errors }) => errors), reports, memory }
+}
+
+/** The same in one transaction, under old writers alone: they are shut out before it matters what they write. */
+export async function upgradeNaively(target: Target, size: Size): Promise<LoadResult> {
+  const migrations = (await readMigrations()).filter(({ version }) => version > baseline)
+  const phases: Phase[] = [{ name: 'nothing, to compare with', from: Date.now() }]
+  const writers = await startWriters(target, 'old', size)
+  await sleep(2000)
+  phases.push({ name: 'one transaction', from: Date.now() })
+  await withClient(target, async (client) => {
+    await client.query(`set timezone = 'UTC'`)
+    await client.query(naiveMigration(migrations, finish))
+  })
+  const until = Date.now()
+  const report = await writers.stop()
+  return { stalls: stalls(phases, until, [report]), errors: [], reports: [report], memory: 0 }
+}
+
+/** In a process of its own, which says at its end how much memory it took at most. */
+async function runBackfill(target: Target, ...args: string[]): Promise<number> {
+  const confession = 'process.on("exit", () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}\\n`))'
+  const imports = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(confession)}`]
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'backfill.ts'), ...args], {
+    cwd: fromRoot(),
+    env: { ...process.env, DATABASE_URL: target.dbmateUrl },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let text = ''
+  child.stderr.setEncoding('utf8').on('data', (more: string) => (text += more))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`the backfill ended with ${code}: ${text}`)
+  return Number(/maxRSS (\d+)/.exec(text)?.[1]) / 1024
+}

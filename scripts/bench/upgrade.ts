@@ -1,0 +1,164 @@
+import { cpus } from 'node:os'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import type pg from 'pg'
+import { backfill } from '../lib/backfill.ts'
+import { withClient } from '../lib/connect.ts'
+import type { Target } from '../lib/database-url.ts'
+import { Failure, main } from '../lib/failure.ts'
+import { allDirt, fillLegacyDatabase } from '../lib/legacy-database.ts'
+import { migrate } from '../lib/migrator.ts'
+import { step } from '../lib/progress.ts'
+import { naiveBackfill } from './naive.ts'
+import { withBenchServer, type BenchServer } from './server.ts'
+import { baseline, expanded, upgradeNaively, upgradeUnderLoad, type LoadResult } from './under-load.ts'
+
+/**
+ * `make bench-upgrade`: the upgrade beside what one would write by hand, in one run on a server of its own that syncs
+ * its writes. `--rows` are snapshots; there is a third of as many requests, and one in a hundred rows is dirty in each
+ * way. Measures only; asserts nothing.
+ */
+await main(async () => {
+  const sizes = options()
+  await withBenchServer(async (server) => {
+    const version = await withClient(server.target('postgres'), serverVersion)
+    const say = (line: string) => process.stdout.write(`${line}\n`)
+    say(`PostgreSQL ${version}, durable, ${cpus().length} cores, Node ${process.versions.node}\n`)
+
+    say('Time of the backfill, whole, pauses included; µs per row of both tables; median (least to most)\n')
+    say(row('snapshots', 'requests', 'backfill', 'one call a table', 'naive statements', 'ratio to naive', 'µs per row'))
+    for (const rows of sizes) {
+      await prepare(server, rows)
+      const repetitions = rows > 400_000 ? 1 : 3
+      const times = await step(`backfilling ${rows} snapshots`, () => compare(server, repetitions))
+      const ratios = times.batches.map((time, index) => time / times.naive[index]!)
+      const perRow = times.batches.map((time) => (time * 1000) / (rows + requestsOf(rows)))
+      say(
+        row(
+          `${rows}`,
+          `${requestsOf(rows)}`,
+          `${spread(times.batches, 1000)} s`,
+          `${spread(times.calls, 1000)} s`,
+          `${spread(times.naive, 1000)} s`,
+          spread(ratios),
+          spread(perRow),
+        ),
+      )
+    }
+
+    const largest = sizes.at(-1)!
+    const legacy = await server.copy('legacy', 'live')
+    const load = { requests: requestsOf(largest), snapshots: largest }
+    const stepwise = await step(`upgrading ${largest} snapshots under load`, () => upgradeUnderLoad(legacy, load))
+    const naive = await step('the same naively', async () => upgradeNaively(await server.copy('legacy', 'live'), load))
+    say(`\nWriters (four connections, about 300 writes a second) while ${largest} snapshots are upgraded\n`)
+    sayStalls(say, stepwise)
+    say(`\nThe same in one transaction\n`)
+    sayStalls(say, naive)
+    say(`\nlongest stall ${worst(stepwise).toFixed(0)} ms, naively ${worst(naive).toFixed(0)} ms`)
+    say(`memory of make backfill at its most: ${stepwise.memory.toFixed(0)} MiB`)
+  })
+})
+
+function options(): number[] {
+  const { values } = parseArgs({ options: { rows: { type: 'string', default: '100000 300000' } } })
+  const sizes = values.rows.trim().split(/\s+/).map(Number)
+  if (sizes.every((size) => Number.isInteger(size) && size >= 1000)) return sizes.sort((a, b) => a - b)
+  throw new Failure(`rows="${values.rows}" are no numbers from 1000 on`, 'write rows="100000 1000000"')
+}
+
+function requestsOf(snapshots: number): number {
+  return Math.ceil(snapshots / 3)
+}
+
+async function serverVersion(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ server_version: string }>('show server_version')
+  return rows[0]!.server_version
+}
+
+/** `legacy` as it stands in production, and `expanded` a step further. */
+async function prepare(server: BenchServer, snapshots: number): Promise<void> {
+  await step(`filling ${snapshots} snapshots`, async () => {
+    await server.drop('legacy')
+    const legacy = await server.create('legacy')
+    await migrate(legacy, { upTo: baseline })
+    await withClient(legacy, async (client) => {
+      const requests = requestsOf(snapshots)
+      await fillLegacyDatabase(client, { seed: 1, users: Math.ceil(requests / 50), requests, snapshots, dirt: allDirt(0.01) })
+      await client.query(`
+        grant all on public.generation_requests, public.iteration_snapshots to service_role;
+        grant all on sequence public.generation_requests_id_seq, public.iteration_snapshots_id_seq to service_role`)
+      await client.query('vacuum analyze')
+    })
+    await migrate(await server.copy('legacy', 'expanded'), { upTo: expanded })
+  })
+}
+
+interface Times {
+  readonly batches: number[]
+  readonly calls: number[]
+  readonly naive: number[]
+}
+
+/** In turn, so that what else the machine does falls on all alike; in milliseconds. */
+async function compare(server: BenchServer, repetitions: number): Promise<Times> {
+  const times: Times = { batches: [], calls: [], naive: [] }
+  const atOnce = 2 ** 31 - 1
+  const ways: Array<[number[], (client: pg.Client) => Promise<unknown>]> = [
+    [times.naive, (client) => inTurn(client, Object.values(naiveBackfill))],
+    [times.batches, (client) => backfill(client)],
+    [
+      times.calls,
+      (client) =>
+        inTurn(client, [
+          'select private.backfill_contested()',
+          ...['users', 'requests', 'snapshots'].map((phase) => `select private.backfill_${phase}(${atOnce})`),
+        ]),
+    ],
+  ]
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (const [found, work] of ways) found.push(await timed(await server.copy('expanded', 'backfilled'), work))
+  }
+  return times
+}
+
+async function inTurn(client: pg.Client, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await client.query(statement)
+}
+
+function timed(target: Target, work: (client: pg.Client) => Promise<unknown>): Promise<number> {
+  return withClient(target, async (client) => {
+    const started = performance.now()
+    await work(client)
+    return performance.now() - started
+  })
+}
+
+// --- The tables
+
+function row(...cells: string[]): string {
+  return cells.map((cell, index) => cell.padStart(index < 2 ? 9 : 20)).join('  ')
+}
+
+function spread(values: readonly number[], unit = 1): string {
+  const sorted = values.map((value) => value / unit).sort((a, b) => a - b)
+  const show = (value: number) => value.toFixed(value < 10 ? 2 : 1)
+  const median = show(sorted[Math.floor(sorted.length / 2)]!)
+  return sorted.length === 1 ? median : `${median} (${show(sorted[0]!)}–${show(sorted.at(-1)!)})`
+}
+
+function worst({ stalls }: LoadResult): number {
+  return Math.max(...stalls.map(({ max }) => max))
+}
+
+function sayStalls(say: (line: string) => void, { stalls, errors }: LoadResult): void {
+  const cells = (...values: string[]) => `${values[0]!.padEnd(66)}${values.slice(1).map((value) => value.padStart(9)).join('')}`
+  say(cells('during', 's', 'writes', 'p50 ms', 'p99 ms', 'max ms'))
+  for (const { phase, seconds, writes, p50, p99, max } of stalls) {
+    // A file that is over in an instant says nothing, unless somebody waited for it.
+    if (seconds < 0.5 && max < 50) continue
+    say(cells(phase, seconds.toFixed(1), `${writes}`, p50.toFixed(1), p99.toFixed(1), max.toFixed(0)))
+  }
+  if (errors.length > 0) say(`${errors.length} writes failed: ${errors[0]}`)
+}
