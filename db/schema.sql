@@ -291,12 +291,14 @@ CREATE FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean DEF
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    SET join_collapse_limit TO '1'
     AS $_$
 declare
   v_progress private.upgrade_progress := private.take_progress('requests');
   v_after integer := coalesce(v_progress.position::integer, -2147483648);
   v_last integer;
   v_count integer;
+  v_passed_over integer;
 begin
   perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
@@ -306,49 +308,23 @@ begin
     return 0;
   end if;
 
-  -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
-  -- writer looks for them.
+  -- One look at each row and its parents for everything. Not locked yet: most rows stay as they are.
   with judged as materialized (
-    select r.id, r.status, r.updated_at, case
-      when r.user_id is null then 'user_id is null'
-      when u.id is null then 'user_id is not in auth.users'
-      when p_is_last and o.app_id is not null and o.user_id is null
-        then 'several users claim app_id, and nobody has said whose it is'
-      when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
-      when a.user_id <> r.user_id then 'app_id is another user''s'
-    end as reason
-    from public.generation_requests as r
-    left join auth.users as u on u.id = r.user_id
-    left join private.upgrade_owners as o on o.app_id = r.app_id
-    left join public.apps as a on a.id = r.app_id
-    where r.id > v_after and r.id <= v_last
-  ),
-  lost as (
-    select r.id, j.reason
-    from judged as j
-    join public.generation_requests as r on r.id = j.id
-    where j.reason is not null
-      and (
-        p_is_last or j.status is null or j.status not in ('queued', 'generating', 'paused')
-        or j.updated_at < now() - interval '1 day'
-      )
-    for update of r skip locked
-  ),
-  gone as (
-    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
-  )
-  insert into private.quarantine (table_name, row_id, user_id, reason, content)
-  select 'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because, to_jsonb(gone) - 'lost_because' from gone;
-
-  with dirty as (
-    select r.*
-    from public.generation_requests as r
-    where r.id > v_after and r.id <= v_last
+    select r.id,
+      -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
+      -- writer looks for them.
+      p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused')
+        or r.updated_at < now() - interval '1 day' as is_at_rest,
+      case
+        when r.user_id is null then 'user_id is null'
+        when u.id is null then 'user_id is not in auth.users'
+        when p_is_last and o.app_id is not null and o.user_id is null
+          then 'several users claim app_id, and nobody has said whose it is'
+        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
+        when a.user_id <> r.user_id then 'app_id is another user''s'
+      end as reason,
       -- A row that may yet go to quarantine goes as it came.
-      and exists (
-        select from public.apps as a where a.id = coalesce(r.app_id, private.app_id_of_request(r.id)) and a.user_id = r.user_id
-      )
-      and not coalesce(
+      a.user_id = r.user_id and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
         and r.status is not null and r.generation_type is not null and r.mode is not null
@@ -360,8 +336,36 @@ begin
         and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
         and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
         false
-      )
-    for update skip locked
+      ) as is_dirty
+    from public.generation_requests as r
+    left join auth.users as u on u.id = r.user_id
+    left join private.upgrade_owners as o on o.app_id = r.app_id
+    left join public.apps as a on a.id = coalesce(r.app_id, private.app_id_of_request(r.id))
+    where r.id > v_after and r.id <= v_last
+  ),
+  lost as (
+    select r.id, j.reason
+    from judged as j
+    join public.generation_requests as r on r.id = j.id
+    where j.reason is not null and j.is_at_rest
+    for update of r skip locked
+  ),
+  gone as (
+    delete from public.generation_requests as r using lost where r.id = lost.id returning r.*, lost.reason as lost_because
+  ),
+  kept as (
+    insert into private.quarantine (table_name, row_id, user_id, reason, content)
+    select
+      'generation_requests', gone.id, (select u.id from auth.users as u where u.id = gone.user_id), gone.lost_because,
+      to_jsonb(gone) - 'lost_because'
+    from gone
+  ),
+  dirty as (
+    select r.*
+    from judged as j
+    join public.generation_requests as r on r.id = j.id
+    where j.reason is null and j.is_dirty
+    for update of r skip locked
   ),
   mended as (
     update public.generation_requests as r
@@ -372,8 +376,8 @@ begin
         generation_type = coalesce(d.generation_type, 'new'),
         mode = coalesce(d.mode, 'autonomous'),
         current_iteration = took.iterations,
-        -- What it took, it was allowed.
-        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations end, took.iterations, 1),
+        -- What it took, it was allowed; without a limit that means anything, the column's default.
+        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations else 10 end, took.iterations),
         created_at = times.created_at,
         updated_at = times.updated_at,
         completed_at = case
@@ -406,25 +410,35 @@ begin
     cross join lateral (select greatest(d.current_iteration, 0) as iterations) as took
     where r.id = d.id
     returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
+  ),
+  logged as (
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    select
+      'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
+      case b.key
+        when 'app_id' then 'it had none: an id that follows from the request''s'
+        when 'app_name' then 'nothing to see in it'
+        when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+        when 'max_iterations' then 'missing, or less than it took'
+        when 'error_message' then 'no worker has been heard of for too long'
+        when 'completed_at' then 'set exactly when it is over, and not before it began'
+        when 'github_url' then 'not an https address'
+        when 'deployment_url' then 'not an https address'
+        else 'missing, or out of range'
+      end
+    from mended as m
+    cross join lateral jsonb_each_text(m.before) as b
+    where m.after ->> b.key is distinct from b.value
   )
-  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, a.value,
-    case b.key
-      when 'app_id' then 'it had none: an id that follows from the request''s'
-      when 'app_name' then 'nothing to see in it'
-      when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
-      when 'max_iterations' then 'what it took, it was allowed'
-      when 'completed_at' then 'set exactly when it is over, and not before it began'
-      when 'github_url' then 'not an https address'
-      when 'deployment_url' then 'not an https address'
-      else 'missing, or out of range'
-    end
-  from mended as m
-  cross join lateral jsonb_each_text(m.before) as b
-  join lateral jsonb_each_text(m.after) as a on a.key = b.key
-  where a.value is distinct from b.value;
+  select
+    (select count(*) from judged as j where (j.reason is not null and j.is_at_rest) or (j.reason is null and j.is_dirty))
+    - (select count(*) from lost) - (select count(*) from dirty)
+  into v_passed_over;
 
-  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'requests';
+  update private.upgrade_progress
+  set position = v_last::text, done = done + v_count,
+      passed_over = case when v_progress.position is null then 0 else passed_over end + v_passed_over
+  where phase = 'requests';
   return v_count;
 end
 $_$;
@@ -447,12 +461,14 @@ CREATE FUNCTION private.backfill_snapshots(p_limit integer) RETURNS integer
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    SET join_collapse_limit TO '1'
     AS $$
 declare
   v_progress private.upgrade_progress := private.take_progress('snapshots');
   v_after integer := coalesce(v_progress.position::integer, -2147483648);
   v_last integer;
   v_count integer;
+  v_passed_over integer;
 begin
   perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
@@ -462,78 +478,88 @@ begin
     return 0;
   end if;
 
+  -- One look at each row and its parents for everything: they cost as much as the update.
   with judged as materialized (
-    select s.id, r.user_id, case
-      when s.generation_request_id is null then 'generation_request_id is null'
-      when r.id is null then 'its generation does not exist'
-      -- Its generation may yet go to quarantine, and it along.
-      when a.id is null then null
-      when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
-      when exists (
-        select from public.iteration_snapshots as earlier
-        where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
-          and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
-          and earlier.files_snapshot is not distinct from s.files_snapshot
-          and earlier.prompt_used is not distinct from s.prompt_used
-          and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
-      ) then 'the same as an earlier snapshot'
-    end as reason
+    select s.id, r.user_id, r.created_at, a.id is not null and s.user_id is distinct from r.user_id as is_ownerless,
+      a.id is not null and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object') as is_odd,
+      case
+        when s.generation_request_id is null then 'generation_request_id is null'
+        when r.id is null then 'its generation does not exist'
+        -- Its generation may yet go to quarantine, and it along.
+        when a.id is null then null
+        when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
+        when exists (
+          select from public.iteration_snapshots as earlier
+          where earlier.generation_request_id = s.generation_request_id and earlier.iteration_number = s.iteration_number
+            and coalesce(earlier.snapshot_type, 'automatic') = coalesce(s.snapshot_type, 'automatic') and earlier.id < s.id
+            and earlier.files_snapshot is not distinct from s.files_snapshot
+            and earlier.prompt_used is not distinct from s.prompt_used
+            and private.metadata_object(earlier.metadata) is not distinct from private.metadata_object(s.metadata)
+        ) then 'the same as an earlier snapshot'
+      end as reason
     from public.iteration_snapshots as s
     left join public.generation_requests as r on r.id = s.generation_request_id
     left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
+    for no key update of s skip locked
   ),
   gone as (
     delete from public.iteration_snapshots as s using judged as j
     where s.id = j.id and j.reason is not null
     returning s.*, j.user_id as owner_id, j.reason as lost_because
-  )
-  insert into private.quarantine (table_name, row_id, user_id, reason, content)
-  select
-    'iteration_snapshots', gone.id, coalesce(u.id, q.user_id),
-    case when q.id is null then gone.lost_because else 'its generation is in quarantine' end,
-    to_jsonb(gone) - 'lost_because' - 'owner_id'
-  from gone
-  left join auth.users as u on u.id = gone.owner_id
-  left join private.quarantine as q on q.table_name = 'generation_requests' and q.row_id = gone.generation_request_id;
-
-  with odd as (
-    select s.id, s.user_id, s.snapshot_type, s."timestamp", s.metadata, r.created_at, u.id as known_user_id
-    from public.iteration_snapshots as s
-    join public.generation_requests as r on r.id = s.generation_request_id
-    left join auth.users as u on u.id = r.user_id
-    where s.id > v_after and s.id <= v_last
-      and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id)
-      and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object')
   ),
+  lost as (
+    insert into private.quarantine (table_name, row_id, user_id, reason, content)
+    select
+      'iteration_snapshots', gone.id, coalesce(u.id, q.user_id),
+      case when q.id is null then gone.lost_because else 'its generation is in quarantine' end,
+      to_jsonb(gone) - 'lost_because' - 'owner_id'
+    from gone
+    left join auth.users as u on u.id = gone.owner_id
+    left join private.quarantine as q on q.table_name = 'generation_requests' and q.row_id = gone.generation_request_id
+  ),
+  owned as (
+    update public.iteration_snapshots as s
+    set user_id = j.user_id
+    from judged as j
+    where s.id = j.id and j.reason is null and j.is_ownerless and j.is_odd is not true
+  ),
+  odd as (
+    select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at
+    from judged as j
+    join public.iteration_snapshots as s on s.id = j.id
+    where j.reason is null and j.is_odd
+  ),
+  -- Its owner with the rest: a second update would write the row, and an entry in each of its indexes, once more.
   mended as (
     update public.iteration_snapshots as s
-    set snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
+    set user_id = odd.user_id,
+        snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
         "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
         metadata = private.metadata_object(odd.metadata)
     from odd
     where s.id = odd.id
-    returning s.id, odd.known_user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
+    returning s.id, s.user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
       s."timestamp", odd.metadata as old_metadata, s.metadata
+  ),
+  logged as (
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
+    from mended as m
+    cross join lateral (
+      values
+        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
+        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
+        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+    ) as changed (column_name, original, replacement, reason)
+    where changed.original is distinct from changed.replacement
   )
-  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'iteration_snapshots', m.id, m.known_user_id, changed.*
-  from mended as m
-  cross join lateral (
-    values
-      ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
-      ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
-      ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
-  ) as changed (column_name, original, replacement, reason)
-  where changed.original is distinct from changed.replacement;
+  select v_count - count(*) into v_passed_over from judged;
 
-  update public.iteration_snapshots as s
-  set user_id = r.user_id
-  from public.generation_requests as r
-  where s.id > v_after and s.id <= v_last and r.id = s.generation_request_id and s.user_id is distinct from r.user_id
-    and exists (select from public.apps as a where a.id = r.app_id and a.user_id = r.user_id);
-
-  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
+  update private.upgrade_progress
+  set position = v_last::text, done = done + v_count,
+      passed_over = case when v_progress.position is null then 0 else passed_over end + v_passed_over
+  where phase = 'snapshots';
   return v_count;
 end
 $$;
@@ -554,6 +580,8 @@ CREATE FUNCTION private.backfill_users(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
   v_progress private.upgrade_progress := private.take_progress('users');
@@ -609,22 +637,21 @@ COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next u
 
 
 --
--- Name: free_app_name(uuid, text); Type: FUNCTION; Schema: private; Owner: -
+-- Name: free_app_name(uuid, text, integer); Type: FUNCTION; Schema: private; Owner: -
 --
 
-CREATE FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) RETURNS text
+CREATE FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer DEFAULT 1) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_suffix text;
-  v_name text := p_wanted;
-  v_number integer := 1;
+  v_name text;
 begin
-  while exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name) loop
-    v_number := v_number + 1;
-    v_suffix := ' (' || v_number || ')';
+  for v_number in p_from .. 2147483647 loop
+    v_suffix := case when v_number > 1 then ' (' || v_number || ')' else '' end;
     v_name := left(p_wanted, 120 - length(v_suffix)) || v_suffix;
+    exit when not exists (select from public.apps as a where a.user_id = p_user_id and a.app_name = v_name);
   end loop;
   return v_name;
 end
@@ -632,10 +659,10 @@ $$;
 
 
 --
--- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: COMMENT; Schema: private; Owner: -
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) IS 'The name, or the first `name (n)` that no app of the user has. Call it under the user''s lock.';
+COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) IS 'The name, or the first `name (n)`, that no app of the user has; lower numbers than p_from are known to be taken. Call it under the user''s lock.';
 
 
 --
@@ -643,7 +670,7 @@ COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) IS 'The
 --
 
 CREATE FUNCTION private.https_url(p_url text) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql IMMUTABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   select url
@@ -696,7 +723,8 @@ begin
   with wanted as materialized (
     select a.*
     from private.apps_in_requests(p_user_ids) as a
-    where not exists (select from public.apps as there where there.id = a.app_id)
+    -- Not `not exists`: that may become a join which reads all apps for every batch of users.
+    where (select there.id from public.apps as there where there.id = a.app_id) is null
   ),
   made as (
     insert into public.apps (id, user_id, app_name, created_at)
@@ -709,18 +737,20 @@ begin
   select
     (select count(*) from made),
     (
-      select jsonb_agg(to_jsonb(w) order by w.user_id, w.since nulls last, w.first_request_id)
+      select jsonb_agg(to_jsonb(w))
       from wanted as w
-      where not exists (select from made as m where m.id = w.app_id)
+      where w.app_id not in (select m.id from made as m)
     )
   into v_made, v_left;
 
   for v_app in
-    select l.*
+    -- Those before it that want the same have a number each: else a thousand would try half a million.
+    select l.*, row_number() over (partition by l.user_id, l.wanted order by l.since nulls last, l.first_request_id) as nth
     from jsonb_to_recordset(v_left)
       as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
+    order by l.user_id, l.since nulls last, l.first_request_id
   loop
-    v_name := private.free_app_name(v_app.user_id, v_app.wanted);
+    v_name := private.free_app_name(v_app.user_id, v_app.wanted, v_app.nth::integer);
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
@@ -828,6 +858,7 @@ CREATE TABLE private.upgrade_progress (
     phase text NOT NULL,
     "position" text,
     done bigint DEFAULT 0 NOT NULL,
+    passed_over bigint DEFAULT 0 NOT NULL,
     is_finished boolean DEFAULT false NOT NULL
 );
 
@@ -858,6 +889,13 @@ COMMENT ON COLUMN private.upgrade_progress."position" IS 'The last key that was 
 --
 
 COMMENT ON COLUMN private.upgrade_progress.done IS 'How many rows were gone through.';
+
+
+--
+-- Name: COLUMN upgrade_progress.passed_over; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.upgrade_progress.passed_over IS 'How many rows of this sweep somebody else had locked: the next one looks at them again.';
 
 
 --
@@ -3147,10 +3185,10 @@ REVOKE ALL ON FUNCTION private.backfill_users(p_limit integer) FROM PUBLIC;
 
 
 --
--- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: ACL; Schema: private; Owner: -
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: ACL; Schema: private; Owner: -
 --
 
-REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) FROM PUBLIC;
 
 
 --

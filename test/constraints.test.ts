@@ -46,7 +46,7 @@ const good = {
   },
   'private.upgrade_users': { user_id: newcomer, named_at: 'now' },
   'private.upgrade_owners': { app_id: randomUUID(), user_id: own.userId },
-  'private.upgrade_progress': { phase: 'new', done: 0, is_finished: false },
+  'private.upgrade_progress': { phase: 'new', done: 0, passed_over: 0, is_finished: false },
   'private.upgrade_counts': { table_name: 'new', last_id: 0, fingerprint_of: '0' },
   'private.upgrade_changes': {
     ...{ id: 1_000_000, table_name: 'generation_requests', row_id: 1 },
@@ -259,7 +259,7 @@ const required: Readonly<Record<Table, string>> = {
   'private.quarantine': 'id table_name row_id reason content quarantined_at',
   'private.upgrade_users': 'user_id named_at',
   'private.upgrade_owners': 'app_id',
-  'private.upgrade_progress': 'phase done is_finished',
+  'private.upgrade_progress': 'phase done passed_over is_finished',
   'private.upgrade_counts': 'table_name last_id fingerprint_of',
   'private.upgrade_changes': 'id table_name row_id change row_count fingerprint changed_at',
   'private.upgrade_samples': 'row_id digest',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { adopt } from '../scripts/lib/adopt.ts'
 import { backfill } from '../scripts/lib/backfill.ts'
+import { withClient } from '../scripts/lib/connect.ts'
 import { Failure } from '../scripts/lib/failure.ts'
 import { fillLegacyDatabase } from '../scripts/lib/legacy-database.ts'
 import { migrate } from '../scripts/lib/migrator.ts'
@@ -9,7 +10,7 @@ import { dumpSchema } from '../scripts/lib/pg-dump.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf } from './fixtures/probe.ts'
 import { only, type Row } from './fixtures/rows.ts'
-import { expanded, expand, contract, migrations, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from './fixtures/legacy.ts'
+import { expanded, expand, finished, giveWord, contract, migrations, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from './fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
 /** The same, empty and expanded: old writers still write, nothing is backfilled. */
@@ -455,6 +456,27 @@ t.test('contract refuses a large rest, and takes it once it is backfilled', asyn
   t.match(await outcomeOf(contractQuickly(live)), { code: 'LEO10' })
   await backfill(live.owner)
   await run(live, expanded, migrations.at(-1)!.version)
+})
+
+t.test('contract passes over no row that somebody has locked', async (t) => {
+  const live = await clone(t, empty)
+  const { owner } = live
+  const id = await insertRequest(owner, { user_id: await signUp(owner) })
+  const saved = await insertSnapshot(owner, id)
+  await backfill(owner)
+  await giveWord(live)
+  // Written meanwhile, so that the last pass has something to do.
+  await owner.query('update public.generation_requests set max_iterations = 0 where id = $1', [id])
+  await owner.query('update public.iteration_snapshots set user_id = null where id = $1', [saved])
+  for (const [table, row] of [['generation_requests', id], ['iteration_snapshots', saved]] as const) {
+    await withClient(live.target, async (writer) => {
+      await writer.query('begin')
+      await writer.query(`select from public.${table} where id = $1 for update`, [row])
+      t.match(await outcomeOf(run(live, expanded, finished)), { code: '55P03' }, table)
+    })
+  }
+  await run(live, expanded, migrations.at(-1)!.version)
+  t.match(await request(owner, id), { max_iterations: 10 })
 })
 
 t.test('a user who is deleted meanwhile takes their apps along; their requests are quarantined', async (t) => {

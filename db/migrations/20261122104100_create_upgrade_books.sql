@@ -88,6 +88,7 @@ create table private.upgrade_progress (
   phase text,
   position text,
   done bigint not null default 0,
+  passed_over bigint not null default 0,
   is_finished boolean not null default false,
   constraint upgrade_progress_pkey primary key (phase)
 );
@@ -96,6 +97,7 @@ comment on table private.upgrade_progress is 'How far the backfill is, so that i
 comment on column private.upgrade_progress.phase is 'What is gone through: contested, users, requests or snapshots; old_writers_gone is the operator''s word.';
 comment on column private.upgrade_progress.position is 'The last key that was gone through.';
 comment on column private.upgrade_progress.done is 'How many rows were gone through.';
+comment on column private.upgrade_progress.passed_over is 'How many rows of this sweep somebody else had locked: the next one looks at them again.';
 comment on column private.upgrade_progress.is_finished is 'Whether the end was reached.';
 
 revoke all on private.migration_log, private.quarantine, private.upgrade_users, private.upgrade_owners,

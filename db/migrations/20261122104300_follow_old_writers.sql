@@ -74,7 +74,8 @@ comment on function private.tg_generation_requests__follow_old_writer() is
   'Trigger: makes the app of a request that an old writer writes. Definer: old writers have no right on apps.';
 
 create trigger _100_follow_old_writer before insert or update of user_id, app_id on public.generation_requests
-  for each row execute function private.tg_generation_requests__follow_old_writer();
+  for each row when (coalesce(current_setting('leo.is_upgrade', true), '') <> 'on')
+  execute function private.tg_generation_requests__follow_old_writer();
 
 create function private.tg_iteration_snapshots__follow_old_writer()
 returns trigger

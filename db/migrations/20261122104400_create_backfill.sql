@@ -144,6 +144,7 @@ declare
   v_after integer := coalesce(v_progress.position::integer, -2147483648);
   v_last integer;
   v_count integer;
+  v_passed_over integer;
 begin
   perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
@@ -221,8 +222,8 @@ begin
         generation_type = coalesce(d.generation_type, 'new'),
         mode = coalesce(d.mode, 'autonomous'),
         current_iteration = took.iterations,
-        -- What it took, it was allowed.
-        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations end, took.iterations, 1),
+        -- What it took, it was allowed; without a limit that means anything, the column's default.
+        max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations else 10 end, took.iterations),
         created_at = times.created_at,
         updated_at = times.updated_at,
         completed_at = case
@@ -255,25 +256,35 @@ begin
     cross join lateral (select greatest(d.current_iteration, 0) as iterations) as took
     where r.id = d.id
     returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
+  ),
+  logged as (
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    select
+      'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
+      case b.key
+        when 'app_id' then 'it had none: an id that follows from the request''s'
+        when 'app_name' then 'nothing to see in it'
+        when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+        when 'max_iterations' then 'missing, or less than it took'
+        when 'error_message' then 'no worker has been heard of for too long'
+        when 'completed_at' then 'set exactly when it is over, and not before it began'
+        when 'github_url' then 'not an https address'
+        when 'deployment_url' then 'not an https address'
+        else 'missing, or out of range'
+      end
+    from mended as m
+    cross join lateral jsonb_each_text(m.before) as b
+    where m.after ->> b.key is distinct from b.value
   )
-  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
   select
-    'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
-    case b.key
-      when 'app_id' then 'it had none: an id that follows from the request''s'
-      when 'app_name' then 'nothing to see in it'
-      when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
-      when 'max_iterations' then 'what it took, it was allowed'
-      when 'completed_at' then 'set exactly when it is over, and not before it began'
-      when 'github_url' then 'not an https address'
-      when 'deployment_url' then 'not an https address'
-      else 'missing, or out of range'
-    end
-  from mended as m
-  cross join lateral jsonb_each_text(m.before) as b
-  where m.after ->> b.key is distinct from b.value;
+    (select count(*) from judged as j where (j.reason is not null and j.is_at_rest) or (j.reason is null and j.is_dirty))
+    - (select count(*) from lost) - (select count(*) from dirty)
+  into v_passed_over;
 
-  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'requests';
+  update private.upgrade_progress
+  set position = v_last::text, done = done + v_count,
+      passed_over = case when v_progress.position is null then 0 else passed_over end + v_passed_over
+  where phase = 'requests';
   return v_count;
 end
 $$;
@@ -309,6 +320,7 @@ declare
   v_after integer := coalesce(v_progress.position::integer, -2147483648);
   v_last integer;
   v_count integer;
+  v_passed_over integer;
 begin
   perform set_config('leo.is_upgrade', 'on', true);
   select max(page.id), count(*) into v_last, v_count
@@ -381,19 +393,25 @@ begin
     where s.id = odd.id
     returning s.id, s.user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
       s."timestamp", odd.metadata as old_metadata, s.metadata
+  ),
+  logged as (
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
+    from mended as m
+    cross join lateral (
+      values
+        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
+        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
+        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+    ) as changed (column_name, original, replacement, reason)
+    where changed.original is distinct from changed.replacement
   )
-  insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-  select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
-  from mended as m
-  cross join lateral (
-    values
-      ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
-      ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
-      ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
-  ) as changed (column_name, original, replacement, reason)
-  where changed.original is distinct from changed.replacement;
+  select v_count - count(*) into v_passed_over from judged;
 
-  update private.upgrade_progress set position = v_last::text, done = done + v_count where phase = 'snapshots';
+  update private.upgrade_progress
+  set position = v_last::text, done = done + v_count,
+      passed_over = case when v_progress.position is null then 0 else passed_over end + v_passed_over
+  where phase = 'snapshots';
   return v_count;
 end
 $$;

@@ -52,6 +52,13 @@ begin
   end loop;
   while private.backfill_snapshots(v_at_once) > 0 loop
   end loop;
+
+  -- As if they had been waited for too long: `make migrate` tries again.
+  if exists (select from private.upgrade_progress as p where p.phase in ('requests', 'snapshots') and p.passed_over > 0) then
+    raise exception using
+      errcode = '55P03',
+      message = 'somebody has rows locked that are not backfilled';
+  end if;
 end
 $$;
 

@@ -15,7 +15,8 @@ drop trigger _900_record_arrival on public.iteration_snapshots;
 set local lock_timeout = '3s';
 
 create trigger _100_follow_old_writer before insert or update of user_id, app_id on public.generation_requests
-  for each row execute function private.tg_generation_requests__follow_old_writer();
+  for each row when (coalesce(current_setting('leo.is_upgrade', true), '') <> 'on')
+  execute function private.tg_generation_requests__follow_old_writer();
 create trigger _100_follow_old_writer before insert on public.iteration_snapshots
   for each row when (new.user_id is null)
   execute function private.tg_iteration_snapshots__follow_old_writer();

@@ -135,7 +135,7 @@ const kinds = {
     title: 'requests whose max_iterations is null, zero or negative',
     of: 'requests',
     fate: 'mended',
-    what: `set to current_iteration, at least 1, ${logged}`,
+    what: `set to 10, or to current_iteration where that is more, ${logged}`,
   },
   current_iteration_invalid: {
     title: 'requests whose current_iteration is null or negative',
