@@ -2,17 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { baselineVersion } from '../lib/adopt/baseline.ts'
 import { withClient } from '../lib/connect.ts'
 import type { Target } from '../lib/database-url.ts'
 import { readMigrations } from '../lib/migrations.ts'
 import { migrate } from '../lib/migrator.ts'
 import { fromRoot } from '../lib/paths.ts'
+import { expandedVersion, finishVersion } from '../lib/upgrade-steps.ts'
 import { naiveMigration } from './naive.ts'
 import { stalls, startWriters, type Phase, type Stall, type WritersReport } from './writers.ts'
-
-export const baseline = '20261122100000'
-export const expanded = '20261122104400'
-const finish = '20261122104900'
 
 export interface LoadResult {
   readonly stalls: Stall[]
@@ -36,7 +34,7 @@ export async function upgradeUnderLoad(target: Target, size: Size): Promise<Load
   begin('nothing, to compare with')
   const old = await startWriters(target, 'old', size)
   await sleep(4000)
-  await migrate(target, { upTo: expanded, say })
+  await migrate(target, { upTo: expandedVersion, say })
   begin('make backfill')
   const memory = await runBackfill(target)
   const first = await old.stop()
@@ -53,14 +51,14 @@ export async function upgradeUnderLoad(target: Target, size: Size): Promise<Load
 
 /** The same in one transaction, under old writers alone: they are shut out before it matters what they write. */
 export async function upgradeNaively(target: Target, size: Size): Promise<LoadResult> {
-  const migrations = (await readMigrations()).filter(({ version }) => version > baseline)
+  const migrations = (await readMigrations()).filter(({ version }) => version > baselineVersion)
   const phases: Phase[] = [{ name: 'nothing, to compare with', from: Date.now() }]
   const writers = await startWriters(target, 'old', size)
   await sleep(2000)
   phases.push({ name: 'one transaction', from: Date.now() })
   await withClient(target, async (client) => {
     await client.query(`set timezone = 'UTC'`)
-    await client.query(naiveMigration(migrations, finish))
+    await client.query(naiveMigration(migrations, finishVersion))
   })
   const until = Date.now()
   const report = await writers.stop()

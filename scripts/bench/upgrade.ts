@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
+import { baselineVersion } from '../lib/adopt/baseline.ts'
 import { backfill } from '../lib/backfill.ts'
 import { withClient } from '../lib/connect.ts'
 import type { Target } from '../lib/database-url.ts'
@@ -10,9 +11,10 @@ import { Failure, main } from '../lib/failure.ts'
 import { allDirt, fillLegacyDatabase } from '../lib/legacy-database.ts'
 import { migrate } from '../lib/migrator.ts'
 import { step } from '../lib/progress.ts'
+import { expandedVersion } from '../lib/upgrade-steps.ts'
 import { naiveBackfill } from './naive.ts'
 import { withBenchServer, type BenchServer } from './server.ts'
-import { baseline, expanded, upgradeNaively, upgradeUnderLoad, type LoadResult } from './under-load.ts'
+import { upgradeNaively, upgradeUnderLoad, type LoadResult } from './under-load.ts'
 
 /**
  * `make bench-upgrade`: the upgrade beside what one would write by hand, in one run on a server of its own that syncs
@@ -82,7 +84,7 @@ async function prepare(server: BenchServer, snapshots: number): Promise<void> {
   await step(`filling ${snapshots} snapshots`, async () => {
     await server.drop('legacy')
     const legacy = await server.create('legacy')
-    await migrate(legacy, { upTo: baseline })
+    await migrate(legacy, { upTo: baselineVersion })
     await withClient(legacy, async (client) => {
       const requests = requestsOf(snapshots)
       await fillLegacyDatabase(client, { seed: 1, users: Math.ceil(requests / 50), requests, snapshots, dirt: allDirt(0.01) })
@@ -91,7 +93,7 @@ async function prepare(server: BenchServer, snapshots: number): Promise<void> {
         grant all on sequence public.generation_requests_id_seq, public.iteration_snapshots_id_seq to service_role`)
       await client.query('vacuum analyze')
     })
-    await migrate(await server.copy('legacy', 'expanded'), { upTo: expanded })
+    await migrate(await server.copy('legacy', 'expanded'), { upTo: expandedVersion })
   })
 }
 

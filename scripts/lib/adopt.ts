@@ -7,6 +7,7 @@ import { Failure } from './failure.ts'
 import { exclusively, type RunOptions } from './migration-run.ts'
 import { readMigrations } from './migrations.ts'
 import { checkHistory, exists, makeChecksumTable, recordChecksums } from './migrator.ts'
+import { conversionVersion } from './upgrade-steps.ts'
 
 export type Outcome =
   | 'adopted'
@@ -75,11 +76,8 @@ export async function adopt(
   })
 }
 
-/** The first of the two migrations that convert the times. */
-const conversion = '20261122100100'
-
 async function answerTimeZone(target: Target, client: pg.Client, zone: string, applied: Set<string>): Promise<void> {
-  if (applied.has(conversion)) {
+  if (applied.has(conversionVersion)) {
     throw new Failure(`the times of ${target.label} are converted already`, 'leave time_zone out')
   }
   const { rows } = await client.query<{ name: string }>('select name from pg_timezone_names where lower(name) = lower($1)', [zone])

@@ -4,11 +4,10 @@ import { compare } from '../adopt/compare.ts'
 import type { Names } from '../adopt/names.ts'
 import { since } from '../adopt.ts'
 import { exists, type MigrationStatus } from '../migrator.ts'
+import { finishVersion } from '../upgrade-steps.ts'
 import type { CaseCode, Found } from './cases.ts'
 import { rowsOf } from './look.ts'
 import type { Adoption, Finding, Stage, TableSize } from './report.ts'
-
-const finishBackfill = '20261122104900'
 
 export interface Zone {
   /** Of the server, for sessions that name none. */
@@ -116,7 +115,7 @@ export async function examineZone(client: pg.Client): Promise<Zone> {
 }
 
 export async function findStage(client: pg.Client, history: readonly MigrationStatus[]): Promise<Stage> {
-  if (stateOf(history, finishBackfill) === 'applied') return 'nothing to do'
+  if (stateOf(history, finishVersion) === 'applied') return 'nothing to do'
   for (const table of Object.keys(tables)) if (!(await exists(client, table))) return 'nothing to do'
   const isExpanded = (await exists(client, 'private.upgrade_owners')) && (await exists(client, 'public.apps'))
   return isExpanded ? 'backfill pending' : 'before expand'
