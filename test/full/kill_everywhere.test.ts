@@ -5,11 +5,12 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.t
 import { fileName } from '../../scripts/lib/migrations.ts'
 import { migrate } from '../../scripts/lib/migrator.ts'
 import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
-import { contents, sameContents } from '../fixtures/contents.ts'
+import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
 import { createStage, kinds, type Kind, type Stage } from '../fixtures/kill.ts'
 import { batches, killBatch, killScript, runScript } from '../fixtures/kill_backfill.ts'
 import { createFolder, holdsOf, kill, killMigration, letThrough, type Point } from '../fixtures/kill_walks.ts'
 import { baseline, expanded, migrations } from '../fixtures/legacy.ts'
+import { outcomeOf } from '../fixtures/probe.ts'
 import { startVictimServer } from '../fixtures/victim_server.ts'
 
 t.setTimeout(3_600_000)
@@ -36,7 +37,14 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
       await t.test(fileName(migration), async (t) => {
         t.setTimeout(600_000)
         await folder.instrument(migration)
-        const killAt = (point: Point, kind: Kind) => killMigration(t, live, folder, migration, point, kind)
+        const killAt = async (point: Point, kind: Kind) => {
+          // An index that a killed run has dropped is brought back, to be dropped again.
+          if (!migration.transaction && !migration.concurrentIndex) {
+            const { code } = await withClient(live.target, (owner) => outcomeOf(owner.query(migration.down)))
+            t.match(code, /^(done|42P07)$/)
+          }
+          return killMigration(t, live, folder, migration, point, kind)
+        }
         // dbmate's table, whose point says how many there are, comes with the first run.
         if (isFirst) await kill(live, folder, migration, { at: 1 }, 'backend')
         isFirst = false
@@ -64,10 +72,10 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
       t.setTimeout(600_000)
       for (let number = 1, count = 1; count > 0 && number <= 50; number++) {
         let passed: number | undefined
-        for (let at = 1; passed === undefined; at++) {
+        for (let at = 1; passed === undefined && at < 100; at++) {
           passed = await killBatch(t, live, batch, at, at % 2 === number % 2 ? 'backend' : 'server')
         }
-        count = batch.includes('contested') ? 0 : passed
+        count = batch.includes('contested') ? 0 : passed!
       }
     })
   }
@@ -97,9 +105,9 @@ t.test('scripts/backfill.ts, killed at every change that it orders, ends the sam
     t.equal(await runScript(reference, args).ended, undefined)
     const wanted = await contentsOf(reference)
     await reference.leave()
-    for (let at = 1; await killScript(t, server, template, args, at, wanted); at++);
+    for (let at = 1; at < 500 && (await killScript(t, server, template, args, at, wanted)); at++);
     template = reference.name
   }
 })
 
-const contentsOf = ({ target }: Stage): Promise<Record<string, string[]>> => withClient(target, contents)
+const contentsOf = ({ target }: Stage): Promise<Contents> => withClient(target, contents)
