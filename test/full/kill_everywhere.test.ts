@@ -94,7 +94,7 @@ t.test('scripts/backfill.ts, killed at every change that it orders, ends the sam
   await migrate(source.target, { upTo: baseline })
   // Of every phase several batches.
   await withClient(source.target, (owner) =>
-    fillLegacyDatabase(owner, { seed: 2, users: 2000, requests: 1200, snapshots: 1700, dirt: allDirt(0.1) }),
+    fillLegacyDatabase(owner, { seed: 2, users: 1200, requests: 1200, snapshots: 1700, dirt: allDirt(0.03) }),
   )
   await migrate(source.target, { upTo: expanded })
   await source.instrument()
