@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { backfill } from '../../scripts/lib/backfill.ts'
 import { connect, withClient } from '../../scripts/lib/connect.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.ts'
+import { contents, sameContents } from '../fixtures/contents.ts'
+import { numbersFrom } from '../fixtures/random.ts'
 import { only, type Row } from '../fixtures/rows.ts'
 import { baseline, expanded, expand, run, contractQuickly, clone, createLegacy, column, type Live } from '../fixtures/legacy.ts'
 
@@ -14,52 +16,7 @@ await expand(empty)
 
 // --- The same from whatever happens on the way
 
-/** Numbers from 0 up to 1 that follow from the seed (mulberry32). */
-function numbersFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const tables = ['generation_requests', 'iteration_snapshots'] as const
-
-/** Everything that must not depend on when and in what pieces it was done; queue_at is the moment of the expand step. */
-async function contents(client: pg.Client): Promise<Record<string, string[]>> {
-  return {
-    apps: await column(client, 'select a::text from public.apps as a order by a.id'),
-    generation_requests: await column(
-      client,
-      `select (to_jsonb(r) - 'queue_at')::text from public.generation_requests as r order by r.id`,
-    ),
-    iteration_snapshots: await column(client, 'select s::text from public.iteration_snapshots as s order by s.id'),
-    migration_log: await column(
-      client,
-      `select (to_jsonb(l) - 'id' - 'logged_at')::text as line from private.migration_log as l order by line`,
-    ),
-    quarantine: await column(
-      client,
-      `select jsonb_set(to_jsonb(q) - 'id' - 'quarantined_at', '{content}', q.content - 'queue_at')::text as line
-       from private.quarantine as q order by q.table_name, q.row_id`,
-    ),
-  }
-}
-
-/** Some rows that one has and the other has not, instead of thousands that both have. */
-function sameContents(t: Test, found: Record<string, string[]>, wanted: Record<string, string[]>, title: string): void {
-  const beyond = (these: Record<string, string[]>, those: Record<string, string[]>) =>
-    Object.fromEntries(
-      Object.entries(these).map(([table, lines]) => {
-        const others = new Set(those[table])
-        return [table, lines.filter((line) => !others.has(line)).slice(0, 3)]
-      }),
-    )
-  const nothing = Object.fromEntries(Object.keys(wanted).map((table) => [table, []]))
-  t.strictSame({ missing: beyond(wanted, found), unexpected: beyond(found, wanted) }, { missing: nothing, unexpected: nothing }, title)
-}
 
 async function inAnotherOrder(client: pg.Client): Promise<void> {
   for (const table of tables) {

@@ -1,0 +1,113 @@
+import t from 'tap'
+import { backfill } from '../../scripts/lib/backfill.ts'
+import { withClient } from '../../scripts/lib/connect.ts'
+import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.ts'
+import { fileName } from '../../scripts/lib/migrations.ts'
+import { migrate } from '../../scripts/lib/migrator.ts'
+import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
+import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
+import { createStage, kinds, type Kind, type Stage } from '../fixtures/kill.ts'
+import { batches, killBatch, killScript, runScript } from '../fixtures/kill_backfill.ts'
+import { createFolder, holdsOf, kill, killMigration, letThrough, type Point } from '../fixtures/kill_walks.ts'
+import { baseline, expanded, migrations } from '../fixtures/legacy.ts'
+import { outcomeOf } from '../fixtures/probe.ts'
+import { startVictimServer } from '../fixtures/victim_server.ts'
+
+t.setTimeout(3_600_000)
+
+const word = `insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true)`
+const small = { seed: 1, users: 30, requests: 100, snapshots: 200, dirt: allDirt(0.1) }
+
+t.test('killed at every statement and in every batch, an upgrade ends as one that nobody touched', async (t) => {
+  const server = await startVictimServer(t)
+  const folder = await createFolder(t)
+
+  const twin = await createStage(server, 'twin')
+  await migrate(twin.target, { upTo: baseline })
+  await withClient(twin.target, (owner) => fillLegacyDatabase(owner, small))
+  await migrate(twin.target, { upTo: expanded })
+  await withClient(twin.target, (owner) => backfill(owner).then(() => owner.query(word)))
+  await migrate(twin.target)
+  await twin.strike()
+
+  const live = await createStage(server, 'live')
+  let isFirst = true
+  const walk = async (after: string, upTo: string) => {
+    for (const migration of migrations.filter(({ version }) => version > after && version <= upTo)) {
+      await t.test(fileName(migration), async (t) => {
+        t.setTimeout(600_000)
+        await folder.instrument(migration)
+        const killAt = async (point: Point, kind: Kind) => {
+          // An index that a killed run has dropped is brought back, to be dropped again.
+          if (!migration.transaction && !migration.concurrentIndex) {
+            const { code } = await withClient(live.target, (owner) => outcomeOf(owner.query(migration.down)))
+            t.match(code, /^(done|42P07)$/)
+          }
+          return killMigration(t, live, folder, migration, point, kind)
+        }
+        // dbmate's table, whose point says how many there are, comes with the first run.
+        if (isFirst) await kill(live, folder, migration, { at: 1 }, 'backend')
+        isFirst = false
+        const last = await killAt({ at: 'recorded' }, 'backend')
+        for (let at = 1; at < last; at++) {
+          await killAt({ at }, at % 2 === 1 ? 'backend' : 'server')
+          await killAt({ at }, 'client')
+        }
+        for (const hold of holdsOf(migration)) for (const kind of kinds) await killAt({ at: 1, hold }, kind)
+        await killAt({ at: 'recorded' }, 'server')
+        await killAt({ at: 'recorded' }, 'client')
+        await folder.restore(migration)
+        await letThrough(t, live, folder, migration, true)
+      })
+    }
+  }
+
+  await walk('', baseline)
+  await withClient(live.target, (owner) => fillLegacyDatabase(owner, small))
+  await walk(baseline, expanded)
+
+  await live.instrument()
+  for (const batch of batches(20)) {
+    await t.test(batch, async (t) => {
+      t.setTimeout(600_000)
+      for (let number = 1, count = 1; count > 0 && number <= 50; number++) {
+        let passed: number | undefined
+        for (let at = 1; passed === undefined && at < 100; at++) {
+          passed = await killBatch(t, live, batch, at, at % 2 === number % 2 ? 'backend' : 'server')
+        }
+        count = batch.includes('contested') ? 0 : passed!
+      }
+    })
+  }
+  await withClient(live.target, (owner) => owner.query(word))
+  await walk(expanded, migrations.at(-1)!.version)
+
+  await live.strike()
+  t.equal(await dumpSchema(live.target), await dumpSchema(twin.target), 'the same schema')
+  sameContents(t, await contentsOf(live), await contentsOf(twin), 'the same rows')
+})
+
+t.test('scripts/backfill.ts, killed at every change that it orders, ends the same', async (t) => {
+  t.setTimeout(1_800_000)
+  const server = await startVictimServer(t)
+  const source = await createStage(server, 'source')
+  await migrate(source.target, { upTo: baseline })
+  // Of every phase several batches.
+  await withClient(source.target, (owner) =>
+    fillLegacyDatabase(owner, { seed: 2, users: 1200, requests: 1200, snapshots: 1700, dirt: allDirt(0.03) }),
+  )
+  await migrate(source.target, { upTo: expanded })
+  await source.instrument()
+  await source.leave()
+  let template = source.name
+  for (const args of [[], ['--old-writers=gone']]) {
+    const reference = await createStage(server, `reference_${args.length}`, template)
+    t.equal(await runScript(reference, args).ended, undefined)
+    const wanted = await contentsOf(reference)
+    await reference.leave()
+    for (let at = 1; at < 500 && (await killScript(t, server, template, args, at, wanted)); at++);
+    template = reference.name
+  }
+})
+
+const contentsOf = ({ target }: Stage): Promise<Contents> => withClient(target, contents)
