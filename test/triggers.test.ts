@@ -25,8 +25,20 @@ const refusesUser = async (code: string, write: () => Promise<unknown>): Promise
   return (await outcomeOf(write())).code === code
 }
 
+/** Whether the books of the upgrade take note, once what is there counts as old. */
+const notes = (change: string, table: string, act: string) => async (): Promise<boolean> => {
+  await owner.query('update private.upgrade_counts set last_id = 2147483647')
+  await owner.query(act)
+  const { rows } = await owner.query('select from private.upgrade_changes where change = $1 and table_name = $2', [change, table])
+  return rows.length > 0
+}
+
 /** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
 const triggers: Readonly<Record<string, Trigger>> = {
+  'private.quarantine _900_record_change': {
+    behaviour: 'a row that leaves quarantine is in the books',
+    holds: notes('deleted', 'generation_requests', 'delete from private.quarantine'),
+  },
   'public.deployment_config _100_refuse_plaintext': {
     behaviour: 'a row without a key does not print the plaintext it came with',
     holds: async () => {
@@ -72,6 +84,22 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const resume = `update generation_requests set status = 'queued' where id = ${paused}`
       return refusesUser('LEO04', () => owner.query(resume))
     },
+  },
+  'public.generation_requests _900_record_deletion': {
+    behaviour: 'a generation that goes is in the books',
+    holds: notes('deleted', 'generation_requests', 'delete from public.generation_requests'),
+  },
+  'public.generation_requests _900_record_rewriting': {
+    behaviour: 'a generation that is rewritten is in the books',
+    holds: notes('rewritten', 'generation_requests', `update public.generation_requests set prompt = prompt || '!'`),
+  },
+  'public.iteration_snapshots _900_record_deletion': {
+    behaviour: 'a snapshot that goes is in the books',
+    holds: notes('deleted', 'iteration_snapshots', 'delete from public.iteration_snapshots'),
+  },
+  'public.iteration_snapshots _900_record_rewriting': {
+    behaviour: 'a snapshot that is rewritten is in the books',
+    holds: notes('rewritten', 'iteration_snapshots', 'update public.iteration_snapshots set iteration_number = iteration_number + 1'),
   },
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",
