@@ -25,6 +25,11 @@ const refusesUser = async (code: string, write: () => Promise<unknown>): Promise
   return (await outcomeOf(write())).code === code
 }
 
+const leaves = async (change: string, look: string): Promise<boolean> => {
+  await owner.query(change)
+  return (await owner.query(look)).rowCount === 1
+}
+
 /** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
 const triggers: Readonly<Record<string, Trigger>> = {
   'public.deployment_config _100_refuse_plaintext': {
@@ -72,6 +77,22 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const resume = `update generation_requests set status = 'queued' where id = ${paused}`
       return refusesUser('LEO04', () => owner.query(resume))
     },
+  },
+  'public.apps _500_record_cleanup': {
+    behaviour: 'the place of a deleted app is left to be cleaned up',
+    holds: () => leaves('delete from apps', `select from cleanup_outbox where kind = 'supabase_place'`),
+  },
+  'public.apps _500_release_supabase_place': {
+    behaviour: 'the place of a deleted app waits to be wiped',
+    holds: () => leaves('delete from apps', `select from supabase_project_places where status = 'releasing'`),
+  },
+  'public.supabase_projects _100_touch_updated_at': {
+    behaviour: "updated_at is not the writer's",
+    holds: isUntouchable('supabase_projects'),
+  },
+  'public.user_secrets _500_record_cleanup': {
+    behaviour: 'the token of a deleted secret is left to be revoked',
+    holds: () => leaves('delete from user_secrets', `select from cleanup_outbox where kind = 'oauth_token'`),
   },
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",
