@@ -14,6 +14,9 @@ export const errorCodes = {
   role_not_as_expected: 'LEO09',
   upgrade_not_ready: 'LEO10',
   wrong_isolation_level: 'LEO11',
+  app_not_found: 'LEO14',
+  place_not_releasing: 'LEO15',
+  claim_out_of_range: 'LEO16',
 } as const
 
 export type ErrorName = keyof typeof errorCodes

@@ -65,6 +65,25 @@ COMMENT ON SCHEMA private IS 'Trigger functions and tables that no API role may 
 
 
 --
+-- Name: cleanup_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.cleanup_kind AS ENUM (
+    'github_repository',
+    'fly_app',
+    'supabase_place',
+    'oauth_token'
+);
+
+
+--
+-- Name: TYPE cleanup_kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.cleanup_kind IS 'What is to be deleted, or for a token: revoked.';
+
+
+--
 -- Name: generation_mode; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -151,6 +170,100 @@ CREATE TYPE public.snapshot_type AS ENUM (
 --
 
 COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
+
+
+--
+-- Name: supabase_place_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.supabase_place_status AS ENUM (
+    'allocated',
+    'releasing'
+);
+
+
+--
+-- Name: TYPE supabase_place_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.supabase_place_status IS 'allocated: an app lives there; releasing: the app is gone, and what it left is not wiped yet.';
+
+
+--
+-- Name: supabase_project_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.supabase_project_status AS ENUM (
+    'active',
+    'draining',
+    'retired'
+);
+
+
+--
+-- Name: TYPE supabase_project_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.supabase_project_status IS 'active: gets new apps; draining: keeps those that it has; retired: has none, and never will.';
+
+
+--
+-- Name: allocate_supabase_project(uuid, text, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text DEFAULT NULL::text, p_region text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_ref text;
+begin
+  -- Held against the app's deletion and a second allocation.
+  select a.supabase_project_ref into v_ref
+  from public.apps as a
+  where a.id = p_app_id
+  for no key update;
+
+  if not found then
+    raise exception using
+      errcode = 'LEO14',
+      message = format('there is no app %s', p_app_id),
+      schema = 'public', table = 'apps';
+  end if;
+  if v_ref is not null then
+    return v_ref;
+  end if;
+
+  perform pg_advisory_xact_lock(hashtextextended('supabase_projects.allocate', 0));
+
+  -- In a statement of its own, so that it sees what it has waited for. A project that is drained or given a place back
+  -- at this moment is waited for, and passed over if it no longer qualifies.
+  select p.ref into v_ref
+  from public.supabase_projects as p
+  where p.status = 'active' and p.used < p.capacity
+    and (p_pool is null or p.pool = p_pool)
+    and (p_region is null or p.region = p_region)
+  order by p.used, p.ref
+  limit 1
+  for no key update;
+
+  if not found then
+    return null;
+  end if;
+
+  insert into public.supabase_project_places (app_id, supabase_project_ref) values (p_app_id, v_ref);
+  update public.supabase_projects as p set used = p.used + 1 where p.ref = v_ref;
+  update public.apps as a set supabase_project_ref = v_ref where a.id = p_app_id;
+  return v_ref;
+end
+$$;
+
+
+--
+-- Name: FUNCTION allocate_supabase_project(p_app_id uuid, p_pool text, p_region text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text, p_region text) IS 'Gives the app a place in the least used active project, of the pool and the region if they are named, and returns its ref; the ref that it has if it has one, whatever is named. Null: no such project has a place left. Raises LEO14 when there is no such app, supabase_project_places_pkey when an app of this id is gone but not wiped.';
 
 
 --
@@ -638,6 +751,239 @@ COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next u
 
 --
 -- Name: free_app_name(uuid, text, integer); Type: FUNCTION; Schema: private; Owner: -
+-- Name: cleanup_outbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.cleanup_outbox (
+    id bigint NOT NULL,
+    kind public.cleanup_kind NOT NULL,
+    target text NOT NULL,
+    sealed_token public.sealed_secret,
+    context jsonb DEFAULT '{}'::jsonb NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    claimed_by text,
+    claimed_until timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    available_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT cleanup_outbox_attempt_not_negative_check CHECK ((attempt >= 0)),
+    CONSTRAINT cleanup_outbox_claim_has_an_end_check CHECK (((claimed_by IS NULL) = (claimed_until IS NULL))),
+    CONSTRAINT cleanup_outbox_claimed_by_printable_check CHECK ((((claimed_by COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(claimed_by) <= 200))),
+    CONSTRAINT cleanup_outbox_context_is_object_check CHECK ((jsonb_typeof(context) = 'object'::text)),
+    CONSTRAINT cleanup_outbox_finished_keeps_no_details_check CHECK (((finished_at IS NULL) OR ((context = '{}'::jsonb) AND (last_error IS NULL) AND (claimed_by IS NULL)))),
+    CONSTRAINT cleanup_outbox_last_error_at_most_500_characters_check CHECK ((char_length(last_error) <= 500)),
+    CONSTRAINT cleanup_outbox_sealed_token_until_revoked_check CHECK (((sealed_token IS NOT NULL) = ((kind = 'oauth_token'::public.cleanup_kind) AND (finished_at IS NULL)))),
+    CONSTRAINT cleanup_outbox_target_1_to_2000_characters_check CHECK (((char_length(target) >= 1) AND (char_length(target) <= 2000)))
+);
+
+ALTER TABLE ONLY public.cleanup_outbox FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE cleanup_outbox; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.cleanup_outbox IS 'What deleted apps and users leave elsewhere, until a service has cleaned it up. Services only.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.id IS 'Identifies the clean-up.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.kind IS 'What is to be cleaned up.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.target; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.target IS 'Which one: the URL of the repository or the Fly app, the project''s ref, the token''s provider.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.sealed_token; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.sealed_token IS 'The token to revoke, sealed as it was in user_secrets; null for other kinds, and once it is revoked.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.context; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.context IS 'What the clean-up needs to know, by kind: app_id and user_id of repositories and Fly apps, app_id of places, secret_id, user_id and provider (the encryption context) of tokens. Empty once finished.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.attempt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.attempt IS 'How often it was claimed; the fence: only the latest claim may finish or fail it.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.claimed_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.claimed_by IS 'Which worker has it, as it names itself.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.claimed_until; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.claimed_until IS 'From then on another may claim it.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.last_error; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.last_error IS 'Why the latest attempt failed, in brief and without secrets; empty once finished.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.created_at IS 'When the app or the user was deleted.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.available_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.available_at IS 'Not to be claimed before; later after each failure.';
+
+
+--
+-- Name: COLUMN cleanup_outbox.finished_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cleanup_outbox.finished_at IS 'When it was done; null while it is not.';
+
+
+--
+-- Name: claim_cleanups(text, integer, interval); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.claim_cleanups(p_worker text, p_limit integer DEFAULT 1, p_lease interval DEFAULT '00:10:00'::interval) RETURNS SETOF public.cleanup_outbox
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_limit between 1 and 100 and p_lease between '1 second' and '1 day' then
+    return query
+      -- Materialised, or a plan may run it more than once and claim more than it returns.
+      with due as materialized (
+        select o.id
+        from public.cleanup_outbox as o
+        where o.finished_at is null and o.available_at <= now() and (o.claimed_until is null or o.claimed_until <= now())
+          and not exists (
+            select
+            from public.generation_requests as r
+            where r.user_id = (o.context ->> 'user_id')::uuid
+              and o.target = case o.kind when 'github_repository' then r.github_url when 'fly_app' then r.deployment_url end
+          )
+        order by o.available_at, o.id
+        limit p_limit
+        for update of o skip locked
+      )
+      update public.cleanup_outbox as o
+      set attempt = o.attempt + 1, claimed_by = p_worker, claimed_until = now() + p_lease
+      from due
+      where o.id = due.id
+      returning o.*;
+  else
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+end
+$$;
+
+
+--
+-- Name: FUNCTION claim_cleanups(p_worker text, p_limit integer, p_lease interval); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) IS 'Claims what is due, the oldest first, for as long as the lease says. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
+
+
+--
+-- Name: fail_cleanup(bigint, integer, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.cleanup_outbox as o
+  set last_error = left(p_error, 500), claimed_by = null, claimed_until = null,
+      available_at = now() + least(interval '30 seconds' * 2 ^ least(o.attempt - 1, 12), interval '1 day')
+  where o.id = p_id and o.attempt = p_attempt and o.claimed_by is not null;
+  return found;
+end
+$$;
+
+
+--
+-- Name: FUNCTION fail_cleanup(p_id bigint, p_attempt integer, p_error text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) IS 'Says that this attempt failed, and puts the row back for later. False: this attempt has lost it; nothing happens.';
+
+
+--
+-- Name: finish_cleanup(bigint, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_cleanup public.cleanup_outbox;
+begin
+  select * into v_cleanup
+  from public.cleanup_outbox as o
+  where o.id = p_id and o.attempt = p_attempt and o.claimed_by is not null
+  for update;
+
+  if not found then
+    return false;
+  end if;
+  if v_cleanup.kind = 'supabase_place' then
+    perform private.release_supabase_place((v_cleanup.context ->> 'app_id')::uuid);
+    return true;
+  end if;
+
+  update public.cleanup_outbox as o
+  set finished_at = now(), sealed_token = null, context = '{}', last_error = null, claimed_by = null, claimed_until = null
+  where o.id = p_id;
+  return true;
+end
+$$;
+
+
+--
+-- Name: FUNCTION finish_cleanup(p_id bigint, p_attempt integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) IS 'Says that the clean-up of this attempt is done, forgets token and context, and frees the place if it was one. False: this attempt has lost it, to another or because it is finished; nothing happens.';
+
+
+--
+-- Name: free_app_name(uuid, text); Type: FUNCTION; Schema: private; Owner: -
 --
 
 CREATE FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer DEFAULT 1) RETURNS text
@@ -851,6 +1197,49 @@ COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Mov
 
 
 --
+-- Name: release_supabase_place(uuid); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.release_supabase_place(p_app_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_ref text;
+begin
+  select p.supabase_project_ref into v_ref
+  from public.supabase_project_places as p
+  where p.app_id = p_app_id and p.status = 'releasing';
+
+  -- The clean-up first: private.finish_cleanup holds it already when it comes here.
+  update public.cleanup_outbox as o
+  set finished_at = now(), context = '{}', last_error = null, claimed_by = null, claimed_until = null
+  where o.kind = 'supabase_place' and o.target = v_ref and o.context ->> 'app_id' = p_app_id::text
+    and o.finished_at is null;
+
+  delete from public.supabase_project_places as p
+  where p.app_id = p_app_id and p.status = 'releasing';
+
+  if not found then
+    raise exception using
+      errcode = 'LEO15',
+      message = format('app %s has no place that waits to be wiped', p_app_id),
+      schema = 'public', table = 'supabase_project_places';
+  end if;
+
+  update public.supabase_projects as p set used = p.used - 1 where p.ref = v_ref;
+end
+$$;
+
+
+--
+-- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Frees the place of a deleted app, which is wiped now, and finishes its clean-up. Raises LEO15 when no place waits for that: given back before, still in use, or never taken.';
+
+
+--
 -- Name: upgrade_progress; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -1026,6 +1415,72 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg__touch_updated_at() IS 'Trigger: sets updated_at to the start of the transaction.';
+
+
+--
+-- Name: tg_apps__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_apps__record_cleanup() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into public.cleanup_outbox (kind, target, context)
+  select distinct left_behind.kind, left_behind.target, jsonb_build_object('app_id', old.id, 'user_id', old.user_id)
+  from public.generation_requests as r
+  cross join lateral (
+    values
+      ('github_repository'::public.cleanup_kind, r.github_url),
+      ('fly_app'::public.cleanup_kind, r.deployment_url)
+  ) as left_behind (kind, target)
+  where r.user_id = old.user_id and r.app_id = old.id
+    and char_length(left_behind.target) between 1 and 2000
+    and not exists (
+      select
+      from public.cleanup_outbox as o
+      where o.kind = left_behind.kind and o.target = left_behind.target and o.finished_at is null and o.claimed_by is null
+    );
+
+  if old.supabase_project_ref is not null then
+    insert into public.cleanup_outbox (kind, target, context)
+    values ('supabase_place', old.supabase_project_ref, jsonb_build_object('app_id', old.id));
+  end if;
+
+  return old;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_apps__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_apps__record_cleanup() IS 'Trigger: writes to cleanup_outbox what a deleted app leaves elsewhere. Definer: nobody who deletes apps may write there.';
+
+
+--
+-- Name: tg_apps__release_supabase_place(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_apps__release_supabase_place() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.supabase_project_places as p
+  set status = 'releasing', releasing_since = now()
+  where p.app_id = old.id;
+  return old;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_apps__release_supabase_place(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_apps__release_supabase_place() IS 'Trigger: marks the place of a deleted app. Definer: nobody who deletes apps may write places.';
 
 
 --
@@ -1380,6 +1835,32 @@ $_$;
 --
 
 COMMENT ON FUNCTION private.tg_quarantine__record_change() IS 'Trigger: notes rows that leave quarantine with their user, or are repaired in it. Definer: whoever deletes a user has no right on the books.';
+
+
+--
+-- Name: tg_user_secrets__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_user_secrets__record_cleanup() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into public.cleanup_outbox (kind, target, sealed_token, context)
+  values (
+    'oauth_token', old.provider, old.encrypted_token,
+    jsonb_build_object('secret_id', old.id, 'user_id', old.user_id, 'provider', old.provider)
+  );
+  return old;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
 
 
 --
@@ -1957,6 +2438,7 @@ CREATE TABLE public.apps (
     user_id uuid NOT NULL,
     app_name text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    supabase_project_ref text,
     CONSTRAINT apps_app_name_at_most_120_characters_check CHECK ((char_length(app_name) <= 120)),
     CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))
 );
@@ -1997,6 +2479,27 @@ COMMENT ON COLUMN public.apps.app_name IS 'Display name, unique among the user''
 --
 
 COMMENT ON COLUMN public.apps.created_at IS 'When it was created.';
+
+
+--
+-- Name: COLUMN apps.supabase_project_ref; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.apps.supabase_project_ref IS 'The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.';
+
+
+--
+-- Name: cleanup_outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.cleanup_outbox ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.cleanup_outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -2414,6 +2917,152 @@ ALTER SEQUENCE public.iteration_snapshots_id_seq OWNED BY public.iteration_snaps
 
 
 --
+-- Name: supabase_project_places; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.supabase_project_places (
+    app_id uuid NOT NULL,
+    supabase_project_ref text NOT NULL,
+    status public.supabase_place_status DEFAULT 'allocated'::public.supabase_place_status NOT NULL,
+    allocated_at timestamp with time zone DEFAULT now() NOT NULL,
+    releasing_since timestamp with time zone,
+    CONSTRAINT supabase_project_places_releasing_since_says_status_check CHECK (((releasing_since IS NOT NULL) = (status = 'releasing'::public.supabase_place_status)))
+);
+
+ALTER TABLE ONLY public.supabase_project_places FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE supabase_project_places; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.supabase_project_places IS 'Places of apps in the projects of the pool, until they are wiped.';
+
+
+--
+-- Name: COLUMN supabase_project_places.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_project_places.app_id IS 'The app that has the place, or had it.';
+
+
+--
+-- Name: COLUMN supabase_project_places.supabase_project_ref; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_project_places.supabase_project_ref IS 'The project.';
+
+
+--
+-- Name: COLUMN supabase_project_places.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_project_places.status IS 'Does the app still live there?';
+
+
+--
+-- Name: COLUMN supabase_project_places.allocated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_project_places.allocated_at IS 'Since when the place is taken.';
+
+
+--
+-- Name: COLUMN supabase_project_places.releasing_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_project_places.releasing_since IS 'Since when the app is gone; null while it is there.';
+
+
+--
+-- Name: supabase_projects; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.supabase_projects (
+    ref text NOT NULL,
+    pool text NOT NULL,
+    region text NOT NULL,
+    capacity integer NOT NULL,
+    used integer DEFAULT 0 NOT NULL,
+    status public.supabase_project_status DEFAULT 'active'::public.supabase_project_status NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT supabase_projects_capacity_positive_check CHECK ((capacity > 0)),
+    CONSTRAINT supabase_projects_pool_is_slug_check CHECK ((((pool COLLATE "C") ~ '^[a-z][a-z0-9]*(-[a-z0-9]+)*$'::text) AND (char_length(pool) <= 64))),
+    CONSTRAINT supabase_projects_ref_form_check CHECK ((((ref COLLATE "C") ~ '^[a-z]+$'::text) AND (char_length(ref) = 20))),
+    CONSTRAINT supabase_projects_region_is_slug_check CHECK ((((region COLLATE "C") ~ '^[a-z][a-z0-9]*(-[a-z0-9]+)*$'::text) AND (char_length(region) <= 64))),
+    CONSTRAINT supabase_projects_retired_is_empty_check CHECK (((status <> 'retired'::public.supabase_project_status) OR (used = 0))),
+    CONSTRAINT supabase_projects_used_not_negative_check CHECK ((used >= 0)),
+    CONSTRAINT supabase_projects_used_within_capacity_check CHECK ((used <= capacity))
+);
+
+ALTER TABLE ONLY public.supabase_projects FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE supabase_projects; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.supabase_projects IS 'Supabase projects in which apps get their databases. Services only.';
+
+
+--
+-- Name: COLUMN supabase_projects.ref; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.ref IS 'Supabase''s own name for the project: twenty small letters.';
+
+
+--
+-- Name: COLUMN supabase_projects.pool; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.pool IS 'Which pool it belongs to, as a slug; what a pool means is the deployer''s to say.';
+
+
+--
+-- Name: COLUMN supabase_projects.region; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.region IS 'Where it runs, as a slug: eu-central-1 and so on.';
+
+
+--
+-- Name: COLUMN supabase_projects.capacity; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.capacity IS 'How many apps it takes.';
+
+
+--
+-- Name: COLUMN supabase_projects.used; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.used IS 'How many places are taken or not wiped yet; kept by the functions that take and free them.';
+
+
+--
+-- Name: COLUMN supabase_projects.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.status IS 'Does it get new apps?';
+
+
+--
+-- Name: COLUMN supabase_projects.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.created_at IS 'When it joined the pool.';
+
+
+--
+-- Name: COLUMN supabase_projects.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.supabase_projects.updated_at IS 'When the row last changed; kept by trigger.';
+
+
+--
 -- Name: user_secrets; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2622,6 +3271,14 @@ ALTER TABLE ONLY public.apps
 
 
 --
+-- Name: cleanup_outbox cleanup_outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cleanup_outbox
+    ADD CONSTRAINT cleanup_outbox_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: deployment_config deployment_config_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2651,6 +3308,30 @@ ALTER TABLE ONLY public.generation_requests
 
 ALTER TABLE ONLY public.iteration_snapshots
     ADD CONSTRAINT iteration_snapshots_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: supabase_project_places supabase_project_places_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.supabase_project_places
+    ADD CONSTRAINT supabase_project_places_pkey PRIMARY KEY (app_id);
+
+
+--
+-- Name: supabase_project_places supabase_project_places_supabase_project_ref_app_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.supabase_project_places
+    ADD CONSTRAINT supabase_project_places_supabase_project_ref_app_id_key UNIQUE (supabase_project_ref, app_id);
+
+
+--
+-- Name: supabase_projects supabase_projects_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.supabase_projects
+    ADD CONSTRAINT supabase_projects_pkey PRIMARY KEY (ref);
 
 
 --
@@ -2712,6 +3393,20 @@ COMMENT ON INDEX private.upgrade_owners_user_id_idx IS 'Serves the foreign key; 
 
 
 --
+-- Name: apps_supabase_project_ref_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX apps_supabase_project_ref_id_idx ON public.apps USING btree (supabase_project_ref, id);
+
+
+--
+-- Name: INDEX apps_supabase_project_ref_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.apps_supabase_project_ref_id_idx IS 'Serves the foreign key, and whoever looks after a project: the apps in it.';
+
+
+--
 -- Name: apps_user_id_created_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2723,6 +3418,34 @@ CREATE INDEX apps_user_id_created_at_id_idx ON public.apps USING btree (user_id,
 --
 
 COMMENT ON INDEX public.apps_user_id_created_at_id_idx IS 'Serves apps.list: one user''s apps, newest first, page by page.';
+
+
+--
+-- Name: cleanup_outbox_available_at_id_open_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX cleanup_outbox_available_at_id_open_idx ON public.cleanup_outbox USING btree (available_at, id) WHERE (finished_at IS NULL);
+
+
+--
+-- Name: INDEX cleanup_outbox_available_at_id_open_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves private.claim_cleanups: what is due, the oldest first.';
+
+
+--
+-- Name: cleanup_outbox_target_open_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX cleanup_outbox_target_open_idx ON public.cleanup_outbox USING hash (target) WHERE (finished_at IS NULL);
+
+
+--
+-- Name: INDEX cleanup_outbox_target_open_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.cleanup_outbox_target_open_idx IS 'Serves the triggers that write here and private.release_supabase_place: is there an open row of this target? Hash, so that no target is too long.';
 
 
 --
@@ -2803,6 +3526,13 @@ COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx
 
 
 --
+-- Name: INDEX supabase_project_places_supabase_project_ref_app_id_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.supabase_project_places_supabase_project_ref_app_id_key IS 'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+
+
+--
 -- Name: quarantine _900_record_change; Type: TRIGGER; Schema: private; Owner: -
 --
 
@@ -2852,6 +3582,13 @@ CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.generation_requests
 
 
 --
+-- Name: supabase_projects _100_touch_updated_at; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.supabase_projects FOR EACH ROW EXECUTE FUNCTION private.tg__touch_updated_at();
+
+
+--
 -- Name: user_secrets _100_touch_updated_at; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2870,6 +3607,27 @@ CREATE TRIGGER _200_limit_user BEFORE INSERT ON public.generation_requests FOR E
 --
 
 CREATE TRIGGER _200_limit_user_again BEFORE UPDATE OF status ON public.generation_requests FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status = 'queued'::public.generation_status) AND (NOT pg_has_role(CURRENT_USER, 'service_role'::name, 'usage'::text)))) EXECUTE FUNCTION private.tg_generation_requests__limit_user();
+
+
+--
+-- Name: apps _500_record_cleanup; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _500_record_cleanup BEFORE DELETE ON public.apps FOR EACH ROW EXECUTE FUNCTION private.tg_apps__record_cleanup();
+
+
+--
+-- Name: user_secrets _500_record_cleanup; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _500_record_cleanup BEFORE DELETE ON public.user_secrets FOR EACH ROW EXECUTE FUNCTION private.tg_user_secrets__record_cleanup();
+
+
+--
+-- Name: apps _500_release_supabase_place; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _500_release_supabase_place BEFORE DELETE ON public.apps FOR EACH ROW WHEN ((old.supabase_project_ref IS NOT NULL)) EXECUTE FUNCTION private.tg_apps__release_supabase_place();
 
 
 --
@@ -2941,6 +3699,14 @@ ALTER TABLE ONLY private.upgrade_users
 
 
 --
+-- Name: apps apps_supabase_project_ref_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.apps
+    ADD CONSTRAINT apps_supabase_project_ref_id_fkey FOREIGN KEY (supabase_project_ref, id) REFERENCES public.supabase_project_places(supabase_project_ref, app_id);
+
+
+--
 -- Name: apps apps_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2962,6 +3728,14 @@ ALTER TABLE ONLY public.generation_requests
 
 ALTER TABLE ONLY public.iteration_snapshots
     ADD CONSTRAINT iteration_snapshots_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: supabase_project_places supabase_project_places_supabase_project_ref_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.supabase_project_places
+    ADD CONSTRAINT supabase_project_places_supabase_project_ref_fkey FOREIGN KEY (supabase_project_ref) REFERENCES public.supabase_projects(ref);
 
 
 --
@@ -3005,6 +3779,13 @@ CREATE POLICY all_service ON public.user_secrets TO service_role USING (true) WI
 --
 
 ALTER TABLE public.apps ENABLE ROW LEVEL SECURITY;
+
+
+--
+-- Name: cleanup_outbox; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.cleanup_outbox ENABLE ROW LEVEL SECURITY;
 
 
 --
@@ -3057,6 +3838,13 @@ CREATE POLICY insert_service ON public.iteration_snapshots FOR INSERT TO service
 
 
 --
+-- Name: supabase_projects insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.supabase_projects FOR INSERT TO service_role WITH CHECK (true);
+
+
+--
 -- Name: iteration_snapshots; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -3092,10 +3880,45 @@ CREATE POLICY select_own ON public.user_secrets FOR SELECT TO authenticated USIN
 
 
 --
+-- Name: cleanup_outbox select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.cleanup_outbox FOR SELECT TO service_role USING (true);
+
+
+--
 -- Name: iteration_snapshots select_service; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY select_service ON public.iteration_snapshots FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: supabase_project_places select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.supabase_project_places FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: supabase_projects select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.supabase_projects FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: supabase_project_places; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.supabase_project_places ENABLE ROW LEVEL SECURITY;
+
+
+--
+-- Name: supabase_projects; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.supabase_projects ENABLE ROW LEVEL SECURITY;
 
 
 --
@@ -3110,6 +3933,13 @@ CREATE POLICY update_own ON public.apps FOR UPDATE TO authenticated USING ((user
 --
 
 CREATE POLICY update_own ON public.generation_requests FOR UPDATE TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: supabase_projects update_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY update_service ON public.supabase_projects FOR UPDATE TO service_role USING (true) WITH CHECK (true);
 
 
 --
@@ -3133,6 +3963,14 @@ GRANT USAGE ON SCHEMA private TO leo_worker;
 GRANT USAGE ON SCHEMA public TO anon;
 GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
+
+
+--
+-- Name: FUNCTION allocate_supabase_project(p_app_id uuid, p_pool text, p_region text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text, p_region text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text, p_region text) TO leo_worker;
 
 
 --
@@ -3186,6 +4024,38 @@ REVOKE ALL ON FUNCTION private.backfill_users(p_limit integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: ACL; Schema: private; Owner: -
+-- Name: TABLE cleanup_outbox; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.cleanup_outbox TO service_role;
+
+
+--
+-- Name: FUNCTION claim_cleanups(p_worker text, p_limit integer, p_lease interval); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) TO leo_worker;
+
+
+--
+-- Name: FUNCTION fail_cleanup(p_id bigint, p_attempt integer, p_error text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) TO leo_worker;
+
+
+--
+-- Name: FUNCTION finish_cleanup(p_id bigint, p_attempt integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) TO leo_worker;
+
+
+--
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) FROM PUBLIC;
@@ -3220,6 +4090,14 @@ REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM
 
 
 --
+-- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) TO leo_worker;
+
+
+--
 -- Name: FUNCTION take_progress(p_phase text); Type: ACL; Schema: private; Owner: -
 --
 
@@ -3245,6 +4123,20 @@ REVOKE ALL ON FUNCTION private.tg__refuse_change() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg__touch_updated_at() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_apps__record_cleanup(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_apps__record_cleanup() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_apps__release_supabase_place(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_apps__release_supabase_place() FROM PUBLIC;
 
 
 --
@@ -3297,6 +4189,13 @@ REVOKE ALL ON FUNCTION private.tg_quarantine__record_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_user_secrets__record_cleanup() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION user_lock_key(p_user_id uuid); Type: ACL; Schema: private; Owner: -
 --
 
@@ -3322,7 +4221,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE private.generation_leases TO leo_work
 --
 
 GRANT SELECT,DELETE ON TABLE public.apps TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.apps TO service_role;
+GRANT SELECT,DELETE ON TABLE public.apps TO service_role;
+
+
+--
+-- Name: COLUMN apps.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id),UPDATE(id) ON TABLE public.apps TO service_role;
 
 
 --
@@ -3330,6 +4236,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.apps TO service_role;
 --
 
 GRANT INSERT(user_id) ON TABLE public.apps TO authenticated;
+GRANT INSERT(user_id),UPDATE(user_id) ON TABLE public.apps TO service_role;
 
 
 --
@@ -3337,6 +4244,14 @@ GRANT INSERT(user_id) ON TABLE public.apps TO authenticated;
 --
 
 GRANT INSERT(app_name),UPDATE(app_name) ON TABLE public.apps TO authenticated;
+GRANT INSERT(app_name),UPDATE(app_name) ON TABLE public.apps TO service_role;
+
+
+--
+-- Name: COLUMN apps.created_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.apps TO service_role;
 
 
 --
@@ -3438,6 +4353,55 @@ GRANT SELECT,INSERT ON TABLE public.iteration_snapshots TO service_role;
 --
 
 GRANT USAGE ON SEQUENCE public.iteration_snapshots_id_seq TO service_role;
+
+
+--
+-- Name: TABLE supabase_project_places; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.supabase_project_places TO service_role;
+
+
+--
+-- Name: TABLE supabase_projects; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.supabase_projects TO service_role;
+
+
+--
+-- Name: COLUMN supabase_projects.ref; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(ref) ON TABLE public.supabase_projects TO service_role;
+
+
+--
+-- Name: COLUMN supabase_projects.pool; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(pool),UPDATE(pool) ON TABLE public.supabase_projects TO service_role;
+
+
+--
+-- Name: COLUMN supabase_projects.region; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(region),UPDATE(region) ON TABLE public.supabase_projects TO service_role;
+
+
+--
+-- Name: COLUMN supabase_projects.capacity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(capacity),UPDATE(capacity) ON TABLE public.supabase_projects TO service_role;
+
+
+--
+-- Name: COLUMN supabase_projects.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(status),UPDATE(status) ON TABLE public.supabase_projects TO service_role;
 
 
 --

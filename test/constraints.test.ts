@@ -3,7 +3,7 @@ import t from 'tap'
 import type pg from 'pg'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
-import { insertRequest, insertRow, insertTenant, sealed } from './fixtures/rows.ts'
+import { insertProject, insertRequest, insertRow, insertTenant, sealed } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
@@ -18,6 +18,12 @@ await db.owner.query(`insert into private.upgrade_samples (row_id, digest) value
 await db.owner.query(`
   insert into private.upgrade_changes (id, table_name, row_id, change, row_count, fingerprint) values (1, 'apps', 1, 'deleted', 0, 0)`)
 const newcomer = await db.signUp()
+const usedRef = await insertProject(db.owner)
+const idleRef = await insertProject(db.owner)
+await db.owner.query(`update supabase_projects set used = 1 where ref = $1`, [usedRef])
+const leftAppId = randomUUID()
+await insertRow(db.owner, 'supabase_project_places', { app_id: leftAppId, supabase_project_ref: usedRef })
+await insertRow(db.owner, 'cleanup_outbox', { id: 1_000, kind: 'fly_app', target: 'https://a.fly.dev' })
 
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
@@ -54,6 +60,9 @@ const good = {
   },
   'private.upgrade_samples': { row_id: 1_000_000, digest: 'x' },
   'private.error_codes': { code: 'LEO99', name: 'new', meaning: 'x' },
+  'public.supabase_projects': { ref: 'a'.repeat(20), pool: 'p', region: 'r', capacity: 2, used: 1 },
+  'public.supabase_project_places': { app_id: randomUUID(), supabase_project_ref: idleRef },
+  'public.cleanup_outbox': { id: 1_000_000, kind: 'fly_app', target: 'https://b.fly.dev', context: {} },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
 const tables = Object.keys(good) as Table[]
@@ -79,6 +88,10 @@ const urls = (column: string): Rule => ({
   breaks: of(column, '', 'http://a.com', 'https://', 'https://a b', ' https://a', 'javascript:alert(1)', 'https://a\n'),
   holds: of(column, 'https://github.com/a/b?c=d#e', 'https://a', null),
 })
+const slugs = (column: string): Rule => ({
+  breaks: of(column, '', 'GitHub', '1a', 'a-', 'a--b', 'a b', 'é', 'a\n', a(65)),
+  holds: of(column, 'a', 'git-hub2', a(64)),
+})
 const unfinished = ['queued', 'generating', 'paused']
 const finished = ['completed', 'failed', 'cancelled']
 
@@ -95,6 +108,10 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
     apps_app_name_at_most_120_characters_check: {
       breaks: of('app_name', a(121), '😀'.repeat(121)),
       holds: of('app_name', a(120), '😀'.repeat(120)),
+    },
+    apps_supabase_project_ref_id_fkey: {
+      breaks: [...of('supabase_project_ref', usedRef, a(20)), { id: leftAppId, supabase_project_ref: idleRef }],
+      holds: [{ id: leftAppId, supabase_project_ref: usedRef }, { id: leftAppId, supabase_project_ref: null }],
     },
   },
   'public.generation_requests': {
@@ -182,10 +199,7 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: [{ provider: 'gitlab' }, { user_id: other.userId }],
     },
     user_secrets_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', other.userId) },
-    user_secrets_provider_is_slug_check: {
-      breaks: of('provider', '', 'GitHub', '1a', 'a-', 'a--b', 'a b', 'é', 'a\n', a(65)),
-      holds: of('provider', 'a', 'git-hub2', a(64)),
-    },
+    user_secrets_provider_is_slug_check: slugs('provider'),
     // The domain's: it has no table of its own.
     sealed_secret_form_check: {
       breaks: of('encrypted_token', '', 'gho_plain', 'leo1.no.k.w.c', 'leo1.kms.k.w', ` ${sealed()}`, `${sealed()}\n`),
@@ -243,6 +257,81 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('code', 'LEO98'),
     },
   },
+  'public.supabase_projects': {
+    supabase_projects_pkey: { breaks: of('ref', usedRef), holds: of('ref', 'b'.repeat(20)) },
+    supabase_projects_ref_form_check: {
+      breaks: of('ref', '', a(19), a(21), 'A'.repeat(20), '1'.repeat(20), `${a(19)}\n`, `${a(19)}é`),
+      holds: of('ref', 'abcdefghijklmnopqrst'),
+    },
+    supabase_projects_pool_is_slug_check: slugs('pool'),
+    supabase_projects_region_is_slug_check: slugs('region'),
+    supabase_projects_capacity_positive_check: {
+      breaks: of('capacity', 0, -1),
+      holds: of('capacity', 1, 2_147_483_647),
+      behind: 'supabase_projects_used_within_capacity_check',
+    },
+    supabase_projects_used_not_negative_check: { breaks: of('used', -1), holds: of('used', 0) },
+    supabase_projects_used_within_capacity_check: { breaks: of('used', 3), holds: of('used', 0, 2) },
+    supabase_projects_retired_is_empty_check: {
+      breaks: of('status', 'retired'),
+      holds: [{ status: 'retired', used: 0 }, { status: 'draining' }, { status: 'active' }],
+    },
+  },
+  'public.supabase_project_places': {
+    supabase_project_places_pkey: { breaks: of('app_id', leftAppId), holds: of('app_id', randomUUID(), own.userId) },
+    supabase_project_places_supabase_project_ref_app_id_key: {
+      breaks: [{ app_id: leftAppId, supabase_project_ref: usedRef }],
+      holds: [{ app_id: leftAppId }, { supabase_project_ref: usedRef }],
+      behind: 'supabase_project_places_pkey',
+    },
+    supabase_project_places_supabase_project_ref_fkey: {
+      breaks: of('supabase_project_ref', a(20), 'nowhere'),
+      holds: of('supabase_project_ref', usedRef),
+    },
+    supabase_project_places_releasing_since_says_status_check: {
+      breaks: [{ releasing_since: 'now' }, { status: 'releasing' }],
+      holds: [{ status: 'releasing', releasing_since: 'now' }],
+    },
+  },
+  'public.cleanup_outbox': {
+    cleanup_outbox_pkey: { breaks: of('id', 1_000), holds: of('id', 1_000_001) },
+    cleanup_outbox_target_1_to_2000_characters_check: {
+      breaks: of('target', '', a(2001)),
+      holds: of('target', 'a', '😀'.repeat(2000), ' '),
+    },
+    cleanup_outbox_sealed_token_until_revoked_check: {
+      breaks: [
+        { kind: 'oauth_token' },
+        { sealed_token: sealed() },
+        { kind: 'oauth_token', sealed_token: sealed(), finished_at: 'now' },
+      ],
+      holds: [{ kind: 'oauth_token', sealed_token: sealed() }, { kind: 'oauth_token', finished_at: 'now' }],
+    },
+    cleanup_outbox_context_is_object_check: {
+      breaks: of('context', '[]', '"x"', '1', 'null'),
+      holds: of('context', '{}', '{"app_id":1}'),
+    },
+    cleanup_outbox_attempt_not_negative_check: { breaks: of('attempt', -1), holds: of('attempt', 0) },
+    cleanup_outbox_claimed_by_printable_check: {
+      breaks: of('claimed_by', '', ' ', 'a b', 'é', 'a\n', a(201)).map((row) => ({ ...row, claimed_until: 'now' })),
+      holds: of('claimed_by', 'host-1:42', a(200)).map((row) => ({ ...row, claimed_until: 'now' })),
+    },
+    cleanup_outbox_claim_has_an_end_check: {
+      breaks: [{ claimed_by: 'w' }, { claimed_until: 'now' }],
+      holds: [{ claimed_by: 'w', claimed_until: 'infinity' }],
+    },
+    cleanup_outbox_last_error_at_most_500_characters_check: {
+      breaks: of('last_error', a(501)),
+      holds: of('last_error', '', a(500), null),
+    },
+    cleanup_outbox_finished_keeps_no_details_check: {
+      breaks: [{ context: { app_id: 1 } }, { last_error: 'x' }, { claimed_by: 'w', claimed_until: 'now' }].map((row) => ({
+        ...row,
+        finished_at: 'now',
+      })),
+      holds: [{ finished_at: 'now' }, { context: { app_id: 1 }, last_error: 'x' }],
+    },
+  },
 }
 
 /** Columns that take no null. */
@@ -264,6 +353,9 @@ const required: Readonly<Record<Table, string>> = {
   'private.upgrade_changes': 'id table_name row_id change row_count fingerprint changed_at',
   'private.upgrade_samples': 'row_id digest',
   'private.error_codes': 'code name meaning',
+  'public.supabase_projects': 'ref pool region capacity used status created_at updated_at',
+  'public.supabase_project_places': 'app_id supabase_project_ref status allocated_at',
+  'public.cleanup_outbox': 'id kind target context attempt created_at available_at',
 }
 
 const codes = { pkey: '23505', key: '23505', fkey: '23503', check: '23514' }

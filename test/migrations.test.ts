@@ -13,6 +13,10 @@ const whole = await dumpSchema(template.target)
 
 /** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
 const obstacles: Readonly<Record<string, string>> = {
+  create_cleanup_outbox: 'delete from cleanup_outbox',
+  add_supabase_project_ref: 'update apps set supabase_project_ref = null',
+  create_supabase_project_places: 'delete from supabase_project_places',
+  create_supabase_projects: 'delete from supabase_projects',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',
@@ -85,6 +89,7 @@ async function fill(db: TestDatabase): Promise<void> {
     'a'.repeat(40),
   ])
   await db.owner.query(`insert into deployment_config (key, value) values ('region', 'ams')`)
+  await db.owner.query(`insert into cleanup_outbox (kind, target) values ('fly_app', 'https://gone.fly.dev')`)
 }
 
 async function ourObjects(db: TestDatabase): Promise<string[]> {

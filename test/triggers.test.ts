@@ -31,6 +31,9 @@ const notes = (change: string, table: string, act: string) => async (): Promise<
   await owner.query(act)
   const { rows } = await owner.query('select from private.upgrade_changes where change = $1 and table_name = $2', [change, table])
   return rows.length > 0
+const leaves = async (change: string, look: string): Promise<boolean> => {
+  await owner.query(change)
+  return (await owner.query(look)).rowCount === 1
 }
 
 /** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
@@ -100,6 +103,21 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.iteration_snapshots _900_record_rewriting': {
     behaviour: 'a snapshot that is rewritten is in the books',
     holds: notes('rewritten', 'iteration_snapshots', 'update public.iteration_snapshots set iteration_number = iteration_number + 1'),
+  'public.apps _500_record_cleanup': {
+    behaviour: 'the place of a deleted app is left to be cleaned up',
+    holds: () => leaves('delete from apps', `select from cleanup_outbox where kind = 'supabase_place'`),
+  },
+  'public.apps _500_release_supabase_place': {
+    behaviour: 'the place of a deleted app waits to be wiped',
+    holds: () => leaves('delete from apps', `select from supabase_project_places where status = 'releasing'`),
+  },
+  'public.supabase_projects _100_touch_updated_at': {
+    behaviour: "updated_at is not the writer's",
+    holds: isUntouchable('supabase_projects'),
+  },
+  'public.user_secrets _500_record_cleanup': {
+    behaviour: 'the token of a deleted secret is left to be revoked',
+    holds: () => leaves('delete from user_secrets', `select from cleanup_outbox where kind = 'oauth_token'`),
   },
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",

@@ -5,6 +5,8 @@
 
 import type { ColumnType } from "kysely";
 
+export type CleanupKind = "fly_app" | "github_repository" | "oauth_token" | "supabase_place";
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -14,6 +16,8 @@ export type GenerationMode = "autonomous" | "confirm_first" | "single-shot";
 export type GenerationStatus = "cancelled" | "completed" | "failed" | "generating" | "paused" | "queued";
 
 export type GenerationType = "new" | "resume";
+
+export type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
 
 export type Json = JsonValue;
 
@@ -28,6 +32,10 @@ export type JsonPrimitive = boolean | number | string | null;
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type SnapshotType = "automatic" | "checkpoint" | "manual";
+
+export type SupabasePlaceStatus = "allocated" | "releasing";
+
+export type SupabaseProjectStatus = "active" | "draining" | "retired";
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
@@ -45,9 +53,64 @@ export interface Apps {
    */
   id: Generated<string>;
   /**
+   * The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.
+   */
+  supabase_project_ref: ColumnType<string | null, never, never>;
+  /**
    * The Supabase Auth user who owns it; deleting the user deletes it.
    */
   user_id: string;
+}
+
+export interface CleanupOutbox {
+  /**
+   * How often it was claimed; the fence: only the latest claim may finish or fail it.
+   */
+  attempt: Generated<number>;
+  /**
+   * Not to be claimed before; later after each failure.
+   */
+  available_at: Generated<Timestamp>;
+  /**
+   * Which worker has it, as it names itself.
+   */
+  claimed_by: string | null;
+  /**
+   * From then on another may claim it.
+   */
+  claimed_until: Timestamp | null;
+  /**
+   * What the clean-up needs to know, by kind: app_id and user_id of repositories and Fly apps, app_id of places, secret_id, user_id and provider (the encryption context) of tokens. Empty once finished.
+   */
+  context: Generated<Json>;
+  /**
+   * When the app or the user was deleted.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * When it was done; null while it is not.
+   */
+  finished_at: Timestamp | null;
+  /**
+   * Identifies the clean-up.
+   */
+  id: Generated<Int8>;
+  /**
+   * What is to be cleaned up.
+   */
+  kind: CleanupKind;
+  /**
+   * Why the latest attempt failed, in brief and without secrets; empty once finished.
+   */
+  last_error: string | null;
+  /**
+   * The token to revoke, sealed as it was in user_secrets; null for other kinds, and once it is revoked.
+   */
+  sealed_token: string | null;
+  /**
+   * Which one: the URL of the repository or the Fly app, the project's ref, the token's provider.
+   */
+  target: string;
 }
 
 export interface DeploymentConfig {
@@ -234,6 +297,64 @@ export interface PrivateGenerationLeases {
   worker: string;
 }
 
+export interface SupabaseProjectPlaces {
+  /**
+   * Since when the place is taken.
+   */
+  allocated_at: Generated<Timestamp>;
+  /**
+   * The app that has the place, or had it.
+   */
+  app_id: string;
+  /**
+   * Since when the app is gone; null while it is there.
+   */
+  releasing_since: Timestamp | null;
+  /**
+   * Does the app still live there?
+   */
+  status: Generated<SupabasePlaceStatus>;
+  /**
+   * The project.
+   */
+  supabase_project_ref: string;
+}
+
+export interface SupabaseProjects {
+  /**
+   * How many apps it takes.
+   */
+  capacity: number;
+  /**
+   * When it joined the pool.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * Which pool it belongs to, as a slug; what a pool means is the deployer's to say.
+   */
+  pool: string;
+  /**
+   * Supabase's own name for the project: twenty small letters.
+   */
+  ref: string;
+  /**
+   * Where it runs, as a slug: eu-central-1 and so on.
+   */
+  region: string;
+  /**
+   * Does it get new apps?
+   */
+  status: Generated<SupabaseProjectStatus>;
+  /**
+   * When the row last changed; kept by trigger.
+   */
+  updated_at: Generated<Timestamp>;
+  /**
+   * How many places are taken or not wiped yet; kept by the functions that take and free them.
+   */
+  used: ColumnType<number, never, never>;
+}
+
 export interface UserSecrets {
   /**
    * When the user connected the provider.
@@ -267,9 +388,12 @@ export interface UserSecrets {
 
 export interface DB {
   apps: Apps;
+  cleanup_outbox: CleanupOutbox;
   deployment_config: DeploymentConfig;
   generation_requests: GenerationRequests;
   iteration_snapshots: IterationSnapshots;
   "private.generation_leases": PrivateGenerationLeases;
+  supabase_project_places: SupabaseProjectPlaces;
+  supabase_projects: SupabaseProjects;
   user_secrets: UserSecrets;
 }

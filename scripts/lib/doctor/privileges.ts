@@ -91,6 +91,8 @@ export interface Difference {
   readonly grantee: string
   readonly missing: readonly string[]
   readonly extra: readonly string[]
+  /** On columns, and wanted: revoking from the whole table what is too much takes it along. */
+  readonly takenAlong: readonly string[]
 }
 
 /** Of the objects that both have; a default that only one has is a difference too. */
@@ -104,22 +106,24 @@ export function comparePrivileges(wanted: Privileges, found: Privileges): Differ
       const have = does?.get(grantee) ?? new Set()
       const missing = [...want].filter((privilege) => !have.has(privilege))
       const extra = [...have].filter((privilege) => !want.has(privilege))
-      return missing.length + extra.length > 0 ? [{ object, grantee, missing, extra }] : []
+      const takenAlong = [...want].filter((privilege) => extra.some((whole) => privilege.startsWith(`${whole}(`)))
+      return missing.length + extra.length > 0 ? [{ object, grantee, missing, extra, takenAlong }] : []
     })
   })
 }
 
 /** The statement that takes back what is too much and gives what is missing. */
-export function mend({ object, grantee, missing, extra }: Difference): string {
+export function mend({ object, grantee, missing, extra, takenAlong }: Difference): string {
   const [, scope, on] = /^DEFAULT (.*)ON (.+)$/.exec(object) ?? []
   const head = on === undefined ? '' : `ALTER DEFAULT PRIVILEGES ${scope}`
   const plain = extra.filter((privilege) => !privilege.startsWith(grantOption))
   // A privilege that is revoked takes its grant option with it.
   const taken = [...plain, ...plain.map((privilege) => grantOption + privilege)]
   const options = extra.filter((privilege) => !taken.includes(privilege))
+  const given = [...missing, ...(plain.length > 0 ? takenAlong : [])]
   return [
     ...(plain.length > 0 ? [`${head}REVOKE ${plain.join(', ')} ON ${on ?? object} FROM ${grantee};`] : []),
     ...options.map((option) => `${head}REVOKE ${option} ON ${on ?? object} FROM ${grantee};`),
-    ...(missing.length > 0 ? [`${head}GRANT ${missing.join(', ')} ON ${on ?? object} TO ${grantee};`] : []),
+    ...(given.length > 0 ? [`${head}GRANT ${given.join(', ')} ON ${on ?? object} TO ${grantee};`] : []),
   ].join(' ')
 }

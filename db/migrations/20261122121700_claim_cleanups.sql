@@ -1,0 +1,118 @@
+-- How a service works through cleanup_outbox. A claim is a lease: whoever dies loses it, another claims the row, and the
+-- raised attempt keeps the first from finishing or failing it later. Nothing is given up: what fails comes back after 30
+-- seconds, then twice as long each time, at most a day.
+-- A repository or Fly app is not handed out while an app of its user names it, be it one that was there when the other
+-- was deleted, or one that was made since and got the same URL.
+-- Functions and no grants: a grant of UPDATE could not say that a token goes when its row is finished, by whom.
+-- Locks: none. Undo: drops the functions.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+insert into private.error_codes (code, name, meaning)
+values ('LEO16', 'claim_out_of_range', 'a claim takes 1 to 100 rows, for a second to a day');
+
+create function private.claim_cleanups(p_worker text, p_limit integer default 1, p_lease interval default '10 minutes')
+returns setof public.cleanup_outbox
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_limit between 1 and 100 and p_lease between '1 second' and '1 day' then
+    return query
+      -- Materialised, or a plan may run it more than once and claim more than it returns.
+      with due as materialized (
+        select o.id
+        from public.cleanup_outbox as o
+        where o.finished_at is null and o.available_at <= now() and (o.claimed_until is null or o.claimed_until <= now())
+          and not exists (
+            select
+            from public.generation_requests as r
+            where r.user_id = (o.context ->> 'user_id')::uuid
+              and o.target = case o.kind when 'github_repository' then r.github_url when 'fly_app' then r.deployment_url end
+          )
+        order by o.available_at, o.id
+        limit p_limit
+        for update of o skip locked
+      )
+      update public.cleanup_outbox as o
+      set attempt = o.attempt + 1, claimed_by = p_worker, claimed_until = now() + p_lease
+      from due
+      where o.id = due.id
+      returning o.*;
+  else
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+end
+$$;
+
+comment on function private.claim_cleanups(text, integer, interval) is
+  'Claims what is due, the oldest first, for as long as the lease says. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
+
+create function private.finish_cleanup(p_id bigint, p_attempt integer)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_cleanup public.cleanup_outbox;
+begin
+  select * into v_cleanup
+  from public.cleanup_outbox as o
+  where o.id = p_id and o.attempt = p_attempt and o.claimed_by is not null
+  for update;
+
+  if not found then
+    return false;
+  end if;
+  if v_cleanup.kind = 'supabase_place' then
+    perform private.release_supabase_place((v_cleanup.context ->> 'app_id')::uuid);
+    return true;
+  end if;
+
+  update public.cleanup_outbox as o
+  set finished_at = now(), sealed_token = null, context = '{}', last_error = null, claimed_by = null, claimed_until = null
+  where o.id = p_id;
+  return true;
+end
+$$;
+
+comment on function private.finish_cleanup(bigint, integer) is
+  'Says that the clean-up of this attempt is done, forgets token and context, and frees the place if it was one. False: this attempt has lost it, to another or because it is finished; nothing happens.';
+
+create function private.fail_cleanup(p_id bigint, p_attempt integer, p_error text)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.cleanup_outbox as o
+  set last_error = left(p_error, 500), claimed_by = null, claimed_until = null,
+      available_at = now() + least(interval '30 seconds' * 2 ^ least(o.attempt - 1, 12), interval '1 day')
+  where o.id = p_id and o.attempt = p_attempt and o.claimed_by is not null;
+  return found;
+end
+$$;
+
+comment on function private.fail_cleanup(bigint, integer, text) is
+  'Says that this attempt failed, and puts the row back for later. False: this attempt has lost it; nothing happens.';
+
+grant execute on function private.claim_cleanups(text, integer, interval) to leo_worker;
+grant execute on function private.finish_cleanup(bigint, integer) to leo_worker;
+grant execute on function private.fail_cleanup(bigint, integer, text) to leo_worker;
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.fail_cleanup(bigint, integer, text);
+drop function private.finish_cleanup(bigint, integer);
+drop function private.claim_cleanups(text, integer, interval);
+delete from private.error_codes where code = 'LEO16';
