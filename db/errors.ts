@@ -14,6 +14,9 @@ export const errorCodes = {
   role_not_as_expected: 'LEO09',
   upgrade_not_ready: 'LEO10',
   wrong_isolation_level: 'LEO11',
+  unknown_iteration: 'LEO17',
+  unknown_app: 'LEO18',
+  correction_differs: 'LEO19',
 } as const
 
 export type ErrorName = keyof typeof errorCodes

@@ -3,12 +3,12 @@ import type pg from 'pg'
 import { assume, createTestDatabase, user } from './fixtures/database.ts'
 import { plaintext, refusalOf, repeats } from './fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
-import { insertRequest, insertRow, insertTenant, only } from './fixtures/rows.ts'
+import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, only } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
 const { owner } = db
-const { userId, appId } = await insertTenant(db)
+const { userId, appId, requestId } = await insertTenant(db)
 
 interface Trigger {
   /** What holds because of the trigger, and only because of it. */
@@ -71,6 +71,27 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const paused = await insertRequest(owner, userId, appId, { status: 'paused' })
       const resume = `update generation_requests set status = 'queued' where id = ${paused}`
       return refusesUser('LEO04', () => owner.query(resume))
+    },
+  },
+  'public.generation_costs _100_attribute': {
+    behaviour: 'a cost is for the app of its generation',
+    holds: async () => {
+      const row = { user_id: userId, generation_request_id: requestId, kind: 'tokens', idempotency_key: 'a' }
+      return only(await insertRow(owner, 'generation_costs', row, 'returning app_id'))['app_id'] === appId
+    },
+  },
+  'public.generation_costs _200_refuse_unknown_iteration': {
+    behaviour: 'no cost of an iteration that the generation cannot have',
+    holds: async () => {
+      const cost = insertCost(owner, userId, { generation_request_id: requestId, iteration_number: 11 })
+      return (await outcomeOf(cost)).code === 'LEO17'
+    },
+  },
+  'public.schema_snapshots _100_refuse_unknown_iteration': {
+    behaviour: 'no tables of an iteration that the generation cannot have',
+    holds: async () => {
+      const snapshot = insertSchemaSnapshot(owner, userId, requestId, { iteration_number: 11 })
+      return (await outcomeOf(snapshot)).code === 'LEO17'
     },
   },
   'public.user_secrets _100_touch_updated_at': {
