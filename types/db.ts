@@ -133,7 +133,7 @@ export interface GenerationCosts {
   /**
    * When the month of created_at began, in UTC; kept by the database.
    */
-  month: Generated<Timestamp>;
+  month: ColumnType<Date, never, never>;
   /**
    * Tokens written.
    */
@@ -160,11 +160,11 @@ export interface GenerationCostsByApp {
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: Int8 | null;
+  cost_micros: ColumnType<string, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: Int8 | null;
+  entries: ColumnType<string, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
@@ -180,7 +180,7 @@ export interface GenerationCostsByApp {
   /**
    * Whose costs.
    */
-  user_id: string | null;
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationCostsByGeneration {
@@ -199,11 +199,11 @@ export interface GenerationCostsByGeneration {
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: Int8 | null;
+  cost_micros: ColumnType<string, never, never>;
   /**
    * Rows of the ledger, corrections included; 0 where the source is snapshots.
    */
-  entries: Int8 | null;
+  entries: ColumnType<string, never, never>;
   /**
    * The generation; null sums what is for none, and what was for one that has been deleted.
    */
@@ -219,7 +219,7 @@ export interface GenerationCostsByGeneration {
   /**
    * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
    */
-  source: string | null;
+  source: ColumnType<string, never, never>;
   /**
    * Tokens of all kinds; null where no snapshot says.
    */
@@ -227,7 +227,7 @@ export interface GenerationCostsByGeneration {
   /**
    * Whose costs.
    */
-  user_id: string | null;
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationCostsByIteration {
@@ -246,11 +246,11 @@ export interface GenerationCostsByIteration {
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: Int8 | null;
+  cost_micros: ColumnType<string, never, never>;
   /**
    * Rows of the ledger, corrections included; 0 where the source is snapshots.
    */
-  entries: Int8 | null;
+  entries: ColumnType<string, never, never>;
   /**
    * The generation; null sums what is for none, and what was for one that has been deleted.
    */
@@ -270,7 +270,7 @@ export interface GenerationCostsByIteration {
   /**
    * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
    */
-  source: string | null;
+  source: ColumnType<string, never, never>;
   /**
    * Tokens of all kinds; null where no snapshot says.
    */
@@ -278,7 +278,7 @@ export interface GenerationCostsByIteration {
   /**
    * Whose costs.
    */
-  user_id: string | null;
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationCostsByMonth {
@@ -293,11 +293,11 @@ export interface GenerationCostsByMonth {
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: Int8 | null;
+  cost_micros: ColumnType<string, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: Int8 | null;
+  entries: ColumnType<string, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
@@ -305,7 +305,7 @@ export interface GenerationCostsByMonth {
   /**
    * When the month began, in UTC.
    */
-  month: Timestamp | null;
+  month: ColumnType<Date, never, never>;
   /**
    * Tokens written.
    */
@@ -317,7 +317,7 @@ export interface GenerationCostsByMonth {
   /**
    * Whose costs.
    */
-  user_id: string | null;
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationCostsByUser {
@@ -332,11 +332,11 @@ export interface GenerationCostsByUser {
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: Int8 | null;
+  cost_micros: ColumnType<string, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: Int8 | null;
+  entries: ColumnType<string, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
@@ -352,7 +352,7 @@ export interface GenerationCostsByUser {
   /**
    * Whose costs.
    */
-  user_id: string | null;
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationRequests {

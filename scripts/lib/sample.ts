@@ -3,6 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type pg from 'pg'
 import { fromRoot } from './paths.ts'
+import { loadCosts } from './sample/costs.ts'
+import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -99,6 +101,8 @@ export async function loadSamples(client: pg.Client, say: (detail: string) => vo
       await loadApp(client, app)
     }
     await loadPlatform(client)
+    await loadCosts(client, users.map(userId))
+    await loadSchemaSnapshots(client, users.map(userId))
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')
