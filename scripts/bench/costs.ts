@@ -148,7 +148,7 @@ function report(covered: Measurements, without: Measurements): string {
           `heap fetches ${/Heap Fetches: (\d+)/.exec(now.plan)?.[1] ?? '–'}; without it: ${/Index Only Scan/.test(then.plan) ? 'yes' : 'no'}`,
       ]
     })
-    .concat('')
+    .concat('', 'cold: the first statement of a new connection; all is read from memory, as it is in a server that fits its work', '')
     .join('\n')
 }
 
