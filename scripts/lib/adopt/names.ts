@@ -4,9 +4,9 @@ import type { Migration } from '../migrations.ts'
 /** What the migrations create outside the schemas that are theirs; it must not be there before. */
 export interface Names {
   readonly schemas: Set<string>
-  /** In `public`: tables and indexes, those of constraints too. */
+  /** In `public`: tables, views, indexes and sequences, those of constraints and identity columns too. */
   readonly relations: Set<string>
-  /** In `public`. */
+  /** In `public`, enums too. */
   readonly domains: Set<string>
   /** `<table>.<column>`, of tables that are there before. */
   readonly columns: Set<string>
@@ -32,16 +32,22 @@ function collect(stmt: Node, names: Names): void {
   const relation = (range: { schemaname?: string; relname?: string } | undefined, name = range?.relname) => {
     if (range?.schemaname === 'public' && name !== undefined) names.relations.add(name)
   }
-  if ('CreateSchemaStmt' in stmt && stmt.CreateSchemaStmt.schemaname) names.schemas.add(stmt.CreateSchemaStmt.schemaname)
-  if ('IndexStmt' in stmt) relation(stmt.IndexStmt.relation, stmt.IndexStmt.idxname)
-  if ('CreateDomainStmt' in stmt) {
-    const [schema, name] = (stmt.CreateDomainStmt.domainname ?? []).map((part) => ('String' in part ? part.String.sval : undefined))
+  const type = (parts: readonly Node[] = []) => {
+    const [schema, name] = parts.map((part) => ('String' in part ? part.String.sval : undefined))
     if (schema === 'public' && name !== undefined) names.domains.add(name)
   }
+  if ('CreateSchemaStmt' in stmt && stmt.CreateSchemaStmt.schemaname) names.schemas.add(stmt.CreateSchemaStmt.schemaname)
+  if ('ViewStmt' in stmt) relation(stmt.ViewStmt.view)
+  if ('IndexStmt' in stmt) relation(stmt.IndexStmt.relation, stmt.IndexStmt.idxname)
+  if ('CreateDomainStmt' in stmt) type(stmt.CreateDomainStmt.domainname)
+  if ('CreateEnumStmt' in stmt) type(stmt.CreateEnumStmt.typeName)
   if ('CreateStmt' in stmt) {
     relation(stmt.CreateStmt.relation)
     for (const element of stmt.CreateStmt.tableElts ?? []) {
       if ('Constraint' in element && hasIndex(element)) relation(stmt.CreateStmt.relation, element.Constraint.conname)
+      if ('ColumnDef' in element && isIdentity(element)) {
+        relation(stmt.CreateStmt.relation, `${stmt.CreateStmt.relation?.relname}_${element.ColumnDef.colname}_seq`)
+      }
     }
   }
   if ('AlterTableStmt' in stmt) {
@@ -60,3 +66,6 @@ function collect(stmt: Node, names: Names): void {
 
 const hasIndex = ({ Constraint }: Extract<Node, { Constraint: unknown }>): boolean =>
   ['CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_EXCLUSION'].includes(Constraint.contype ?? '')
+
+const isIdentity = ({ ColumnDef }: Extract<Node, { ColumnDef: unknown }>): boolean =>
+  (ColumnDef.constraints ?? []).some((node) => 'Constraint' in node && node.Constraint.contype === 'CONSTR_IDENTITY')
