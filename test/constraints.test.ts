@@ -284,7 +284,10 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       breaks: ['1', 'null', '[]', '{}', '{"name":"a"}', '{"type":"int"}', '{"name":1,"type":"int"}', '{"name":"a","type":null}']
         .flatMap((column) => [column, `{"name":"a","type":"int"},${column}`])
         .map((columns) => ({ tables: `{"a":{"columns":[]},"b":{"columns":[${columns}]}}` })),
-      holds: of('tables', '{"a":{"columns":[{"name":"a","type":"int"},{"name":"b","type":"text","nullable":true,"default":null}]}}'),
+      holds: of(
+        'tables',
+        '{"a":{"columns":[{"name":"a","type":"int"},{"name":"b","type":"text","nullable":true,"default":null}]}}',
+      ),
     },
     schema_snapshots_tables_at_most_1_mib_check: {
       breaks: of('tables', tableOfSize(MiB + 1), tableOfSize(10 * MiB)),

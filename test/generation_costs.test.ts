@@ -108,8 +108,11 @@ t.test('a correction is for what the corrected row is for', async (t) => {
   t.match(await read(await add({ corrects_id, kind: null, cost_micros: -1 })), about, 'filled in where it is left out')
   await t.resolves(add({ ...about, corrects_id, cost_micros: -1 }), 'taken where it is the same')
   const elsewhere = await insertRequest(db.owner, own.userId, own.appId)
-  const others: Row[] = [{ app_id: randomUUID() }, { generation_request_id: elsewhere }, { iteration_number: 3 }, { kind: 'tokens' }]
-  for (const different of [...others, { model: 'vendor/other' }]) {
+  const others: Row[] = [
+    ...[{ app_id: randomUUID() }, { generation_request_id: elsewhere }, { iteration_number: 3 }],
+    ...[{ kind: 'tokens' }, { model: 'vendor/other' }],
+  ]
+  for (const different of others) {
     await t.rejects(add({ ...about, ...different, corrects_id }), { code: 'LEO19', column: 'corrects_id' })
   }
 })

@@ -162,7 +162,8 @@ t.test('a generation older than the ledger shows what its snapshots tell, at no 
     { iteration_number: 4, metadata: {} },
     { iteration_number: 5, metadata: null },
   )
-  const told = { source: 'snapshots', entries: '0', cost_micros: '0', input_tokens: null, output_tokens: null, cached_tokens: null }
+  const unknown = { input_tokens: null, output_tokens: null, cached_tokens: null }
+  const told = { ...unknown, source: 'snapshots', entries: '0', cost_micros: '0' }
   t.match(await iterations(), [
     { ...told, iteration_number: 1, tokens: '100', compute_ms: '5' },
     { ...told, iteration_number: 2, tokens: '50', compute_ms: '7' },
@@ -195,7 +196,8 @@ t.test('odd metadata is ignored and never an error', async (t) => {
     ...['[100]', '[]', '[[100]]', '{}', '{"tokens":100}', '{"total":{"tokens":1}}', '"\\ud83d\\ude00"'],
   ]
   for (const value of odd) {
-    const { iterations, generations } = await history({ metadata: `{"tokens":${value},"duration_ms":${value},"duration":${value}}` })
+    const metadata = `{"tokens":${value},"duration_ms":${value},"duration":${value}}`
+    const { iterations, generations } = await history({ metadata })
     t.strictSame([await iterations(), await generations()], [[], []], value)
   }
   for (const value of ['100', '100.0', '1e2']) {

@@ -44,7 +44,8 @@ t.test('a service takes a snapshot, a user does not', async (t) => {
 
 t.test('a snapshot is never changed or deleted by anyone who logs in', async (t) => {
   const worker = await db.login(logins.leo_worker)
-  for (const statement of [`update schema_snapshots set ddl = ''`, 'delete from schema_snapshots', 'truncate schema_snapshots']) {
+  const statements = [`update schema_snapshots set ddl = ''`, 'delete from schema_snapshots', 'truncate schema_snapshots']
+  for (const statement of statements) {
     await t.rejects(db.as(user(own.userId), (client) => client.query(statement)), { code: '42501' })
     await t.rejects(db.as(service, (client) => client.query(statement)), { code: '42501' })
     await t.rejects(worker.query(statement), { code: '42501' })

@@ -1,9 +1,9 @@
 -- Which tables a generation has made in the app's own database, iteration by iteration: their columns as jsonb, to be
 -- compared, and the DDL that makes them, to be run. Nothing of the app's own rows.
 -- Written once by the worker; it goes with its generation.
--- Deliberately absent: columns of a column's description beyond name and type, for what an app's database can hold is not
--- ours to know; a check that a name comes once in a table, which no CHECK can look at (the last one counts); an index
--- for the foreign key, which the unique key's serves. That key's name is cut off at 63 characters.
+-- Deliberately absent: rules for what describes a column beyond name and type, for what an app's database can hold is
+-- not ours to know; a check that a column comes once in a table, which no CHECK can look at (the last one counts); an
+-- index for the foreign key, which the unique key's serves. That key's name is cut off at 63 characters.
 -- Locks: SHARE ROW EXCLUSIVE on generation_requests for an instant. Undo: drops the table while it is empty;
 -- that locks generation_requests too, ACCESS EXCLUSIVE, for an instant.
 

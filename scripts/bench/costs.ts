@@ -66,7 +66,8 @@ async function fill(client: pg.Client): Promise<void> {
   await client.query(`insert into apps (id, user_id, app_name) select id, id, 'App' from auth.users`)
   await client.query(`
     insert into generation_requests (id, user_id, app_id, app_name, prompt, mode)
-    select n, md5(n::text)::uuid, md5(n::text)::uuid, 'App', 'a list of books', 'autonomous' from generate_series(1, ${users}) as n`)
+    select n, md5(n::text)::uuid, md5(n::text)::uuid, 'App', 'a list of books', 'autonomous'
+    from generate_series(1, ${users}) as n`)
   await client.query(`
     insert into generation_costs
       (user_id, app_id, generation_request_id, iteration_number, kind, model, input_tokens, output_tokens, cached_tokens,
@@ -116,7 +117,8 @@ async function time(client: pg.Client, userId: string, sql: string): Promise<num
 
 async function explain(client: pg.Client, userId: string, sql: string): Promise<string> {
   await become(client, userId)
-  const { rows: lines } = await client.query<{ 'QUERY PLAN': string }>(`explain (analyze, costs off, timing off, summary off) ${sql}`)
+  const statement = `explain (analyze, costs off, timing off, summary off) ${sql}`
+  const { rows: lines } = await client.query<{ 'QUERY PLAN': string }>(statement)
   await client.query('rollback')
   return lines.map((line) => line['QUERY PLAN']).join('\n')
 }
@@ -130,8 +132,11 @@ async function become(client: pg.Client, userId: string): Promise<void> {
 
 function report(covered: Measurements, without: Measurements): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`.padStart(10)
-  const row = (name: string, times: readonly number[]): string =>
-    `  ${name.padEnd(24)}${[quantile(times, 0.5), quantile(times, 0.95), quantile(times, 1)].map(ms).join('')}  n = ${times.length}`
+  const row = (name: string, times: readonly number[]): string => {
+    const columns = [0.5, 0.95, 1].map((share) => ms(quantile(times, share)))
+    return `  ${name.padEnd(24)}${columns.join('')}  n = ${times.length}`
+  }
+  const isIndexOnly = (plan: string): string => (/Index Only Scan/.test(plan) ? 'yes' : 'no')
   return asked
     .flatMap((question) => {
       const [now, then] = [covered[question], without[question]]
@@ -144,11 +149,11 @@ function report(covered: Measurements, without: Measurements): string {
         row('without it, cold', then.cold),
         row('without it, warm', then.warm),
         `  without / with, warm: ${factor(0.5)} at p50, ${factor(0.95)} at p95`,
-        `  Index Only Scan with the index: ${/Index Only Scan/.test(now.plan) ? 'yes' : 'no'}, ` +
-          `heap fetches ${/Heap Fetches: (\d+)/.exec(now.plan)?.[1] ?? '–'}; without it: ${/Index Only Scan/.test(then.plan) ? 'yes' : 'no'}`,
+        `  Index Only Scan with the index: ${isIndexOnly(now.plan)}, ` +
+          `heap fetches ${/Heap Fetches: (\d+)/.exec(now.plan)?.[1] ?? '–'}; without it: ${isIndexOnly(then.plan)}`,
       ]
     })
-    .concat('', 'cold: the first statement of a new connection; all is read from memory, as it is in a server that fits its work', '')
+    .concat('', 'cold: the first statement of a new connection; either way the pages are in memory', '')
     .join('\n')
 }
 
