@@ -77,6 +77,10 @@ bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a serv
 test-full: test-matrix ## Run everything, the long proofs too
 	@$(run) scripts/test.ts --full
 
+.PHONY: bench-costs
+bench-costs: $(installed) ## Time a user's sums per month in a ledger of a million rows, on a server of its own
+	@$(run) scripts/bench/costs.ts
+
 ##@ DBA (on DATABASE_URL, else on the embedded database)
 
 .PHONY: status

@@ -17,6 +17,9 @@ export const errorCodes = {
   app_not_found: 'LEO14',
   place_not_releasing: 'LEO15',
   claim_out_of_range: 'LEO16',
+  unknown_iteration: 'LEO17',
+  unknown_app: 'LEO18',
+  correction_differs: 'LEO19',
 } as const
 
 export type ErrorName = keyof typeof errorCodes

@@ -73,6 +73,15 @@ CREATE TYPE public.cleanup_kind AS ENUM (
     'fly_app',
     'supabase_place',
     'oauth_token'
+-- Name: cost_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.cost_kind AS ENUM (
+    'tokens',
+    'compute',
+    'deployment',
+    'storage',
+    'other'
 );
 
 
@@ -81,6 +90,10 @@ CREATE TYPE public.cleanup_kind AS ENUM (
 --
 
 COMMENT ON TYPE public.cleanup_kind IS 'What is to be deleted, or for a token: revoked.';
+-- Name: TYPE cost_kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.cost_kind IS 'What money is spent on.';
 
 
 --
@@ -1396,6 +1409,40 @@ COMMENT ON FUNCTION private.tg__refuse_change() IS 'Trigger: raises LEO06. Its a
 
 
 --
+-- Name: tg__refuse_unknown_iteration(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg__refuse_unknown_iteration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max_iterations integer;
+begin
+  select r.max_iterations into v_max_iterations
+  from public.generation_requests as r
+  where r.user_id = new.user_id and r.id = new.generation_request_id;
+
+  if new.generation_request_id is null or new.iteration_number > v_max_iterations then
+    raise exception using
+      errcode = 'LEO17',
+      message = format('generation %s has no iteration %s', new.generation_request_id, new.iteration_number),
+      schema = tg_table_schema, table = tg_table_name, column = 'iteration_number';
+  end if;
+
+  return new;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg__refuse_unknown_iteration(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg__refuse_unknown_iteration() IS 'Trigger: raises LEO17 for an iteration beyond the max_iterations of its generation, or of no generation.';
+
+
+--
 -- Name: tg__touch_updated_at(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1511,6 +1558,81 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_deployment_config__refuse_plaintext() IS 'Trigger: raises sealed_secret_form_check or LEO07, without the value, when encrypted and the form of value disagree.';
+
+
+--
+-- Name: tg_generation_costs__attribute(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_costs__attribute() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_app_id uuid;
+  v_corrected public.generation_costs;
+begin
+  if new.corrects_id is not null then
+    select c.* into v_corrected
+    from public.generation_costs as c
+    where c.user_id = new.user_id and c.id = new.corrects_id;
+
+    if not found then
+      return new;
+    end if;
+
+    new.app_id := coalesce(new.app_id, v_corrected.app_id);
+    new.generation_request_id := coalesce(new.generation_request_id, v_corrected.generation_request_id);
+    new.iteration_number := coalesce(new.iteration_number, v_corrected.iteration_number);
+    new.kind := coalesce(new.kind, v_corrected.kind);
+    new.model := coalesce(new.model, v_corrected.model);
+
+    if (new.app_id, new.generation_request_id, new.iteration_number, new.kind, new.model) is distinct from (
+      v_corrected.app_id, v_corrected.generation_request_id, v_corrected.iteration_number, v_corrected.kind, v_corrected.model
+    ) then
+      raise exception using
+        errcode = 'LEO19',
+        message = format('the correction is not for what row %s is for', new.corrects_id),
+        hint = 'Leave app, generation, iteration and model out.',
+        schema = tg_table_schema, table = tg_table_name, column = 'corrects_id';
+    end if;
+
+    return new;
+  end if;
+
+  if new.generation_request_id is not null then
+    select r.app_id into v_app_id
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.id = new.generation_request_id;
+
+    if not found then
+      return new;
+    end if;
+
+    new.app_id := coalesce(new.app_id, v_app_id);
+  else
+    select a.id into v_app_id
+    from public.apps as a
+    where a.user_id = new.user_id and a.id = new.app_id;
+  end if;
+
+  if new.app_id is distinct from v_app_id then
+    raise exception using
+      errcode = 'LEO18',
+      message = format('a cost of this generation or user cannot be for app %s', new.app_id),
+      schema = tg_table_schema, table = tg_table_name, column = 'app_id';
+  end if;
+
+  return new;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_costs__attribute(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_costs__attribute() IS 'Trigger: copies what a cost is for from its generation, or from the row that it corrects. Raises LEO18, LEO19.';
 
 
 --
@@ -1902,6 +2024,70 @@ $$;
 --
 
 COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to what an app may have; null when there is nothing to see in it.';
+
+
+--
+-- Name: diff_schema_snapshots(bigint, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) RETURNS TABLE(table_name text, column_name text, change text, before jsonb, after jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- Without the one or the other there is no row here, and so none in the end.
+  with snapshots as materialized (
+    select earlier.tables as before, later.tables as after
+    from public.schema_snapshots as earlier
+    cross join public.schema_snapshots as later
+    where earlier.id = p_from and later.id = p_to
+  ),
+  tables as materialized (
+    select table_name, earlier.value as before, later.value as after
+    from (select e.key as table_name, e.value from snapshots cross join jsonb_each(snapshots.before) as e) as earlier
+    full join (select e.key as table_name, e.value from snapshots cross join jsonb_each(snapshots.after) as e) as later
+      using (table_name)
+  ),
+  differences as (
+    select table_name, null as column_name, before, after
+    from tables
+    where before is null or after is null
+    union all
+    select table_name, null, before - 'columns', after - 'columns'
+    from tables
+    where before is not null and after is not null
+    union all
+    select table_name, columns.column_name, columns.before, columns.after
+    from tables
+    cross join lateral (
+      select column_name, earlier.value as before, later.value as after
+      from (
+        select n.key as column_name, n.value
+        from jsonb_each((select jsonb_object_agg(e ->> 'name', e) from jsonb_array_elements(tables.before -> 'columns') as e)) as n
+      ) as earlier
+      full join (
+        select n.key as column_name, n.value
+        from jsonb_each((select jsonb_object_agg(e ->> 'name', e) from jsonb_array_elements(tables.after -> 'columns') as e)) as n
+      ) as later using (column_name)
+    ) as columns
+    where tables.before is not null and tables.after is not null
+  )
+  select
+    table_name,
+    column_name,
+    case when before is null then 'added' when after is null then 'removed' else 'changed' end,
+    before,
+    after
+  from differences
+  where before is distinct from after
+  order by table_name collate "C", column_name collate "C" nulls first
+$$;
+
+
+--
+-- Name: FUNCTION diff_schema_snapshots(p_from bigint, p_to bigint); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) IS 'What is added, removed or changed from one schema snapshot to another: tables (column_name is null; what it says of a changed one leaves its columns out) and columns of the tables that are in both. No rows where the caller may not see both.';
 
 
 --
@@ -2566,6 +2752,245 @@ COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last chan
 
 
 --
+-- Name: generation_costs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.generation_costs (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    app_id uuid,
+    generation_request_id integer,
+    iteration_number integer,
+    kind public.cost_kind NOT NULL,
+    model text,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cached_tokens bigint DEFAULT 0 NOT NULL,
+    compute_ms bigint DEFAULT 0 NOT NULL,
+    cost_micros bigint DEFAULT 0 NOT NULL,
+    corrects_id bigint,
+    idempotency_key text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    month timestamp with time zone GENERATED ALWAYS AS ((date_trunc('month'::text, (created_at AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text)) STORED NOT NULL,
+    CONSTRAINT generation_costs_corrects_another_check CHECK ((corrects_id <> id)),
+    CONSTRAINT generation_costs_idempotency_key_form_check CHECK ((((idempotency_key COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(idempotency_key) <= 200))),
+    CONSTRAINT generation_costs_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
+    CONSTRAINT generation_costs_model_printable_check CHECK ((((model COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(model) <= 200))),
+    CONSTRAINT generation_costs_negative_only_in_corrections_check CHECK (((corrects_id IS NOT NULL) OR (LEAST(input_tokens, output_tokens, cached_tokens, compute_ms, cost_micros) >= 0))),
+    CONSTRAINT generation_costs_numbers_within_limits_check CHECK (((LEAST(input_tokens, output_tokens, cached_tokens, compute_ms, cost_micros) >= '-1000000000000'::bigint) AND (GREATEST(input_tokens, output_tokens, cached_tokens, compute_ms, cost_micros) <= '1000000000000'::bigint)))
+);
+
+ALTER TABLE ONLY public.generation_costs FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE generation_costs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.generation_costs IS 'Ledger of what building apps costs; append-only, a correction is a row of its own.';
+
+
+--
+-- Name: COLUMN generation_costs.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.id IS 'Rises with every row, in no strict order of time.';
+
+
+--
+-- Name: COLUMN generation_costs.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.user_id IS 'Whose cost it is; deleting the user deletes it.';
+
+
+--
+-- Name: COLUMN generation_costs.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.app_id IS 'The app that it is for, copied from the generation; stays when the app is deleted. Null where no app is meant.';
+
+
+--
+-- Name: COLUMN generation_costs.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.generation_request_id IS 'The generation that it is for; null where none is meant, and once it has been deleted.';
+
+
+--
+-- Name: COLUMN generation_costs.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.iteration_number IS 'The iteration of the generation, from 0 to its max_iterations; null for the whole.';
+
+
+--
+-- Name: COLUMN generation_costs.kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.kind IS 'What the money was spent on.';
+
+
+--
+-- Name: COLUMN generation_costs.model; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.model IS 'The model that took the tokens, by its provider''s name.';
+
+
+--
+-- Name: COLUMN generation_costs.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.input_tokens IS 'Tokens read, those of cached_tokens not counted.';
+
+
+--
+-- Name: COLUMN generation_costs.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.output_tokens IS 'Tokens written.';
+
+
+--
+-- Name: COLUMN generation_costs.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.cached_tokens IS 'Tokens read from the model''s cache.';
+
+
+--
+-- Name: COLUMN generation_costs.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.compute_ms IS 'Compute time in milliseconds.';
+
+
+--
+-- Name: COLUMN generation_costs.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.cost_micros IS 'The cost in micro-dollars: 1000000 is one US dollar. Negative only in a correction.';
+
+
+--
+-- Name: COLUMN generation_costs.corrects_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.corrects_id IS 'The row that this one corrects: its numbers are to be added to that one''s. App, generation, iteration, kind and model are that row''s.';
+
+
+--
+-- Name: COLUMN generation_costs.idempotency_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.idempotency_key IS 'Names the event that cost something, unique per user: written twice, it counts once.';
+
+
+--
+-- Name: COLUMN generation_costs.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.created_at IS 'When it was spent; it counts in this month.';
+
+
+--
+-- Name: COLUMN generation_costs.month; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs.month IS 'When the month of created_at began, in UTC; kept by the database.';
+
+
+--
+-- Name: generation_costs_by_app; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.generation_costs_by_app WITH (security_invoker='true') AS
+ SELECT user_id,
+    app_id,
+    count(*) AS entries,
+    (sum(((input_tokens + output_tokens) + cached_tokens)))::bigint AS tokens,
+    (sum(input_tokens))::bigint AS input_tokens,
+    (sum(output_tokens))::bigint AS output_tokens,
+    (sum(cached_tokens))::bigint AS cached_tokens,
+    (sum(compute_ms))::bigint AS compute_ms,
+    (sum(cost_micros))::bigint AS cost_micros
+   FROM public.generation_costs
+  GROUP BY user_id, app_id;
+
+
+--
+-- Name: VIEW generation_costs_by_app; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.generation_costs_by_app IS 'What each app cost, over all of its generations.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.user_id IS 'Whose costs.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.entries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.entries IS 'Rows of the ledger, corrections included.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.tokens IS 'Tokens of all kinds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.output_tokens IS 'Tokens written.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.cached_tokens IS 'Tokens read from the model''s cache.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.compute_ms IS 'Compute time in milliseconds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_app.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_app.cost_micros IS 'The cost in micro-dollars.';
+
+
+--
 -- Name: generation_requests; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2786,26 +3211,6 @@ COMMENT ON COLUMN public.generation_requests.idempotency_key IS 'Chosen by the c
 
 
 --
--- Name: generation_requests_id_seq; Type: SEQUENCE; Schema: public; Owner: -
---
-
-CREATE SEQUENCE public.generation_requests_id_seq
-    AS integer
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-
---
--- Name: generation_requests_id_seq; Type: SEQUENCE OWNED BY; Schema: public; Owner: -
---
-
-ALTER SEQUENCE public.generation_requests_id_seq OWNED BY public.generation_requests.id;
-
-
---
 -- Name: iteration_snapshots; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2894,6 +3299,445 @@ COMMENT ON COLUMN public.iteration_snapshots.metadata IS 'Tokens, duration and c
 --
 
 COMMENT ON COLUMN public.iteration_snapshots.user_id IS 'The Supabase Auth user who owns the generation.';
+
+
+--
+-- Name: generation_costs_by_iteration; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.generation_costs_by_iteration WITH (security_invoker='true') AS
+ SELECT generation_costs.user_id,
+    generation_costs.app_id,
+    generation_costs.generation_request_id,
+    generation_costs.iteration_number,
+    'ledger'::text AS source,
+    count(*) AS entries,
+    (sum(((generation_costs.input_tokens + generation_costs.output_tokens) + generation_costs.cached_tokens)))::bigint AS tokens,
+    (sum(generation_costs.input_tokens))::bigint AS input_tokens,
+    (sum(generation_costs.output_tokens))::bigint AS output_tokens,
+    (sum(generation_costs.cached_tokens))::bigint AS cached_tokens,
+    (sum(generation_costs.compute_ms))::bigint AS compute_ms,
+    (sum(generation_costs.cost_micros))::bigint AS cost_micros
+   FROM public.generation_costs
+  GROUP BY generation_costs.user_id, generation_costs.app_id, generation_costs.generation_request_id, generation_costs.iteration_number
+UNION ALL
+ SELECT s.user_id,
+    r.app_id,
+    s.generation_request_id,
+    s.iteration_number,
+    'snapshots'::text AS source,
+    0 AS entries,
+    max(said.tokens) AS tokens,
+    NULL::bigint AS input_tokens,
+    NULL::bigint AS output_tokens,
+    NULL::bigint AS cached_tokens,
+    max(said.compute_ms) AS compute_ms,
+    0 AS cost_micros
+   FROM ((public.iteration_snapshots s
+     JOIN public.generation_requests r ON (((r.user_id = s.user_id) AND (r.id = s.generation_request_id))))
+     CROSS JOIN LATERAL ( SELECT (jsonb_path_query_first(s.metadata, 'strict $."tokens"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true))::bigint AS jsonb_path_query_first,
+            (COALESCE(jsonb_path_query_first(s.metadata, 'strict $."duration_ms"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true), jsonb_path_query_first(s.metadata, 'strict $."duration"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true)))::bigint AS "coalesce") said(tokens, compute_ms))
+  WHERE (((said.tokens IS NOT NULL) OR (said.compute_ms IS NOT NULL)) AND (NOT (EXISTS ( SELECT
+           FROM public.generation_costs c
+          WHERE ((c.user_id = s.user_id) AND (c.generation_request_id = s.generation_request_id))))))
+  GROUP BY s.user_id, r.app_id, s.generation_request_id, s.iteration_number;
+
+
+--
+-- Name: VIEW generation_costs_by_iteration; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.generation_costs_by_iteration IS 'What each iteration cost, and for generations older than the ledger what their snapshots tell.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.user_id IS 'Whose costs.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.generation_request_id IS 'The generation; null sums what is for none, and what was for one that has been deleted.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.iteration_number IS 'The iteration; null sums what is for the generation as a whole.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.source IS '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.entries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.entries IS 'Rows of the ledger, corrections included; 0 where the source is snapshots.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.tokens IS 'Tokens of all kinds; null where no snapshot says.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.input_tokens IS 'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.output_tokens IS 'Tokens written; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.cached_tokens IS 'Tokens read from the model''s cache; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.compute_ms IS 'Compute time in milliseconds; null where no snapshot says.';
+
+
+--
+-- Name: COLUMN generation_costs_by_iteration.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_iteration.cost_micros IS 'The cost in micro-dollars.';
+
+
+--
+-- Name: generation_costs_by_generation; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.generation_costs_by_generation WITH (security_invoker='true') AS
+ SELECT user_id,
+    app_id,
+    generation_request_id,
+    source,
+    (sum(entries))::bigint AS entries,
+    (sum(tokens))::bigint AS tokens,
+    (sum(input_tokens))::bigint AS input_tokens,
+    (sum(output_tokens))::bigint AS output_tokens,
+    (sum(cached_tokens))::bigint AS cached_tokens,
+    (sum(compute_ms))::bigint AS compute_ms,
+    (sum(cost_micros))::bigint AS cost_micros
+   FROM public.generation_costs_by_iteration
+  GROUP BY user_id, app_id, generation_request_id, source;
+
+
+--
+-- Name: VIEW generation_costs_by_generation; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.generation_costs_by_generation IS 'What each generation cost, and of those older than the ledger what their snapshots tell.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.user_id IS 'Whose costs.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.generation_request_id IS 'The generation; null sums what is for none, and what was for one that has been deleted.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.source IS '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.entries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.entries IS 'Rows of the ledger, corrections included; 0 where the source is snapshots.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.tokens IS 'Tokens of all kinds; null where no snapshot says.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.input_tokens IS 'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.output_tokens IS 'Tokens written; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.cached_tokens IS 'Tokens read from the model''s cache; null where only the sum is known.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.compute_ms IS 'Compute time in milliseconds; null where no snapshot says.';
+
+
+--
+-- Name: COLUMN generation_costs_by_generation.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_generation.cost_micros IS 'The cost in micro-dollars.';
+
+
+--
+-- Name: generation_costs_by_month; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.generation_costs_by_month WITH (security_invoker='true') AS
+ SELECT user_id,
+    month,
+    count(*) AS entries,
+    (sum(((input_tokens + output_tokens) + cached_tokens)))::bigint AS tokens,
+    (sum(input_tokens))::bigint AS input_tokens,
+    (sum(output_tokens))::bigint AS output_tokens,
+    (sum(cached_tokens))::bigint AS cached_tokens,
+    (sum(compute_ms))::bigint AS compute_ms,
+    (sum(cost_micros))::bigint AS cost_micros
+   FROM public.generation_costs
+  GROUP BY user_id, month;
+
+
+--
+-- Name: VIEW generation_costs_by_month; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.generation_costs_by_month IS 'What each user cost per month, in UTC.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.user_id IS 'Whose costs.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.month; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.month IS 'When the month began, in UTC.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.entries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.entries IS 'Rows of the ledger, corrections included.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.tokens IS 'Tokens of all kinds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.output_tokens IS 'Tokens written.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.cached_tokens IS 'Tokens read from the model''s cache.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.compute_ms IS 'Compute time in milliseconds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_month.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_month.cost_micros IS 'The cost in micro-dollars.';
+
+
+--
+-- Name: generation_costs_by_user; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.generation_costs_by_user WITH (security_invoker='true') AS
+ SELECT user_id,
+    count(*) AS entries,
+    (sum(((input_tokens + output_tokens) + cached_tokens)))::bigint AS tokens,
+    (sum(input_tokens))::bigint AS input_tokens,
+    (sum(output_tokens))::bigint AS output_tokens,
+    (sum(cached_tokens))::bigint AS cached_tokens,
+    (sum(compute_ms))::bigint AS compute_ms,
+    (sum(cost_micros))::bigint AS cost_micros
+   FROM public.generation_costs
+  GROUP BY user_id;
+
+
+--
+-- Name: VIEW generation_costs_by_user; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.generation_costs_by_user IS 'What each user cost.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.user_id IS 'Whose costs.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.entries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.entries IS 'Rows of the ledger, corrections included.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.tokens IS 'Tokens of all kinds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.input_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.output_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.output_tokens IS 'Tokens written.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.cached_tokens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.cached_tokens IS 'Tokens read from the model''s cache.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.compute_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.compute_ms IS 'Compute time in milliseconds.';
+
+
+--
+-- Name: COLUMN generation_costs_by_user.cost_micros; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_costs_by_user.cost_micros IS 'The cost in micro-dollars.';
+
+
+--
+-- Name: generation_costs_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_costs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.generation_costs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: generation_requests_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.generation_requests_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: generation_requests_id_seq; Type: SEQUENCE OWNED BY; Schema: public; Owner: -
+--
+
+ALTER SEQUENCE public.generation_requests_id_seq OWNED BY public.generation_requests.id;
 
 
 --
@@ -3060,6 +3904,95 @@ COMMENT ON COLUMN public.supabase_projects.created_at IS 'When it joined the poo
 --
 
 COMMENT ON COLUMN public.supabase_projects.updated_at IS 'When the row last changed; kept by trigger.';
+-- Name: schema_snapshots; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_snapshots (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    generation_request_id integer NOT NULL,
+    iteration_number integer NOT NULL,
+    tables jsonb NOT NULL,
+    ddl text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_snapshots_columns_have_name_and_type_check CHECK ((NOT jsonb_path_exists(tables, 'strict $.*."columns"[*]?(((@."name".type() == "string" && @."type".type() == "string") is unknown || @."name".type() != "string") || @."type".type() != "string")'::jsonpath, silent => true))),
+    CONSTRAINT schema_snapshots_ddl_at_most_1_mib_check CHECK ((octet_length(ddl) <= 1048576)),
+    CONSTRAINT schema_snapshots_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
+    CONSTRAINT schema_snapshots_tables_at_most_1_mib_check CHECK ((octet_length((tables)::text) <= 1048576)),
+    CONSTRAINT schema_snapshots_tables_have_columns_check CHECK (((jsonb_typeof(tables) = 'object'::text) AND (NOT jsonb_path_exists(tables, 'strict $.*?((@."columns".type() == "array") is unknown || @."columns".type() != "array")'::jsonpath, silent => true))))
+);
+
+ALTER TABLE ONLY public.schema_snapshots FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE schema_snapshots; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schema_snapshots IS 'Which tables a generation has made in the app''s own database, per iteration.';
+
+
+--
+-- Name: COLUMN schema_snapshots.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.id IS 'Identifies the snapshot; diff_schema_snapshots takes two of them.';
+
+
+--
+-- Name: COLUMN schema_snapshots.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.user_id IS 'The owner of the generation.';
+
+
+--
+-- Name: COLUMN schema_snapshots.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.generation_request_id IS 'The generation.';
+
+
+--
+-- Name: COLUMN schema_snapshots.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.iteration_number IS 'After which iteration; 0 is what the generation began with.';
+
+
+--
+-- Name: COLUMN schema_snapshots.tables; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.tables IS 'Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.';
+
+
+--
+-- Name: COLUMN schema_snapshots.ddl; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.ddl IS 'What makes these tables, as SQL; empty where there are none.';
+
+
+--
+-- Name: COLUMN schema_snapshots.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.created_at IS 'When it was taken.';
+
+
+--
+-- Name: schema_snapshots_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.schema_snapshots ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.schema_snapshots_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -3287,6 +4220,22 @@ ALTER TABLE ONLY public.deployment_config
 
 
 --
+-- Name: generation_costs generation_costs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_costs
+    ADD CONSTRAINT generation_costs_pkey PRIMARY KEY (user_id, id);
+
+
+--
+-- Name: generation_costs generation_costs_user_id_idempotency_key_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_costs
+    ADD CONSTRAINT generation_costs_user_id_idempotency_key_key UNIQUE (user_id, idempotency_key);
+
+
+--
 -- Name: generation_requests generation_requests_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3332,6 +4281,19 @@ ALTER TABLE ONLY public.supabase_project_places
 
 ALTER TABLE ONLY public.supabase_projects
     ADD CONSTRAINT supabase_projects_pkey PRIMARY KEY (ref);
+-- Name: schema_snapshots schema_snapshots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_snapshots
+    ADD CONSTRAINT schema_snapshots_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: schema_snapshots schema_snapshots_user_id_generation_request_id_iteration_number; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_snapshots
+    ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_iteration_number UNIQUE (user_id, generation_request_id, iteration_number);
 
 
 --
@@ -3446,6 +4408,45 @@ CREATE INDEX cleanup_outbox_target_open_idx ON public.cleanup_outbox USING hash 
 --
 
 COMMENT ON INDEX public.cleanup_outbox_target_open_idx IS 'Serves the triggers that write here and private.release_supabase_place: is there an open row of this target? Hash, so that no target is too long.';
+-- Name: generation_costs_user_id_corrects_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_costs_user_id_corrects_id_idx ON public.generation_costs USING btree (user_id, corrects_id);
+
+
+--
+-- Name: INDEX generation_costs_user_id_corrects_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_costs_user_id_corrects_id_idx IS 'Serves the foreign key of corrections, and finds those of a row.';
+
+
+--
+-- Name: generation_costs_user_id_generation_request_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_costs_user_id_generation_request_id_idx ON public.generation_costs USING btree (user_id, generation_request_id);
+
+
+--
+-- Name: INDEX generation_costs_user_id_generation_request_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_costs_user_id_generation_request_id_idx IS 'Serves the foreign key to generation_requests, and the roll-ups of one generation.';
+
+
+--
+-- Name: generation_costs_user_id_month_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_costs_user_id_month_idx ON public.generation_costs USING btree (user_id, month) INCLUDE (input_tokens, output_tokens, cached_tokens, compute_ms, cost_micros);
+
+
+--
+-- Name: INDEX generation_costs_user_id_month_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_costs_user_id_month_idx IS 'Serves generation_costs_by_month and generation_costs_by_user, index-only.';
 
 
 --
@@ -3540,6 +4541,13 @@ CREATE TRIGGER _900_record_change AFTER DELETE OR UPDATE OF content ON private.q
 
 
 --
+-- Name: generation_costs _100_attribute; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_attribute BEFORE INSERT ON public.generation_costs FOR EACH ROW EXECUTE FUNCTION private.tg_generation_costs__attribute();
+
+
+--
 -- Name: generation_requests _100_change_status; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3565,6 +4573,13 @@ CREATE TRIGGER _100_freeze_identity BEFORE UPDATE OF id, user_id, app_id, app_na
 --
 
 CREATE TRIGGER _100_refuse_plaintext BEFORE INSERT OR UPDATE ON public.deployment_config FOR EACH ROW EXECUTE FUNCTION private.tg_deployment_config__refuse_plaintext();
+
+
+--
+-- Name: schema_snapshots _100_refuse_unknown_iteration; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_refuse_unknown_iteration BEFORE INSERT ON public.schema_snapshots FOR EACH ROW EXECUTE FUNCTION private.tg__refuse_unknown_iteration();
 
 
 --
@@ -3628,6 +4643,10 @@ CREATE TRIGGER _500_record_cleanup BEFORE DELETE ON public.user_secrets FOR EACH
 --
 
 CREATE TRIGGER _500_release_supabase_place BEFORE DELETE ON public.apps FOR EACH ROW WHEN ((old.supabase_project_ref IS NOT NULL)) EXECUTE FUNCTION private.tg_apps__release_supabase_place();
+-- Name: generation_costs _200_refuse_unknown_iteration; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _200_refuse_unknown_iteration BEFORE INSERT ON public.generation_costs FOR EACH ROW WHEN (((new.iteration_number IS NOT NULL) AND (new.corrects_id IS NULL))) EXECUTE FUNCTION private.tg__refuse_unknown_iteration();
 
 
 --
@@ -3715,6 +4734,30 @@ ALTER TABLE ONLY public.apps
 
 
 --
+-- Name: generation_costs generation_costs_user_id_corrects_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_costs
+    ADD CONSTRAINT generation_costs_user_id_corrects_id_fkey FOREIGN KEY (user_id, corrects_id) REFERENCES public.generation_costs(user_id, id);
+
+
+--
+-- Name: generation_costs generation_costs_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_costs
+    ADD CONSTRAINT generation_costs_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: generation_costs generation_costs_user_id_generation_request_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_costs
+    ADD CONSTRAINT generation_costs_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE SET NULL (generation_request_id);
+
+
+--
 -- Name: generation_requests generation_requests_user_id_app_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3736,6 +4779,11 @@ ALTER TABLE ONLY public.iteration_snapshots
 
 ALTER TABLE ONLY public.supabase_project_places
     ADD CONSTRAINT supabase_project_places_supabase_project_ref_fkey FOREIGN KEY (supabase_project_ref) REFERENCES public.supabase_projects(ref);
+-- Name: schema_snapshots schema_snapshots_user_id_generation_request_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_snapshots
+    ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
 
 
 --
@@ -3810,6 +4858,13 @@ ALTER TABLE public.deployment_config ENABLE ROW LEVEL SECURITY;
 
 
 --
+-- Name: generation_costs; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_costs ENABLE ROW LEVEL SECURITY;
+
+
+--
 -- Name: generation_requests; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -3831,6 +4886,13 @@ CREATE POLICY insert_own ON public.generation_requests FOR INSERT TO authenticat
 
 
 --
+-- Name: generation_costs insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.generation_costs FOR INSERT TO service_role WITH CHECK (true);
+
+
+--
 -- Name: iteration_snapshots insert_service; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3842,6 +4904,10 @@ CREATE POLICY insert_service ON public.iteration_snapshots FOR INSERT TO service
 --
 
 CREATE POLICY insert_service ON public.supabase_projects FOR INSERT TO service_role WITH CHECK (true);
+-- Name: schema_snapshots insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.schema_snapshots FOR INSERT TO service_role WITH CHECK (true);
 
 
 --
@@ -3852,10 +4918,24 @@ ALTER TABLE public.iteration_snapshots ENABLE ROW LEVEL SECURITY;
 
 
 --
+-- Name: schema_snapshots; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.schema_snapshots ENABLE ROW LEVEL SECURITY;
+
+
+--
 -- Name: apps select_own; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY select_own ON public.apps FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: generation_costs select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.generation_costs FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
 
 
 --
@@ -3873,6 +4953,13 @@ CREATE POLICY select_own ON public.iteration_snapshots FOR SELECT TO authenticat
 
 
 --
+-- Name: schema_snapshots select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.schema_snapshots FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
 -- Name: user_secrets select_own; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3884,6 +4971,10 @@ CREATE POLICY select_own ON public.user_secrets FOR SELECT TO authenticated USIN
 --
 
 CREATE POLICY select_service ON public.cleanup_outbox FOR SELECT TO service_role USING (true);
+-- Name: generation_costs select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.generation_costs FOR SELECT TO service_role USING (true);
 
 
 --
@@ -3919,6 +5010,10 @@ ALTER TABLE public.supabase_project_places ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.supabase_projects ENABLE ROW LEVEL SECURITY;
+-- Name: schema_snapshots select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.schema_snapshots FOR SELECT TO service_role USING (true);
 
 
 --
@@ -4119,6 +5214,13 @@ REVOKE ALL ON FUNCTION private.tg__refuse_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tg__refuse_unknown_iteration(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg__refuse_unknown_iteration() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tg__touch_updated_at(); Type: ACL; Schema: private; Owner: -
 --
 
@@ -4144,6 +5246,13 @@ REVOKE ALL ON FUNCTION private.tg_apps__release_supabase_place() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg_deployment_config__refuse_plaintext() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_generation_costs__attribute(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_costs__attribute() FROM PUBLIC;
 
 
 --
@@ -4210,6 +5319,15 @@ REVOKE ALL ON FUNCTION private.visible_name(p_name text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION diff_schema_snapshots(p_from bigint, p_to bigint); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) TO authenticated;
+GRANT ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) TO service_role;
+
+
+--
 -- Name: TABLE generation_leases; Type: ACL; Schema: private; Owner: -
 --
 
@@ -4259,6 +5377,127 @@ GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.apps TO service_role
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_config TO service_role;
+
+
+--
+-- Name: TABLE generation_costs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.app_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(app_id) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.generation_request_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(generation_request_id) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.iteration_number; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(iteration_number) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.kind; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(kind) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.model; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(model) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.input_tokens; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(input_tokens) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.output_tokens; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(output_tokens) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.cached_tokens; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(cached_tokens) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.compute_ms; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(compute_ms) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.cost_micros; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(cost_micros) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.corrects_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(corrects_id) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.idempotency_key; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(idempotency_key) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: COLUMN generation_costs.created_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(created_at) ON TABLE public.generation_costs TO service_role;
+
+
+--
+-- Name: TABLE generation_costs_by_app; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs_by_app TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs_by_app TO service_role;
 
 
 --
@@ -4333,19 +5572,51 @@ GRANT INSERT(idempotency_key) ON TABLE public.generation_requests TO authenticat
 
 
 --
--- Name: SEQUENCE generation_requests_id_seq; Type: ACL; Schema: public; Owner: -
---
-
-GRANT USAGE ON SEQUENCE public.generation_requests_id_seq TO authenticated;
-GRANT USAGE ON SEQUENCE public.generation_requests_id_seq TO service_role;
-
-
---
 -- Name: TABLE iteration_snapshots; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.iteration_snapshots TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.iteration_snapshots TO service_role;
+
+
+--
+-- Name: TABLE generation_costs_by_iteration; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs_by_iteration TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs_by_iteration TO service_role;
+
+
+--
+-- Name: TABLE generation_costs_by_generation; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs_by_generation TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs_by_generation TO service_role;
+
+
+--
+-- Name: TABLE generation_costs_by_month; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs_by_month TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs_by_month TO service_role;
+
+
+--
+-- Name: TABLE generation_costs_by_user; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_costs_by_user TO authenticated;
+GRANT SELECT ON TABLE public.generation_costs_by_user TO service_role;
+
+
+--
+-- Name: SEQUENCE generation_requests_id_seq; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT USAGE ON SEQUENCE public.generation_requests_id_seq TO authenticated;
+GRANT USAGE ON SEQUENCE public.generation_requests_id_seq TO service_role;
 
 
 --
@@ -4402,6 +5673,11 @@ GRANT INSERT(capacity),UPDATE(capacity) ON TABLE public.supabase_projects TO ser
 --
 
 GRANT INSERT(status),UPDATE(status) ON TABLE public.supabase_projects TO service_role;
+-- Name: TABLE schema_snapshots; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.schema_snapshots TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.schema_snapshots TO service_role;
 
 
 --

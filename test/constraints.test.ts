@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
 import { insertProject, insertRequest, insertRow, insertTenant, sealed } from './fixtures/rows.ts'
+import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, sealed } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
@@ -24,6 +25,8 @@ await db.owner.query(`update supabase_projects set used = 1 where ref = $1`, [us
 const leftAppId = randomUUID()
 await insertRow(db.owner, 'supabase_project_places', { app_id: leftAppId, supabase_project_ref: usedRef })
 await insertRow(db.owner, 'cleanup_outbox', { id: 1_000, kind: 'fly_app', target: 'https://a.fly.dev' })
+const schemaSnapshotId = await insertSchemaSnapshot(db.owner, own.userId, idleRequestId, { iteration_number: 7 })
+const costId = await insertCost(db.owner, own.userId, { idempotency_key: 'taken' })
 
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
@@ -63,6 +66,15 @@ const good = {
   'public.supabase_projects': { ref: 'a'.repeat(20), pool: 'p', region: 'r', capacity: 2, used: 1 },
   'public.supabase_project_places': { app_id: randomUUID(), supabase_project_ref: idleRef },
   'public.cleanup_outbox': { id: 1_000_000, kind: 'fly_app', target: 'https://b.fly.dev', context: {} },
+  'public.schema_snapshots': {
+    ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId },
+    ...{ iteration_number: 2, tables: {}, ddl: '', created_at: 'now' },
+  },
+  'public.generation_costs': {
+    ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId, kind: 'tokens' },
+    ...{ input_tokens: 0, output_tokens: 0, cached_tokens: 0, compute_ms: 0, cost_micros: 0 },
+    ...{ idempotency_key: 'new', created_at: '2026-01-01T00:00:00Z' },
+  },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
 const tables = Object.keys(good) as Table[]
@@ -81,6 +93,9 @@ interface Rule {
 const of = (column: string, ...values: unknown[]): Row[] => values.map((value) => ({ [column]: value }))
 const a = (length: number): string => 'a'.repeat(length)
 const nobodysId = 999_999
+const MiB = 2 ** 20
+const tableOfSize = (bytes: number): string => `{"${a(bytes - '{"": {"columns": []}}'.length)}": {"columns": []}}`
+const numbers = ['input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros']
 
 const blanks = ['', ' ', '\t', '\n', '\u00a0', '\u200b', '\u200d', '\ufeff', '\u2003', '\u3000', '\u3164', ' \u200b\t']
 const names: Rule = { breaks: of('app_name', ...blanks), holds: of('app_name', 'a', ' a ', '0', '书', '😀', '\u200ba') }
@@ -330,11 +345,102 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
         finished_at: 'now',
       })),
       holds: [{ finished_at: 'now' }, { context: { app_id: 1 }, last_error: 'x' }],
+  'public.schema_snapshots': {
+    schema_snapshots_pkey: { breaks: of('id', schemaSnapshotId), holds: of('id', 1_000_001) },
+    schema_snapshots_user_id_generation_request_id_iteration_number: {
+      breaks: of('iteration_number', 1),
+      holds: [{ iteration_number: 3 }, { iteration_number: 1, generation_request_id: idleRequestId }],
+    },
+    schema_snapshots_user_id_generation_request_id_fkey: {
+      breaks: [...of('generation_request_id', other.requestId, nobodysId), { user_id: other.userId }],
+      holds: [{ user_id: other.userId, generation_request_id: other.requestId }],
+    },
+    schema_snapshots_iteration_number_not_negative_check: {
+      breaks: of('iteration_number', -1),
+      holds: of('iteration_number', 0),
+    },
+    schema_snapshots_tables_have_columns_check: {
+      breaks: of(
+        'tables',
+        ...['[]', '"x"', '1', 'null', '[{"columns":[]}]', '{"a":1}', '{"a":null}', '{"a":[]}', '{"a":[{"columns":[]}]}'],
+        ...['{"a":{}}', '{"a":{"columns":null}}', '{"a":{"columns":{}}}', '{"a":{"columns":"[]"}}'],
+        '{"a":{"columns":[]},"b":{}}',
+      ),
+      holds: of('tables', '{}', '{"a":{"columns":[]}}', '{"a":{"columns":[],"primary_key":["id"]},"b.c":{"columns":[]}}'),
+    },
+    schema_snapshots_columns_have_name_and_type_check: {
+      breaks: ['1', 'null', '[]', '{}', '{"name":"a"}', '{"type":"int"}', '{"name":1,"type":"int"}', '{"name":"a","type":null}']
+        .flatMap((column) => [column, `{"name":"a","type":"int"},${column}`])
+        .map((columns) => ({ tables: `{"a":{"columns":[]},"b":{"columns":[${columns}]}}` })),
+      holds: of(
+        'tables',
+        '{"a":{"columns":[{"name":"a","type":"int"},{"name":"b","type":"text","nullable":true,"default":null}]}}',
+      ),
+    },
+    schema_snapshots_tables_at_most_1_mib_check: {
+      breaks: of('tables', tableOfSize(MiB + 1), tableOfSize(10 * MiB)),
+      holds: of('tables', tableOfSize(MiB)),
+    },
+    schema_snapshots_ddl_at_most_1_mib_check: {
+      breaks: of('ddl', a(MiB + 1), 'é'.repeat(MiB / 2 + 1), a(10 * MiB)),
+      holds: of('ddl', '', a(MiB), 'é'.repeat(MiB / 2)),
+    },
+  },
+  'public.generation_costs': {
+    generation_costs_pkey: {
+      breaks: of('id', costId),
+      holds: [{ id: 1_000_001 }, { id: costId, user_id: other.userId, generation_request_id: other.requestId }],
+    },
+    generation_costs_user_id_idempotency_key_key: {
+      breaks: of('idempotency_key', 'taken'),
+      holds: [
+        { idempotency_key: 'free' },
+        { idempotency_key: 'taken', user_id: other.userId, generation_request_id: other.requestId },
+      ],
+    },
+    generation_costs_user_id_fkey: {
+      breaks: [{ user_id: randomUUID(), generation_request_id: null }],
+      holds: [{ user_id: other.userId, generation_request_id: null }],
+    },
+    generation_costs_user_id_generation_request_id_fkey: {
+      breaks: [...of('generation_request_id', other.requestId, nobodysId), { user_id: other.userId }],
+      holds: [{ user_id: other.userId, generation_request_id: other.requestId }, { generation_request_id: null }],
+    },
+    generation_costs_user_id_corrects_id_fkey: {
+      breaks: [{ corrects_id: nobodysId }, { corrects_id: costId, user_id: other.userId, generation_request_id: null }],
+      holds: of('corrects_id', costId, null),
+    },
+    generation_costs_corrects_another_check: { breaks: of('corrects_id', 1_000_000), holds: of('corrects_id', costId) },
+    generation_costs_negative_only_in_corrections_check: {
+      breaks: numbers.map((column) => ({ [column]: -1 })),
+      holds: numbers.flatMap((column) => [{ [column]: 0 }, { [column]: 1 }, { [column]: -1, corrects_id: costId }]),
+    },
+    generation_costs_numbers_within_limits_check: {
+      breaks: numbers.flatMap((column) => [
+        { [column]: 1_000_000_000_001 },
+        { [column]: -1_000_000_000_001, corrects_id: costId },
+      ]),
+      holds: numbers.flatMap((column) => [
+        { [column]: 1_000_000_000_000 },
+        { [column]: -1_000_000_000_000, corrects_id: costId },
+      ]),
+    },
+    generation_costs_iteration_number_not_negative_check: {
+      breaks: of('iteration_number', -1),
+      holds: of('iteration_number', 0, null),
+    },
+    generation_costs_model_printable_check: {
+      breaks: of('model', '', 'a b', 'é', 'a\n', a(201)),
+      holds: of('model', 'vendor/model-1:2', a(200), null),
+    },
+    generation_costs_idempotency_key_form_check: {
+      breaks: of('idempotency_key', '', 'a b', 'é', 'a\n', a(201), a(10 * MiB)),
+      holds: of('idempotency_key', 'a', '!~', a(200)),
     },
   },
 }
 
-/** Columns that take no null. */
+/** Columns that take no null; not those that are computed, which nobody writes. */
 const required: Readonly<Record<Table, string>> = {
   'public.apps': 'id user_id app_name created_at',
   'public.generation_requests':
@@ -356,10 +462,16 @@ const required: Readonly<Record<Table, string>> = {
   'public.supabase_projects': 'ref pool region capacity used status created_at updated_at',
   'public.supabase_project_places': 'app_id supabase_project_ref status allocated_at',
   'public.cleanup_outbox': 'id kind target context attempt created_at available_at',
+  'public.schema_snapshots': 'id user_id generation_request_id iteration_number tables ddl created_at',
+  'public.generation_costs':
+    'id user_id kind input_tokens output_tokens cached_tokens compute_ms cost_micros idempotency_key created_at',
 }
 
+const brief = (change: Row): string => JSON.stringify(change).slice(0, 500)
+
 const codes = { pkey: '23505', key: '23505', fkey: '23503', check: '23514' }
-const codeOf = (constraint: string): string => codes[constraint.split('_').at(-1) as keyof typeof codes]
+/** A name that was cut off at 63 characters is a unique key's. */
+const codeOf = (constraint: string): string => codes[constraint.split('_').at(-1) as keyof typeof codes] ?? codes.key
 
 for (const table of tables) {
   for (const [constraint, { breaks, holds, behind }] of Object.entries(rules[table])) {
@@ -370,8 +482,8 @@ for (const table of tables) {
           return outcomeOf(insertRow(db.owner, table, { ...good[table], ...change }))
         })
       const refused = { code: codeOf(constraint), constraint }
-      for (const change of breaks) t.hasStrict(await attempt(change), refused, `refuses ${JSON.stringify(change)}`)
-      for (const change of holds) t.equal((await attempt(change)).code, 'done', `takes ${JSON.stringify(change)}`)
+      for (const change of breaks) t.hasStrict(await attempt(change), refused, `refuses ${brief(change)}`)
+      for (const change of holds) t.equal((await attempt(change)).code, 'done', `takes ${brief(change)}`)
     })
   }
 
@@ -425,7 +537,7 @@ async function differences(client: pg.Client): Promise<string[]> {
     select format('%s.%s.%s', nspname, relname, attname) from pg_attribute
     join pg_class on pg_class.oid = attrelid
     join ours on ours.oid = relnamespace
-    where relkind in ('r', 'p') and attnum > 0 and not attisdropped and attnotnull
+    where relkind in ('r', 'p') and attnum > 0 and not attisdropped and attnotnull and attgenerated = ''
     union all
     select format('%s not null', typname) from pg_type
     where typnamespace in (select oid from ours) and typnotnull`)

@@ -17,6 +17,8 @@ const obstacles: Readonly<Record<string, string>> = {
   add_supabase_project_ref: 'update apps set supabase_project_ref = null',
   create_supabase_project_places: 'delete from supabase_project_places',
   create_supabase_projects: 'delete from supabase_projects',
+  create_generation_costs: 'delete from generation_costs',
+  create_schema_snapshots: 'delete from schema_snapshots',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',

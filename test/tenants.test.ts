@@ -79,7 +79,12 @@ async function unprovenReferences(client: pg.Client): Promise<string[]> {
 }
 
 async function rowOf(client: pg.Client, table: string, userId: string): Promise<Row> {
-  const select = `select to_jsonb(t) as row from ${table} as t where user_id = $1`
+  // What the database computes, nobody writes.
+  const select = `
+    select to_jsonb(t) - array(
+      select attname::text from pg_attribute where attrelid = '${table}'::regclass and attgenerated <> ''
+    ) as row
+    from ${table} as t where user_id = $1`
   return only(await client.query<{ row: Row }>(select, [userId])).row
 }
 
@@ -105,7 +110,8 @@ const personas: readonly (Persona | { readonly role: 'postgres' })[] = [
   { role: 'postgres' },
 ]
 
-for (const reference of references) {
+// A table that refers to itself is crossed in its own test: here the row would be parent and child at once.
+for (const reference of references.filter(({ child, parent }) => child !== parent)) {
   for (const persona of personas) {
     t.test(`${persona.role} cannot cross from user to user by ${reference.name}`, async (t) => {
       for (const [title, attempt] of Object.entries(await crossings(reference, persona))) {

@@ -3,12 +3,12 @@ import type pg from 'pg'
 import { assume, createTestDatabase, user } from './fixtures/database.ts'
 import { plaintext, refusalOf, repeats } from './fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
-import { insertRequest, insertRow, insertTenant, only } from './fixtures/rows.ts'
+import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, only } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
 const { owner } = db
-const { userId, appId } = await insertTenant(db)
+const { userId, appId, requestId } = await insertTenant(db)
 
 interface Trigger {
   /** What holds because of the trigger, and only because of it. */
@@ -118,6 +118,26 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.user_secrets _500_record_cleanup': {
     behaviour: 'the token of a deleted secret is left to be revoked',
     holds: () => leaves('delete from user_secrets', `select from cleanup_outbox where kind = 'oauth_token'`),
+  'public.generation_costs _100_attribute': {
+    behaviour: 'a cost is for the app of its generation',
+    holds: async () => {
+      const row = { user_id: userId, generation_request_id: requestId, kind: 'tokens', idempotency_key: 'a' }
+      return only(await insertRow(owner, 'generation_costs', row, 'returning app_id'))['app_id'] === appId
+    },
+  },
+  'public.generation_costs _200_refuse_unknown_iteration': {
+    behaviour: 'no cost of an iteration that the generation cannot have',
+    holds: async () => {
+      const cost = insertCost(owner, userId, { generation_request_id: requestId, iteration_number: 11 })
+      return (await outcomeOf(cost)).code === 'LEO17'
+    },
+  },
+  'public.schema_snapshots _100_refuse_unknown_iteration': {
+    behaviour: 'no tables of an iteration that the generation cannot have',
+    holds: async () => {
+      const snapshot = insertSchemaSnapshot(owner, userId, requestId, { iteration_number: 11 })
+      return (await outcomeOf(snapshot)).code === 'LEO17'
+    },
   },
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",

@@ -6,6 +6,7 @@
 import type { ColumnType } from "kysely";
 
 export type CleanupKind = "fly_app" | "github_repository" | "oauth_token" | "supabase_place";
+export type CostKind = "compute" | "deployment" | "other" | "storage" | "tokens";
 
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
@@ -134,6 +135,284 @@ export interface DeploymentConfig {
    * Its value; a sealed secret where encrypted is true, plain text where it is false.
    */
   value: string;
+}
+
+export interface GenerationCosts {
+  /**
+   * The app that it is for, copied from the generation; stays when the app is deleted. Null where no app is meant.
+   */
+  app_id: string | null;
+  /**
+   * Tokens read from the model's cache.
+   */
+  cached_tokens: Generated<Int8>;
+  /**
+   * Compute time in milliseconds.
+   */
+  compute_ms: Generated<Int8>;
+  /**
+   * The row that this one corrects: its numbers are to be added to that one's. App, generation, iteration, kind and model are that row's.
+   */
+  corrects_id: Int8 | null;
+  /**
+   * The cost in micro-dollars: 1000000 is one US dollar. Negative only in a correction.
+   */
+  cost_micros: Generated<Int8>;
+  /**
+   * When it was spent; it counts in this month.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * The generation that it is for; null where none is meant, and once it has been deleted.
+   */
+  generation_request_id: number | null;
+  /**
+   * Rises with every row, in no strict order of time.
+   */
+  id: Generated<Int8>;
+  /**
+   * Names the event that cost something, unique per user: written twice, it counts once.
+   */
+  idempotency_key: string;
+  /**
+   * Tokens read, those of cached_tokens not counted.
+   */
+  input_tokens: Generated<Int8>;
+  /**
+   * The iteration of the generation, from 0 to its max_iterations; null for the whole.
+   */
+  iteration_number: number | null;
+  /**
+   * What the money was spent on.
+   */
+  kind: CostKind;
+  /**
+   * The model that took the tokens, by its provider's name.
+   */
+  model: string | null;
+  /**
+   * When the month of created_at began, in UTC; kept by the database.
+   */
+  month: ColumnType<Date, never, never>;
+  /**
+   * Tokens written.
+   */
+  output_tokens: Generated<Int8>;
+  /**
+   * Whose cost it is; deleting the user deletes it.
+   */
+  user_id: string;
+}
+
+export interface GenerationCostsByApp {
+  /**
+   * The app, deleted ones too; null sums what is for no app.
+   */
+  app_id: string | null;
+  /**
+   * Tokens read from the model's cache.
+   */
+  cached_tokens: Int8 | null;
+  /**
+   * Compute time in milliseconds.
+   */
+  compute_ms: Int8 | null;
+  /**
+   * The cost in micro-dollars.
+   */
+  cost_micros: ColumnType<string, never, never>;
+  /**
+   * Rows of the ledger, corrections included.
+   */
+  entries: ColumnType<string, never, never>;
+  /**
+   * Tokens read, those from the model's cache not counted.
+   */
+  input_tokens: Int8 | null;
+  /**
+   * Tokens written.
+   */
+  output_tokens: Int8 | null;
+  /**
+   * Tokens of all kinds.
+   */
+  tokens: Int8 | null;
+  /**
+   * Whose costs.
+   */
+  user_id: ColumnType<string, never, never>;
+}
+
+export interface GenerationCostsByGeneration {
+  /**
+   * The app, deleted ones too; null sums what is for no app.
+   */
+  app_id: string | null;
+  /**
+   * Tokens read from the model's cache; null where only the sum is known.
+   */
+  cached_tokens: Int8 | null;
+  /**
+   * Compute time in milliseconds; null where no snapshot says.
+   */
+  compute_ms: Int8 | null;
+  /**
+   * The cost in micro-dollars.
+   */
+  cost_micros: ColumnType<string, never, never>;
+  /**
+   * Rows of the ledger, corrections included; 0 where the source is snapshots.
+   */
+  entries: ColumnType<string, never, never>;
+  /**
+   * The generation; null sums what is for none, and what was for one that has been deleted.
+   */
+  generation_request_id: number | null;
+  /**
+   * Tokens read, those from the model's cache not counted; null where only the sum is known.
+   */
+  input_tokens: Int8 | null;
+  /**
+   * Tokens written; null where only the sum is known.
+   */
+  output_tokens: Int8 | null;
+  /**
+   * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
+   */
+  source: ColumnType<string, never, never>;
+  /**
+   * Tokens of all kinds; null where no snapshot says.
+   */
+  tokens: Int8 | null;
+  /**
+   * Whose costs.
+   */
+  user_id: ColumnType<string, never, never>;
+}
+
+export interface GenerationCostsByIteration {
+  /**
+   * The app, deleted ones too; null sums what is for no app.
+   */
+  app_id: string | null;
+  /**
+   * Tokens read from the model's cache; null where only the sum is known.
+   */
+  cached_tokens: Int8 | null;
+  /**
+   * Compute time in milliseconds; null where no snapshot says.
+   */
+  compute_ms: Int8 | null;
+  /**
+   * The cost in micro-dollars.
+   */
+  cost_micros: ColumnType<string, never, never>;
+  /**
+   * Rows of the ledger, corrections included; 0 where the source is snapshots.
+   */
+  entries: ColumnType<string, never, never>;
+  /**
+   * The generation; null sums what is for none, and what was for one that has been deleted.
+   */
+  generation_request_id: number | null;
+  /**
+   * Tokens read, those from the model's cache not counted; null where only the sum is known.
+   */
+  input_tokens: Int8 | null;
+  /**
+   * The iteration; null sums what is for the generation as a whole.
+   */
+  iteration_number: number | null;
+  /**
+   * Tokens written; null where only the sum is known.
+   */
+  output_tokens: Int8 | null;
+  /**
+   * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
+   */
+  source: ColumnType<string, never, never>;
+  /**
+   * Tokens of all kinds; null where no snapshot says.
+   */
+  tokens: Int8 | null;
+  /**
+   * Whose costs.
+   */
+  user_id: ColumnType<string, never, never>;
+}
+
+export interface GenerationCostsByMonth {
+  /**
+   * Tokens read from the model's cache.
+   */
+  cached_tokens: Int8 | null;
+  /**
+   * Compute time in milliseconds.
+   */
+  compute_ms: Int8 | null;
+  /**
+   * The cost in micro-dollars.
+   */
+  cost_micros: ColumnType<string, never, never>;
+  /**
+   * Rows of the ledger, corrections included.
+   */
+  entries: ColumnType<string, never, never>;
+  /**
+   * Tokens read, those from the model's cache not counted.
+   */
+  input_tokens: Int8 | null;
+  /**
+   * When the month began, in UTC.
+   */
+  month: ColumnType<Date, never, never>;
+  /**
+   * Tokens written.
+   */
+  output_tokens: Int8 | null;
+  /**
+   * Tokens of all kinds.
+   */
+  tokens: Int8 | null;
+  /**
+   * Whose costs.
+   */
+  user_id: ColumnType<string, never, never>;
+}
+
+export interface GenerationCostsByUser {
+  /**
+   * Tokens read from the model's cache.
+   */
+  cached_tokens: Int8 | null;
+  /**
+   * Compute time in milliseconds.
+   */
+  compute_ms: Int8 | null;
+  /**
+   * The cost in micro-dollars.
+   */
+  cost_micros: ColumnType<string, never, never>;
+  /**
+   * Rows of the ledger, corrections included.
+   */
+  entries: ColumnType<string, never, never>;
+  /**
+   * Tokens read, those from the model's cache not counted.
+   */
+  input_tokens: Int8 | null;
+  /**
+   * Tokens written.
+   */
+  output_tokens: Int8 | null;
+  /**
+   * Tokens of all kinds.
+   */
+  tokens: Int8 | null;
+  /**
+   * Whose costs.
+   */
+  user_id: ColumnType<string, never, never>;
 }
 
 export interface GenerationRequests {
@@ -353,6 +632,35 @@ export interface SupabaseProjects {
    * How many places are taken or not wiped yet; kept by the functions that take and free them.
    */
   used: ColumnType<number, never, never>;
+export interface SchemaSnapshots {
+  /**
+   * When it was taken.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * What makes these tables, as SQL; empty where there are none.
+   */
+  ddl: string;
+  /**
+   * The generation.
+   */
+  generation_request_id: number;
+  /**
+   * Identifies the snapshot; diff_schema_snapshots takes two of them.
+   */
+  id: Generated<Int8>;
+  /**
+   * After which iteration; 0 is what the generation began with.
+   */
+  iteration_number: number;
+  /**
+   * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.
+   */
+  tables: Json;
+  /**
+   * The owner of the generation.
+   */
+  user_id: string;
 }
 
 export interface UserSecrets {
@@ -390,10 +698,17 @@ export interface DB {
   apps: Apps;
   cleanup_outbox: CleanupOutbox;
   deployment_config: DeploymentConfig;
+  generation_costs: GenerationCosts;
+  generation_costs_by_app: GenerationCostsByApp;
+  generation_costs_by_generation: GenerationCostsByGeneration;
+  generation_costs_by_iteration: GenerationCostsByIteration;
+  generation_costs_by_month: GenerationCostsByMonth;
+  generation_costs_by_user: GenerationCostsByUser;
   generation_requests: GenerationRequests;
   iteration_snapshots: IterationSnapshots;
   "private.generation_leases": PrivateGenerationLeases;
   supabase_project_places: SupabaseProjectPlaces;
   supabase_projects: SupabaseProjects;
+  schema_snapshots: SchemaSnapshots;
   user_secrets: UserSecrets;
 }

@@ -12,6 +12,7 @@ export type {
   SupabasePlaceStatus,
   SupabaseProjectStatus,
 } from './db.ts'
+export type { CostKind, DB, GenerationMode, GenerationStatus, GenerationType, Json, SnapshotType } from './db.ts'
 
 /** A table of this schema, by name. */
 export type Table = keyof DB

@@ -4,6 +4,8 @@ import { join, relative } from 'node:path'
 import type pg from 'pg'
 import { fromRoot } from './paths.ts'
 import { loadCleanups, loadSupabasePool } from './sample/supabase_pool.ts'
+import { loadCosts } from './sample/costs.ts'
+import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -103,6 +105,8 @@ export async function loadSamples(client: pg.Client, say: (detail: string) => vo
     await become(client, 'none')
     await loadSupabasePool(client)
     await loadCleanups(client, userId(users[2]), unopenable())
+    await loadCosts(client, users.map(userId))
+    await loadSchemaSnapshots(client, users.map(userId))
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')
