@@ -13,6 +13,8 @@ const whole = await dumpSchema(template.target)
 
 /** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
 const obstacles: Readonly<Record<string, string>> = {
+  create_user_activity_log: 'delete from user_activity_log',
+  create_user_profiles: 'delete from user_profiles',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type pg from 'pg'
 import { fromRoot } from './paths.ts'
+import { loadProfiles } from './sample/profiles.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -99,6 +100,7 @@ export async function loadSamples(client: pg.Client, say: (detail: string) => vo
       await loadApp(client, app)
     }
     await loadPlatform(client)
+    await loadProfiles(client, userId)
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')

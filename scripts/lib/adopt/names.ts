@@ -4,7 +4,7 @@ import type { Migration } from '../migrations.ts'
 /** What the migrations create outside the schemas that are theirs; it must not be there before. */
 export interface Names {
   readonly schemas: Set<string>
-  /** In `public`: tables and indexes, those of constraints too. */
+  /** In `public`: tables, indexes and sequences, those of constraints and identity columns too. */
   readonly relations: Set<string>
   /** In `public`. */
   readonly domains: Set<string>
@@ -42,6 +42,9 @@ function collect(stmt: Node, names: Names): void {
     relation(stmt.CreateStmt.relation)
     for (const element of stmt.CreateStmt.tableElts ?? []) {
       if ('Constraint' in element && hasIndex(element)) relation(stmt.CreateStmt.relation, element.Constraint.conname)
+      if ('ColumnDef' in element && isIdentity(element)) {
+        relation(stmt.CreateStmt.relation, `${stmt.CreateStmt.relation?.relname}_${element.ColumnDef.colname}_seq`)
+      }
     }
   }
   if ('AlterTableStmt' in stmt) {
@@ -60,3 +63,6 @@ function collect(stmt: Node, names: Names): void {
 
 const hasIndex = ({ Constraint }: Extract<Node, { Constraint: unknown }>): boolean =>
   ['CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_EXCLUSION'].includes(Constraint.contype ?? '')
+
+const isIdentity = ({ ColumnDef }: Extract<Node, { ColumnDef: unknown }>): boolean =>
+  (ColumnDef.constraints ?? []).some((node) => 'Constraint' in node && node.Constraint.contype === 'CONSTR_IDENTITY')
