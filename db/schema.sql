@@ -1046,6 +1046,87 @@ COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null
 
 
 --
+-- Name: log_activity(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
+  if current_setting('leo.is_upgrade', true) = 'on' and current_setting('role') <> 'authenticated' then
+    return;
+  end if;
+
+  -- A user who is being erased gets no entry. Waiting for that, as the foreign key would, is a deadlock with the cascade,
+  -- which waits for the row that is written here.
+  perform from auth.users as u where u.id = p_user_id for key share skip locked;
+  if not found then
+    return;
+  end if;
+
+  insert into public.user_activity_log (user_id, object_type, object_id, action, ip, user_agent, detail)
+  select p_user_id, p_object_type, p_object_id, p_action, r.ip, r.user_agent, p_detail
+  from private.request_metadata() as r;
+end
+$$;
+
+
+--
+-- Name: FUNCTION log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb) IS 'Writes an entry of the activity log, unless the user is being erased.';
+
+
+--
+-- Name: merge_json(jsonb, jsonb, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer DEFAULT 32) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target constant jsonb := case jsonb_typeof(p_target) when 'object' then p_target else '{}' end;
+begin
+  if p_levels <= 0 or jsonb_typeof(p_patch) <> 'object' then
+    return p_patch;
+  end if;
+
+  return coalesce(
+    (
+      select jsonb_object_agg(m.key, m.value)
+      from (
+        select t.key, t.value
+        from jsonb_each(v_target) as t
+        where not p_patch ? t.key
+        union all
+        select
+          p.key,
+          case jsonb_typeof(p.value)
+            when 'object' then private.merge_json(coalesce(v_target -> p.key, '{}'), p.value, p_levels - 1)
+            else p.value
+          end
+        from jsonb_each(p_patch) as p
+        where jsonb_typeof(p.value) <> 'null'
+      ) as m
+    ),
+    '{}'
+  );
+end
+$$;
+
+
+--
+-- Name: FUNCTION merge_json(p_target jsonb, p_patch jsonb, p_levels integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer) IS 'RFC 7396: the target with the patch merged in, down to so many levels of objects.';
+
+
+--
 -- Name: metadata_object(jsonb); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1241,6 +1322,37 @@ begin
   end if;
 
   update public.supabase_projects as p set used = p.used - 1 where p.ref = v_ref;
+-- Name: request_metadata(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_setting constant text := current_setting('request.headers', true);
+  v_headers jsonb;
+begin
+  -- Without a request, no subtransaction either.
+  if coalesce(v_setting, '') = '' then
+    return;
+  end if;
+
+  -- What a client sends must never fail a write. PostgreSQL 15 cannot ask beforehand whether a text is JSON.
+  begin
+    v_headers := v_setting::jsonb;
+  exception
+    when data_exception or program_limit_exceeded then
+      return;
+  end;
+  user_agent := nullif(left(v_headers ->> 'user-agent', 512), '');
+
+  begin
+    ip := nullif(btrim(split_part(v_headers ->> 'x-forwarded-for', ',', 1)), '')::inet;
+  exception
+    when data_exception then
+      null;
+  end;
 end
 $$;
 
@@ -1250,6 +1362,10 @@ $$;
 --
 
 COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Frees the place of a deleted app, which is wiped now, and finishes its clean-up. Raises LEO15 when no place waits for that: given back before, still in use, or never taken.';
+-- Name: FUNCTION request_metadata(OUT ip inet, OUT user_agent text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) IS 'Address and program of the Data API''s request, as far as its headers say so. Never raises.';
 
 
 --
@@ -1469,6 +1585,10 @@ COMMENT ON FUNCTION private.tg__touch_updated_at() IS 'Trigger: sets updated_at 
 --
 
 CREATE FUNCTION private.tg_apps__record_cleanup() RETURNS trigger
+-- Name: tg_apps__log_activity(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_apps__log_activity() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1495,6 +1615,21 @@ begin
   end if;
 
   return old;
+  case tg_op
+    when 'INSERT' then
+      perform private.log_activity(
+        new.user_id, 'app', new.id::text, 'create', jsonb_build_object('app_name', new.app_name)
+      );
+    when 'UPDATE' then
+      perform private.log_activity(
+        new.user_id, 'app', new.id::text, 'rename', jsonb_build_object('from', old.app_name, 'to', new.app_name)
+      );
+    else
+      perform private.log_activity(
+        old.user_id, 'app', old.id::text, 'delete', jsonb_build_object('app_name', old.app_name)
+      );
+  end case;
+  return null;
 end
 $$;
 
@@ -1528,6 +1663,10 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_apps__release_supabase_place() IS 'Trigger: marks the place of a deleted app. Definer: nobody who deletes apps may write places.';
+-- Name: FUNCTION tg_apps__log_activity(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_apps__log_activity() IS 'Trigger: logs that its owner created, renamed or deleted an app.';
 
 
 --
@@ -1893,6 +2032,75 @@ COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: th
 
 
 --
+-- Name: tg_generation_requests__log_enqueue(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_requests__log_enqueue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform private.log_activity(
+    new.user_id, 'generation', new.id::text, 'enqueue', jsonb_build_object('app_id', new.app_id)
+  );
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__log_enqueue(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_requests__log_enqueue() IS 'Trigger: logs that its owner enqueued a generation.';
+
+
+--
+-- Name: tg_generation_requests__log_status_change(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_requests__log_status_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- Who asks; current_user is who this function runs as.
+  v_caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  v_action constant text := case
+    when new.status = old.status then null
+    when new.status = 'paused' then 'pause'
+    when new.status = 'cancelled' then 'cancel'
+    when old.status = 'paused' then 'resume'
+    when old.status = 'failed' then 'retry'
+  end;
+begin
+  -- A lost lease, for one, is no action.
+  if v_action is null then
+    return null;
+  end if;
+
+  if pg_has_role(v_caller, 'service_role', 'usage')
+    and lower(current_setting('leo.acting_user', true)) is distinct from new.user_id::text
+  then
+    return null;
+  end if;
+
+  perform private.log_activity(
+    new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
+  );
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__log_status_change(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_requests__log_status_change() IS 'Trigger: logs that its owner paused, resumed, cancelled or retried a generation; of a service''s changes only those on behalf of the owner.';
+
+
+--
 -- Name: tg_iteration_snapshots__follow_old_writer(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1974,6 +2182,47 @@ begin
     jsonb_build_object('secret_id', old.id, 'user_id', old.user_id, 'provider', old.provider)
   );
   return old;
+-- Name: tg_user_profiles__log_activity(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_user_profiles__log_activity() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- An insert changes the defaults; all of OLD is null then.
+  v_old_preferences constant jsonb := coalesce(old.preferences, '{}');
+  v_columns constant text[] := array_remove(
+    array[
+      case when old.display_name is distinct from new.display_name then 'display_name' end,
+      case when old.avatar_url is distinct from new.avatar_url then 'avatar_url' end,
+      case when v_old_preferences <> new.preferences then 'preferences' end
+    ],
+    null
+  );
+  v_members jsonb;
+begin
+  select jsonb_agg(s.key order by s.key)
+  into v_members
+  from (
+    select c.key, sum(octet_length(to_jsonb(c.key)::text) + 2) over (order by c.key) as size
+    from (
+      select key collate "C" as key
+      from jsonb_each(v_old_preferences) as o
+      full join jsonb_each(new.preferences) as n using (key)
+      where o.value is distinct from n.value and char_length(key) <= 64
+    ) as c
+  ) as s
+  where s.size <= 3000;
+
+  perform private.log_activity(
+    new.user_id,
+    'profile',
+    new.user_id::text,
+    case tg_op when 'INSERT' then 'create' else 'change' end,
+    jsonb_strip_nulls(jsonb_build_object('columns', v_columns, 'preferences', v_members))
+  );
+  return null;
 end
 $$;
 
@@ -1983,6 +2232,70 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
+-- Name: FUNCTION tg_user_profiles__log_activity(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_user_profiles__log_activity() IS 'Trigger: logs that its owner made or changed their profile, and the names of what changed.';
+
+
+--
+-- Name: tg_user_profiles__merge_preferences(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_user_profiles__merge_preferences() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- No patch within reason is larger, at some four times its text; unmerged, it is refused by the check of the size.
+  if pg_column_size(new.preferences) <= 131072 then
+    new.preferences := private.merge_json(old.preferences, new.preferences);
+  end if;
+  return new;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_user_profiles__merge_preferences(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_user_profiles__merge_preferences() IS 'Trigger: takes new preferences for a patch of the old ones. SECURITY DEFINER because nobody else may use private.';
+
+
+--
+-- Name: tg_user_secrets__log_activity(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_user_secrets__log_activity() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  case tg_op
+    when 'INSERT' then
+      perform private.log_activity(
+        new.user_id, 'secret', new.id::text, 'connect', jsonb_build_object('provider', new.provider)
+      );
+    when 'UPDATE' then
+      perform private.log_activity(
+        new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
+      );
+    else
+      perform private.log_activity(
+        old.user_id, 'secret', old.id::text, 'remove', jsonb_build_object('provider', old.provider)
+      );
+  end case;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_user_secrets__log_activity(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_user_secrets__log_activity() IS 'Trigger: logs that its owner connected a provider, connected it anew, or cut the connection.';
 
 
 --
@@ -3987,12 +4300,190 @@ COMMENT ON COLUMN public.schema_snapshots.created_at IS 'When it was taken.';
 
 ALTER TABLE public.schema_snapshots ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.schema_snapshots_id_seq
+-- Name: user_activity_log; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.user_activity_log (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    action text NOT NULL,
+    object_type text NOT NULL,
+    object_id text NOT NULL,
+    ip inet,
+    user_agent text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_activity_log_action_known_of_object_type_check CHECK (
+CASE object_type
+    WHEN 'app'::text THEN (action = ANY (ARRAY['create'::text, 'rename'::text, 'delete'::text]))
+    WHEN 'generation'::text THEN (action = ANY (ARRAY['enqueue'::text, 'pause'::text, 'resume'::text, 'cancel'::text, 'retry'::text]))
+    WHEN 'secret'::text THEN (action = ANY (ARRAY['connect'::text, 'replace'::text, 'remove'::text]))
+    WHEN 'profile'::text THEN (action = ANY (ARRAY['create'::text, 'change'::text]))
+    ELSE false
+END),
+    CONSTRAINT user_activity_log_detail_at_most_4_kib_check CHECK ((octet_length((detail)::text) <= 4096)),
+    CONSTRAINT user_activity_log_detail_is_object_check CHECK ((jsonb_typeof(detail) = 'object'::text)),
+    CONSTRAINT user_activity_log_object_id_form_check CHECK ((((object_id COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(object_id) <= 128))),
+    CONSTRAINT user_activity_log_user_agent_at_most_512_characters_check CHECK ((char_length(user_agent) <= 512))
+);
+
+ALTER TABLE ONLY public.user_activity_log FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE user_activity_log; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.user_activity_log IS 'What users did, themselves or through a service on their behalf. Append-only.';
+
+
+--
+-- Name: COLUMN user_activity_log.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.id IS 'Identifies the entry; among those of one time, the order.';
+
+
+--
+-- Name: COLUMN user_activity_log.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.user_id IS 'The user who acted, and owner of the object; deleting the user deletes it.';
+
+
+--
+-- Name: COLUMN user_activity_log.action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.action IS 'What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.';
+
+
+--
+-- Name: COLUMN user_activity_log.object_type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.object_type IS 'To what: app, generation, secret or profile.';
+
+
+--
+-- Name: COLUMN user_activity_log.object_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.object_id IS 'To which: the object''s id as text. The object may be gone.';
+
+
+--
+-- Name: COLUMN user_activity_log.ip; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.ip IS 'Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.';
+
+
+--
+-- Name: COLUMN user_activity_log.user_agent; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.user_agent IS 'The program that made the request, cut to 512 characters. Null when it does not say.';
+
+
+--
+-- Name: COLUMN user_activity_log.detail; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.detail IS 'Names of what changed. Never a secret, a prompt or the value of a preference.';
+
+
+--
+-- Name: COLUMN user_activity_log.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_activity_log.created_at IS 'When it was done.';
+
+
+--
+-- Name: user_activity_log_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.user_activity_log ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.user_activity_log_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
 );
+
+
+--
+-- Name: user_profiles; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.user_profiles (
+    user_id uuid NOT NULL,
+    display_name text,
+    avatar_url text,
+    preferences jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_profiles_avatar_url_at_most_2048_characters_check CHECK ((char_length(avatar_url) <= 2048)),
+    CONSTRAINT user_profiles_avatar_url_is_https_check CHECK (((avatar_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
+    CONSTRAINT user_profiles_display_name_at_most_120_characters_check CHECK ((char_length(display_name) <= 120)),
+    CONSTRAINT user_profiles_display_name_not_blank_check CHECK (((display_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
+    CONSTRAINT user_profiles_preferences_at_most_16_kib_check CHECK ((octet_length((preferences)::text) <= 16384)),
+    CONSTRAINT user_profiles_preferences_at_most_32_levels_check CHECK ((NOT (preferences @? '$.**{33}'::jsonpath))),
+    CONSTRAINT user_profiles_preferences_is_object_check CHECK ((jsonb_typeof(preferences) = 'object'::text))
+);
+
+ALTER TABLE ONLY public.user_profiles FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE user_profiles; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.user_profiles IS 'What a user shows of themselves and has set. A user without a row has the defaults.';
+
+
+--
+-- Name: COLUMN user_profiles.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.user_id IS 'The Supabase Auth user; deleting the user deletes it.';
+
+
+--
+-- Name: COLUMN user_profiles.display_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.display_name IS 'How the user wants to be called; null if they have not said.';
+
+
+--
+-- Name: COLUMN user_profiles.avatar_url; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.avatar_url IS 'Where their picture is; null if there is none.';
+
+
+--
+-- Name: COLUMN user_profiles.preferences; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.preferences IS 'The user''s settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.';
+
+
+--
+-- Name: COLUMN user_profiles.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.created_at IS 'When it was created.';
+
+
+--
+-- Name: COLUMN user_profiles.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_profiles.updated_at IS 'When the row last changed; kept by trigger.';
 
 
 --
@@ -4294,6 +4785,19 @@ ALTER TABLE ONLY public.schema_snapshots
 
 ALTER TABLE ONLY public.schema_snapshots
     ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_iteration_number UNIQUE (user_id, generation_request_id, iteration_number);
+-- Name: user_activity_log user_activity_log_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.user_activity_log
+    ADD CONSTRAINT user_activity_log_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: user_profiles user_profiles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
 
 
 --
@@ -4531,6 +5035,31 @@ COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx
 --
 
 COMMENT ON INDEX public.supabase_project_places_supabase_project_ref_app_id_key IS 'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+-- Name: user_activity_log_user_id_created_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX user_activity_log_user_id_created_at_id_idx ON public.user_activity_log USING btree (user_id, created_at DESC, id DESC);
+
+
+--
+-- Name: INDEX user_activity_log_user_id_created_at_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.user_activity_log_user_id_created_at_id_idx IS 'Serves a user''s newest activity, page by page, and the foreign key.';
+
+
+--
+-- Name: user_activity_log_user_id_object_type_object_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX user_activity_log_user_id_object_type_object_id_id_idx ON public.user_activity_log USING btree (user_id, object_type, object_id, id);
+
+
+--
+-- Name: INDEX user_activity_log_user_id_object_type_object_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.user_activity_log_user_id_object_type_object_id_id_idx IS 'Serves what happened to one object, in order.';
 
 
 --
@@ -4569,6 +5098,13 @@ CREATE TRIGGER _100_freeze_identity BEFORE UPDATE OF id, user_id, app_id, app_na
 
 
 --
+-- Name: user_profiles _100_merge_preferences; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_merge_preferences BEFORE UPDATE OF preferences ON public.user_profiles FOR EACH ROW EXECUTE FUNCTION private.tg_user_profiles__merge_preferences();
+
+
+--
 -- Name: deployment_config _100_refuse_plaintext; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -4601,6 +5137,10 @@ CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.generation_requests
 --
 
 CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.supabase_projects FOR EACH ROW EXECUTE FUNCTION private.tg__touch_updated_at();
+-- Name: user_profiles _100_touch_updated_at; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.user_profiles FOR EACH ROW EXECUTE FUNCTION private.tg__touch_updated_at();
 
 
 --
@@ -4647,6 +5187,73 @@ CREATE TRIGGER _500_release_supabase_place BEFORE DELETE ON public.apps FOR EACH
 --
 
 CREATE TRIGGER _200_refuse_unknown_iteration BEFORE INSERT ON public.generation_costs FOR EACH ROW WHEN (((new.iteration_number IS NOT NULL) AND (new.corrects_id IS NULL))) EXECUTE FUNCTION private.tg__refuse_unknown_iteration();
+-- Name: user_profiles _900_log_change; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_change AFTER UPDATE ON public.user_profiles FOR EACH ROW WHEN (((old.display_name IS DISTINCT FROM new.display_name) OR (old.avatar_url IS DISTINCT FROM new.avatar_url) OR (old.preferences IS DISTINCT FROM new.preferences))) EXECUTE FUNCTION private.tg_user_profiles__log_activity();
+
+
+--
+-- Name: user_secrets _900_log_connect; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_connect AFTER INSERT ON public.user_secrets FOR EACH ROW EXECUTE FUNCTION private.tg_user_secrets__log_activity();
+
+
+--
+-- Name: apps _900_log_create; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_create AFTER INSERT ON public.apps FOR EACH ROW EXECUTE FUNCTION private.tg_apps__log_activity();
+
+
+--
+-- Name: user_profiles _900_log_create; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_create AFTER INSERT ON public.user_profiles FOR EACH ROW EXECUTE FUNCTION private.tg_user_profiles__log_activity();
+
+
+--
+-- Name: apps _900_log_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_delete AFTER DELETE ON public.apps FOR EACH ROW EXECUTE FUNCTION private.tg_apps__log_activity();
+
+
+--
+-- Name: generation_requests _900_log_enqueue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_enqueue AFTER INSERT ON public.generation_requests FOR EACH ROW WHEN ((new.status = 'queued'::public.generation_status)) EXECUTE FUNCTION private.tg_generation_requests__log_enqueue();
+
+
+--
+-- Name: user_secrets _900_log_remove; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_remove AFTER DELETE ON public.user_secrets FOR EACH ROW EXECUTE FUNCTION private.tg_user_secrets__log_activity();
+
+
+--
+-- Name: apps _900_log_rename; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_rename AFTER UPDATE OF app_name ON public.apps FOR EACH ROW WHEN ((old.app_name IS DISTINCT FROM new.app_name)) EXECUTE FUNCTION private.tg_apps__log_activity();
+
+
+--
+-- Name: user_secrets _900_log_replace; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_replace AFTER UPDATE OF encrypted_token ON public.user_secrets FOR EACH ROW WHEN (((lower(current_setting('leo.acting_user'::text, true)) = (new.user_id)::text) AND ((old.encrypted_token)::text IS DISTINCT FROM (new.encrypted_token)::text))) EXECUTE FUNCTION private.tg_user_secrets__log_activity();
+
+
+--
+-- Name: generation_requests _900_log_status_change; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_log_status_change AFTER UPDATE OF status ON public.generation_requests FOR EACH ROW WHEN ((new.status = ANY (ARRAY['queued'::public.generation_status, 'paused'::public.generation_status, 'cancelled'::public.generation_status]))) EXECUTE FUNCTION private.tg_generation_requests__log_status_change();
 
 
 --
@@ -4784,6 +5391,19 @@ ALTER TABLE ONLY public.supabase_project_places
 
 ALTER TABLE ONLY public.schema_snapshots
     ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
+-- Name: user_activity_log user_activity_log_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.user_activity_log
+    ADD CONSTRAINT user_activity_log_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: user_profiles user_profiles_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 
 --
@@ -4813,6 +5433,13 @@ CREATE POLICY all_service ON public.deployment_config TO service_role USING (tru
 --
 
 CREATE POLICY all_service ON public.generation_requests TO service_role USING (true) WITH CHECK (true);
+
+
+--
+-- Name: user_profiles all_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY all_service ON public.user_profiles TO service_role USING (true) WITH CHECK (true);
 
 
 --
@@ -4890,6 +5517,10 @@ CREATE POLICY insert_own ON public.generation_requests FOR INSERT TO authenticat
 --
 
 CREATE POLICY insert_service ON public.generation_costs FOR INSERT TO service_role WITH CHECK (true);
+-- Name: user_profiles insert_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_own ON public.user_profiles FOR INSERT TO authenticated WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
 
 --
@@ -4908,6 +5539,10 @@ CREATE POLICY insert_service ON public.supabase_projects FOR INSERT TO service_r
 --
 
 CREATE POLICY insert_service ON public.schema_snapshots FOR INSERT TO service_role WITH CHECK (true);
+-- Name: user_activity_log insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.user_activity_log FOR INSERT TO service_role WITH CHECK (true);
 
 
 --
@@ -4957,6 +5592,17 @@ CREATE POLICY select_own ON public.iteration_snapshots FOR SELECT TO authenticat
 --
 
 CREATE POLICY select_own ON public.schema_snapshots FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+-- Name: user_activity_log select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.user_activity_log FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: user_profiles select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.user_profiles FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
 
 
 --
@@ -5014,6 +5660,10 @@ ALTER TABLE public.supabase_projects ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY select_service ON public.schema_snapshots FOR SELECT TO service_role USING (true);
+-- Name: user_activity_log select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.user_activity_log FOR SELECT TO service_role USING (true);
 
 
 --
@@ -5035,6 +5685,24 @@ CREATE POLICY update_own ON public.generation_requests FOR UPDATE TO authenticat
 --
 
 CREATE POLICY update_service ON public.supabase_projects FOR UPDATE TO service_role USING (true) WITH CHECK (true);
+-- Name: user_profiles update_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY update_own ON public.user_profiles FOR UPDATE TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: user_activity_log; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.user_activity_log ENABLE ROW LEVEL SECURITY;
+
+
+--
+-- Name: user_profiles; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.user_profiles ENABLE ROW LEVEL SECURITY;
 
 
 --
@@ -5164,6 +5832,20 @@ REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION merge_json(p_target jsonb, p_patch jsonb, p_levels integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION metadata_object(p_metadata jsonb); Type: ACL; Schema: private; Owner: -
 --
 
@@ -5190,6 +5872,10 @@ REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM
 
 REVOKE ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) TO leo_worker;
+-- Name: FUNCTION request_metadata(OUT ip inet, OUT user_agent text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) FROM PUBLIC;
 
 
 --
@@ -5239,6 +5925,10 @@ REVOKE ALL ON FUNCTION private.tg_apps__record_cleanup() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg_apps__release_supabase_place() FROM PUBLIC;
+-- Name: FUNCTION tg_apps__log_activity(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_apps__log_activity() FROM PUBLIC;
 
 
 --
@@ -5284,6 +5974,20 @@ REVOKE ALL ON FUNCTION private.tg_generation_requests__limit_user() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tg_generation_requests__log_enqueue(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_requests__log_enqueue() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__log_status_change(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_requests__log_status_change() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tg_iteration_snapshots__follow_old_writer(); Type: ACL; Schema: private; Owner: -
 --
 
@@ -5302,6 +6006,24 @@ REVOKE ALL ON FUNCTION private.tg_quarantine__record_change() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg_user_secrets__record_cleanup() FROM PUBLIC;
+-- Name: FUNCTION tg_user_profiles__log_activity(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_user_profiles__log_activity() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_user_profiles__merge_preferences(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_user_profiles__merge_preferences() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_user_secrets__log_activity(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_user_secrets__log_activity() FROM PUBLIC;
 
 
 --
@@ -5678,6 +6400,96 @@ GRANT INSERT(status),UPDATE(status) ON TABLE public.supabase_projects TO service
 
 GRANT SELECT ON TABLE public.schema_snapshots TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.schema_snapshots TO service_role;
+-- Name: TABLE user_activity_log; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.user_activity_log TO authenticated;
+GRANT SELECT ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.action; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(action) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.object_type; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(object_type) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.object_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(object_id) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.ip; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(ip) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.user_agent; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_agent) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: COLUMN user_activity_log.detail; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(detail) ON TABLE public.user_activity_log TO service_role;
+
+
+--
+-- Name: TABLE user_profiles; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.user_profiles TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.user_profiles TO service_role;
+
+
+--
+-- Name: COLUMN user_profiles.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.user_profiles TO authenticated;
+
+
+--
+-- Name: COLUMN user_profiles.display_name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(display_name),UPDATE(display_name) ON TABLE public.user_profiles TO authenticated;
+
+
+--
+-- Name: COLUMN user_profiles.avatar_url; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(avatar_url),UPDATE(avatar_url) ON TABLE public.user_profiles TO authenticated;
+
+
+--
+-- Name: COLUMN user_profiles.preferences; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(preferences),UPDATE(preferences) ON TABLE public.user_profiles TO authenticated;
 
 
 --

@@ -74,6 +74,10 @@ const good = {
     ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId, kind: 'tokens' },
     ...{ input_tokens: 0, output_tokens: 0, cached_tokens: 0, compute_ms: 0, cost_micros: 0 },
     ...{ idempotency_key: 'new', created_at: '2026-01-01T00:00:00Z' },
+  'public.user_profiles': { user_id: newcomer, preferences: {}, created_at: 'now', updated_at: 'now' },
+  'public.user_activity_log': {
+    ...{ id: 1_000_000, user_id: own.userId, action: 'create', object_type: 'app', object_id: own.appId },
+    ...{ detail: {}, created_at: 'now' },
   },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
@@ -96,9 +100,15 @@ const nobodysId = 999_999
 const MiB = 2 ** 20
 const tableOfSize = (bytes: number): string => `{"${a(bytes - '{"": {"columns": []}}'.length)}": {"columns": []}}`
 const numbers = ['input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros']
+/** An object whose innermost value is this many levels below it. */
+const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) })
 
 const blanks = ['', ' ', '\t', '\n', '\u00a0', '\u200b', '\u200d', '\ufeff', '\u2003', '\u3000', '\u3164', ' \u200b\t']
-const names: Rule = { breaks: of('app_name', ...blanks), holds: of('app_name', 'a', ' a ', '0', '书', '😀', '\u200ba') }
+const visible = (column: string): Rule => ({
+  breaks: of(column, ...blanks),
+  holds: of(column, 'a', ' a ', '0', '书', '😀', '\u200ba'),
+})
+const names = visible('app_name')
 const urls = (column: string): Rule => ({
   breaks: of(column, '', 'http://a.com', 'https://', 'https://a b', ' https://a', 'javascript:alert(1)', 'https://a\n'),
   holds: of(column, 'https://github.com/a/b?c=d#e', 'https://a', null),
@@ -436,6 +446,59 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
     generation_costs_idempotency_key_form_check: {
       breaks: of('idempotency_key', '', 'a b', 'é', 'a\n', a(201), a(10 * MiB)),
       holds: of('idempotency_key', 'a', '!~', a(200)),
+  'public.user_profiles': {
+    user_profiles_pkey: { breaks: of('user_id', own.userId), holds: of('user_id', newcomer) },
+    user_profiles_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', newcomer) },
+    user_profiles_display_name_not_blank_check: visible('display_name'),
+    user_profiles_display_name_at_most_120_characters_check: {
+      breaks: of('display_name', a(121), '😀'.repeat(121)),
+      holds: of('display_name', a(120), '😀'.repeat(120), null),
+    },
+    user_profiles_avatar_url_is_https_check: urls('avatar_url'),
+    user_profiles_avatar_url_at_most_2048_characters_check: {
+      breaks: of('avatar_url', `https://${a(2041)}`),
+      holds: of('avatar_url', `https://${a(2040)}`),
+    },
+    user_profiles_preferences_at_most_16_kib_check: {
+      breaks: of('preferences', { a: a(16_384 - 8) }, { a: '书'.repeat(5459) }),
+      holds: of('preferences', { a: a(16_384 - 9) }, { a: '书'.repeat(5458) }),
+    },
+    user_profiles_preferences_at_most_32_levels_check: {
+      breaks: of('preferences', nested(33), { a: JSON.parse('['.repeat(31) + '[1]' + ']'.repeat(31)) as unknown }),
+      holds: of('preferences', nested(32)),
+    },
+    user_profiles_preferences_is_object_check: {
+      breaks: of('preferences', '[]', '"x"', '1', 'null'),
+      holds: of('preferences', '{}', '{"theme":null}'),
+    },
+  },
+  'public.user_activity_log': {
+    user_activity_log_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    user_activity_log_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', other.userId) },
+    user_activity_log_action_known_of_object_type_check: {
+      breaks: [...of('action', '', 'Create', 'enqueue', 'create '), ...of('object_type', '', 'App', 'generation', 'secret')],
+      holds: Object.entries({
+        app: ['create', 'rename', 'delete'],
+        generation: ['enqueue', 'pause', 'resume', 'cancel', 'retry'],
+        secret: ['connect', 'replace', 'remove'],
+        profile: ['create', 'change'],
+      }).flatMap(([object_type, actions]) => actions.map((action) => ({ object_type, action }))),
+    },
+    user_activity_log_object_id_form_check: {
+      breaks: of('object_id', '', 'a b', 'é', 'a\n', a(129)),
+      holds: of('object_id', '1', own.appId, a(128)),
+    },
+    user_activity_log_user_agent_at_most_512_characters_check: {
+      breaks: of('user_agent', a(513)),
+      holds: of('user_agent', a(512), '', null),
+    },
+    user_activity_log_detail_is_object_check: {
+      breaks: of('detail', '[]', '"x"', '1', 'null'),
+      holds: of('detail', '{}', '{"app_name":"Books"}'),
+    },
+    user_activity_log_detail_at_most_4_kib_check: {
+      breaks: of('detail', { a: a(4096 - 8) }, { a: '书'.repeat(1363) }),
+      holds: of('detail', { a: a(4096 - 9) }, { a: '书'.repeat(1362) }),
     },
   },
 }
@@ -465,6 +528,8 @@ const required: Readonly<Record<Table, string>> = {
   'public.schema_snapshots': 'id user_id generation_request_id iteration_number tables ddl created_at',
   'public.generation_costs':
     'id user_id kind input_tokens output_tokens cached_tokens compute_ms cost_micros idempotency_key created_at',
+  'public.user_profiles': 'user_id preferences created_at updated_at',
+  'public.user_activity_log': 'id user_id action object_type object_id detail created_at',
 }
 
 const brief = (change: Row): string => JSON.stringify(change).slice(0, 500)
@@ -501,13 +566,18 @@ t.test('a name of nothing but invisible characters is blank, whichever they are'
   const candidates = Array.from({ length: 0x110000 }, (_, code) => code).filter(
     (code) => code > 0 && (code < 0xd800 || code > 0xdfff) && invisible.test(String.fromCodePoint(code)),
   )
-  for (const constraint of ['apps_app_name_not_blank_check', 'generation_requests_app_name_not_blank_check']) {
+  for (const constraint of [
+    'apps_app_name_not_blank_check',
+    'generation_requests_app_name_not_blank_check',
+    'user_profiles_display_name_not_blank_check',
+  ]) {
     const { rows } = await db.owner.query<{ expression: string }>(
       'select pg_get_expr(conbin, conrelid) as expression from pg_constraint where conname = $1',
       [constraint],
     )
     const taken = await db.owner.query<{ code: number }>(
-      `select code from (select code, chr(code) as app_name from unnest($1::int[]) as code) as candidates
+      `select code
+       from (select code, chr(code) as app_name, chr(code) as display_name from unnest($1::int[]) as code) as candidates
        where ${rows[0]?.expression} order by code`,
       [candidates],
     )

@@ -19,6 +19,8 @@ const obstacles: Readonly<Record<string, string>> = {
   create_supabase_projects: 'delete from supabase_projects',
   create_generation_costs: 'delete from generation_costs',
   create_schema_snapshots: 'delete from schema_snapshots',
+  create_user_activity_log: 'delete from user_activity_log',
+  create_user_profiles: 'delete from user_profiles',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',

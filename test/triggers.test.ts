@@ -4,6 +4,7 @@ import { assume, createTestDatabase, user } from './fixtures/database.ts'
 import { plaintext, refusalOf, repeats } from './fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
 import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, only } from './fixtures/rows.ts'
+import { insertApp, insertRequest, insertRow, insertSecret, insertTenant, only, sealed } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
@@ -41,6 +42,28 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'private.quarantine _900_record_change': {
     behaviour: 'a row that leaves quarantine is in the books',
     holds: notes('deleted', 'generation_requests', 'delete from private.quarantine'),
+/** Whether the change is logged, in a log that was empty. */
+const logs = (objectType: string, action: string, change: () => Promise<unknown>) => async (): Promise<boolean> => {
+  await owner.query('delete from user_activity_log')
+  await change()
+  const { rows } = await owner.query('select object_type, action from user_activity_log')
+  return rows.some((row) => row.object_type === objectType && row.action === action)
+}
+const asOwner = () => owner.query(`select set_config('leo.acting_user', $1, true)`, [userId])
+
+/** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
+const triggers: Readonly<Record<string, Trigger>> = {
+  'public.apps _900_log_create': {
+    behaviour: 'a new app is logged',
+    holds: logs('app', 'create', () => insertApp(owner, userId)),
+  },
+  'public.apps _900_log_delete': {
+    behaviour: 'a deleted app is logged',
+    holds: logs('app', 'delete', () => owner.query('delete from apps')),
+  },
+  'public.apps _900_log_rename': {
+    behaviour: 'a new name is logged',
+    holds: logs('app', 'rename', () => owner.query(`update apps set app_name = 'Renamed'`)),
   },
   'public.deployment_config _100_refuse_plaintext': {
     behaviour: 'a row without a key does not print the plaintext it came with',
@@ -138,10 +161,54 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const snapshot = insertSchemaSnapshot(owner, userId, requestId, { iteration_number: 11 })
       return (await outcomeOf(snapshot)).code === 'LEO17'
     },
+  'public.generation_requests _900_log_enqueue': {
+    behaviour: 'an enqueue is logged',
+    holds: logs('generation', 'enqueue', () => insertRequest(owner, userId, appId)),
+  },
+  'public.generation_requests _900_log_status_change': {
+    behaviour: 'a cancellation by the owner is logged',
+    holds: logs('generation', 'cancel', async () => {
+      await asOwner()
+      await owner.query(`update generation_requests set status = 'cancelled'`)
+    }),
+  },
+  'public.user_profiles _100_merge_preferences': {
+    behaviour: 'a patch keeps the other preferences',
+    holds: async () => 'theme' in ((await update('user_profiles', `preferences = '{"a": 1}'`, 'preferences')) as Row),
+  },
+  'public.user_profiles _100_touch_updated_at': {
+    behaviour: "updated_at is not the writer's",
+    holds: isUntouchable('user_profiles'),
+  },
+  'public.user_profiles _900_log_change': {
+    behaviour: 'a changed profile is logged',
+    holds: logs('profile', 'change', () => owner.query('update user_profiles set display_name = null')),
+  },
+  'public.user_profiles _900_log_create': {
+    behaviour: 'a new profile is logged',
+    holds: logs('profile', 'create', async () => {
+      await owner.query('delete from user_profiles')
+      await insertRow(owner, 'user_profiles', { user_id: userId })
+    }),
   },
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",
     holds: isUntouchable('user_secrets'),
+  },
+  'public.user_secrets _900_log_connect': {
+    behaviour: 'a new connection is logged',
+    holds: logs('secret', 'connect', () => insertSecret(owner, userId, 'fly')),
+  },
+  'public.user_secrets _900_log_remove': {
+    behaviour: 'a cut connection is logged',
+    holds: logs('secret', 'remove', () => owner.query('delete from user_secrets')),
+  },
+  'public.user_secrets _900_log_replace': {
+    behaviour: 'a token that its owner replaces is logged',
+    holds: logs('secret', 'replace', async () => {
+      await asOwner()
+      await owner.query('update user_secrets set encrypted_token = $1', [sealed()])
+    }),
   },
 }
 

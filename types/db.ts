@@ -624,6 +624,62 @@ export interface SupabaseProjects {
    * Does it get new apps?
    */
   status: Generated<SupabaseProjectStatus>;
+export interface UserActivityLog {
+  /**
+   * What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.
+   */
+  action: string;
+  /**
+   * When it was done.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * Names of what changed. Never a secret, a prompt or the value of a preference.
+   */
+  detail: Generated<Json>;
+  /**
+   * Identifies the entry; among those of one time, the order.
+   */
+  id: Generated<Int8>;
+  /**
+   * Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.
+   */
+  ip: string | null;
+  /**
+   * To which: the object's id as text. The object may be gone.
+   */
+  object_id: string;
+  /**
+   * To what: app, generation, secret or profile.
+   */
+  object_type: string;
+  /**
+   * The program that made the request, cut to 512 characters. Null when it does not say.
+   */
+  user_agent: string | null;
+  /**
+   * The user who acted, and owner of the object; deleting the user deletes it.
+   */
+  user_id: string;
+}
+
+export interface UserProfiles {
+  /**
+   * Where their picture is; null if there is none.
+   */
+  avatar_url: string | null;
+  /**
+   * When it was created.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * How the user wants to be called; null if they have not said.
+   */
+  display_name: string | null;
+  /**
+   * The user's settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.
+   */
+  preferences: Generated<Json>;
   /**
    * When the row last changed; kept by trigger.
    */
@@ -659,6 +715,7 @@ export interface SchemaSnapshots {
   tables: Json;
   /**
    * The owner of the generation.
+   * The Supabase Auth user; deleting the user deletes it.
    */
   user_id: string;
 }
@@ -710,5 +767,7 @@ export interface DB {
   supabase_project_places: SupabaseProjectPlaces;
   supabase_projects: SupabaseProjects;
   schema_snapshots: SchemaSnapshots;
+  user_activity_log: UserActivityLog;
+  user_profiles: UserProfiles;
   user_secrets: UserSecrets;
 }

@@ -6,6 +6,7 @@ import { fromRoot } from './paths.ts'
 import { loadCleanups, loadSupabasePool } from './sample/supabase_pool.ts'
 import { loadCosts } from './sample/costs.ts'
 import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
+import { loadProfiles } from './sample/profiles.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -107,6 +108,7 @@ export async function loadSamples(client: pg.Client, say: (detail: string) => vo
     await loadCleanups(client, userId(users[2]), unopenable())
     await loadCosts(client, users.map(userId))
     await loadSchemaSnapshots(client, users.map(userId))
+    await loadProfiles(client, userId)
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')

@@ -1,0 +1,84 @@
+-- What every trigger of the activity log calls. Which changes are a person's doing, the triggers' WHEN clauses say.
+-- Who acted: the owner of the object, always. A statement of `authenticated` reaches own rows only, so auth.uid() is the
+-- owner; a service acts for the owner too, and says so where it matters with
+--   select set_config('leo.acting_user', <the user's id>, true)
+-- A setting that is no id, or somebody else's, counts as none: no entry of one user is about another's object.
+-- Locks: none. Undo: drops the functions; their triggers are gone by then.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.request_metadata(out ip inet, out user_agent text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_setting constant text := current_setting('request.headers', true);
+  v_headers jsonb;
+begin
+  -- Without a request, no subtransaction either.
+  if coalesce(v_setting, '') = '' then
+    return;
+  end if;
+
+  -- What a client sends must never fail a write. PostgreSQL 15 cannot ask beforehand whether a text is JSON.
+  begin
+    v_headers := v_setting::jsonb;
+  exception
+    when data_exception or program_limit_exceeded then
+      return;
+  end;
+  user_agent := nullif(left(v_headers ->> 'user-agent', 512), '');
+
+  begin
+    ip := nullif(btrim(split_part(v_headers ->> 'x-forwarded-for', ',', 1)), '')::inet;
+  exception
+    when data_exception then
+      null;
+  end;
+end
+$$;
+
+comment on function private.request_metadata() is
+  'Address and program of the Data API''s request, as far as its headers say so. Never raises.';
+
+create function private.log_activity(
+  p_user_id uuid,
+  p_object_type text,
+  p_object_id text,
+  p_action text,
+  p_detail jsonb
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
+  if current_setting('leo.is_upgrade', true) = 'on' and current_setting('role') <> 'authenticated' then
+    return;
+  end if;
+
+  -- A user who is being erased gets no entry. Waiting for that, as the foreign key would, is a deadlock with the cascade,
+  -- which waits for the row that is written here.
+  perform from auth.users as u where u.id = p_user_id for key share skip locked;
+  if not found then
+    return;
+  end if;
+
+  insert into public.user_activity_log (user_id, object_type, object_id, action, ip, user_agent, detail)
+  select p_user_id, p_object_type, p_object_id, p_action, r.ip, r.user_agent, p_detail
+  from private.request_metadata() as r;
+end
+$$;
+
+comment on function private.log_activity(uuid, text, text, text, jsonb) is
+  'Writes an entry of the activity log, unless the user is being erased.';
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.log_activity(uuid, text, text, text, jsonb);
+drop function private.request_metadata();

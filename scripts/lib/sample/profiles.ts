@@ -1,0 +1,46 @@
+import type pg from 'pg'
+
+interface Profile {
+  readonly email: string
+  readonly name: string
+  /** What the Data API passes on; the activity log keeps two of them. */
+  readonly headers: Readonly<Record<'user-agent' | 'x-forwarded-for', string>>
+  /** Patches, in the order in which a settings page sent them. */
+  readonly preferences: readonly object[]
+}
+
+const profiles: readonly Profile[] = [
+  {
+    email: 'ada@example.com',
+    name: 'Ada',
+    headers: {
+      'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+      'x-forwarded-for': '192.0.2.10',
+    },
+    preferences: [{ theme: 'dark', editor: { font_size: 14, wrap: true } }, { editor: { font_size: 16 } }],
+  },
+  {
+    email: 'grace@example.com',
+    name: 'Grace',
+    headers: { 'user-agent': 'leo-cli/1.4.0', 'x-forwarded-for': '2001:db8::20, 198.51.100.7' },
+    preferences: [{ notify: { completed: true, failed: true } }, { notify: { completed: null } }],
+  },
+]
+
+/** Who has said something about themselves, each written as that user; the third one lives with the defaults. */
+export async function loadProfiles(client: pg.Client, idOf: (email: string) => string): Promise<void> {
+  for (const { email, name, headers, preferences } of profiles) {
+    const id = idOf(email)
+    await client.query(
+      `select set_config('role', 'authenticated', true),
+              set_config('request.jwt.claims', $1, true),
+              set_config('request.headers', $2, true)`,
+      [JSON.stringify({ sub: id, role: 'authenticated' }), JSON.stringify(headers)],
+    )
+    await client.query('insert into user_profiles (user_id, display_name) values ($1, $2)', [id, name])
+    for (const patch of preferences) {
+      await client.query('update user_profiles set preferences = $2 where user_id = $1', [id, patch])
+    }
+  }
+  await client.query(`select set_config('request.headers', '', true)`)
+}
