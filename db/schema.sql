@@ -65,6 +65,44 @@ COMMENT ON SCHEMA private IS 'Trigger functions and tables that no API role may 
 
 
 --
+-- Name: config_action; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.config_action AS ENUM (
+    'found',
+    'insert',
+    'update',
+    'delete',
+    'redact'
+);
+
+
+--
+-- Name: TYPE config_action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.config_action IS 'What happened to a config key. found: it was there when the history began. redact: its plain values left the history.';
+
+
+--
+-- Name: event_actor; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.event_actor AS ENUM (
+    'user',
+    'service',
+    'system'
+);
+
+
+--
+-- Name: TYPE event_actor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.event_actor IS 'Who changed a status: a signed-in user, a service, or the database''s own roles: its owner, an administrator.';
+
+
+--
 -- Name: generation_mode; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -154,6 +192,48 @@ COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
 
 
 --
+-- Name: acting_role(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.acting_role() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case current_setting('role') when 'none' then session_user::text else current_setting('role') end
+$$;
+
+
+--
+-- Name: FUNCTION acting_role(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.acting_role() IS 'The role that a statement is run as, seen through SECURITY DEFINER.';
+
+
+--
+-- Name: acting_user_id(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.acting_user_id() RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  select case
+    when private.acting_role() = 'authenticated' then auth.uid()
+    when char_length(said) = 36 and said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then said::uuid
+  end
+  from current_setting('leo.acting_user', true) as said
+$_$;
+
+
+--
+-- Name: FUNCTION acting_user_id(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.acting_user_id() IS 'The person who acts: the signed-in user, else whom a service names in leo.acting_user. Null when nobody or nonsense is named.';
+
+
+--
 -- Name: app_id_of_request(integer); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -171,6 +251,135 @@ $$;
 --
 
 COMMENT ON FUNCTION private.app_id_of_request(p_request_id integer) IS 'The id of the app of a request that came without one.';
+
+
+--
+-- Name: deployment_config; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deployment_config (
+    key text NOT NULL,
+    value text NOT NULL,
+    encrypted boolean DEFAULT false NOT NULL,
+    description text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deployment_config_encrypted_says_form_check CHECK (
+CASE
+    WHEN encrypted THEN ((value)::public.sealed_secret IS NOT NULL)
+    ELSE (value !~~ 'leo1.%'::text)
+END),
+    CONSTRAINT deployment_config_key_form_check CHECK ((((key COLLATE "C") ~ '^[A-Za-z][A-Za-z0-9_.-]*$'::text) AND (char_length(key) <= 128)))
+);
+
+ALTER TABLE ONLY public.deployment_config FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE deployment_config; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.deployment_config IS 'Settings of the platform itself, one key a row. Services only.';
+
+
+--
+-- Name: COLUMN deployment_config.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.key IS 'Name of the setting: letters, digits, dot, dash and underscore.';
+
+
+--
+-- Name: COLUMN deployment_config.value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
+
+
+--
+-- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
+
+
+--
+-- Name: COLUMN deployment_config.description; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for, for people.';
+
+
+--
+-- Name: COLUMN deployment_config.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; kept by trigger.';
+
+
+--
+-- Name: append_config_history(text, public.config_action, public.deployment_config, public.deployment_config); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config DEFAULT NULL::public.deployment_config, p_new public.deployment_config DEFAULT NULL::public.deployment_config) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_is_sealing constant boolean := coalesce(p_new.encrypted and not p_old.encrypted, false);
+  v_entry public.deployment_config_history;
+begin
+  select h.hash into strict v_entry.previous_hash from private.config_history_head as h for update;
+
+  v_entry.id := nextval('public.deployment_config_history_id_seq');
+  v_entry.key := p_key;
+  v_entry.action := p_action;
+  v_entry.actor_role := private.acting_role();
+  v_entry.acting_user_id := private.acting_user_id();
+  v_entry.changed_at := now();
+
+  if p_old.key is not null then
+    select e.new_salt into v_entry.old_salt
+    from public.deployment_config_history as e
+    where e.key = p_key and e.action <> 'redact'
+    order by e.id desc
+    limit 1;
+
+    v_entry.old_salt := coalesce(v_entry.old_salt, uuid_send(gen_random_uuid()));
+    v_entry.old_encrypted := p_old.encrypted;
+    v_entry.old_digest := sha256(v_entry.old_salt || convert_to(private.config_substance(p_old), 'UTF8'));
+    if p_old.encrypted then
+      v_entry.old_key_id := split_part(p_old.value, '.', 3);
+    elsif v_is_sealing then
+      -- Not even for the moment until it is redacted.
+      v_entry.old_salt := null;
+    else
+      v_entry.old_value := p_old.value;
+    end if;
+  end if;
+
+  if p_new.key is not null then
+    v_entry.new_salt := uuid_send(gen_random_uuid());
+    v_entry.new_encrypted := p_new.encrypted;
+    v_entry.new_digest := sha256(v_entry.new_salt || convert_to(private.config_substance(p_new), 'UTF8'));
+    if p_new.encrypted then
+      v_entry.new_key_id := split_part(p_new.value, '.', 3);
+    else
+      v_entry.new_value := p_new.value;
+    end if;
+  end if;
+
+  v_entry.hash := private.hash_config_history(v_entry);
+  insert into public.deployment_config_history select v_entry.*;
+  update private.config_history_head set hash = v_entry.hash where is_only;
+end
+$$;
+
+
+--
+-- Name: FUNCTION append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config) IS 'Appends an entry to the chain, one writer at a time.';
 
 
 --
@@ -609,6 +818,25 @@ COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next u
 
 
 --
+-- Name: config_substance(public.deployment_config); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.config_substance(p_config public.deployment_config) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case when p_config.encrypted then split_part(p_config.value, '.', 5) else p_config.value end
+$$;
+
+
+--
+-- Name: FUNCTION config_substance(p_config public.deployment_config); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.config_substance(p_config public.deployment_config) IS 'What of a setting''s value changes with its meaning: all of a plain one, the ciphertext of a sealed one.';
+
+
+--
 -- Name: free_app_name(uuid, text); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -636,6 +864,220 @@ $$;
 --
 
 COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) IS 'The name, or the first `name (n)` that no app of the user has. Call it under the user''s lock.';
+
+
+--
+-- Name: deployment_config_history; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deployment_config_history (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    action public.config_action NOT NULL,
+    old_value text,
+    new_value text,
+    old_encrypted boolean,
+    new_encrypted boolean,
+    old_key_id text,
+    new_key_id text,
+    old_salt bytea,
+    new_salt bytea,
+    old_digest bytea,
+    new_digest bytea,
+    actor_role text NOT NULL,
+    acting_user_id uuid,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    redacted_at timestamp with time zone,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT deployment_config_history_action_says_sides_check CHECK ((((old_encrypted IS NOT NULL) = (action = ANY (ARRAY['update'::public.config_action, 'delete'::public.config_action]))) AND ((new_encrypted IS NOT NULL) = (action = ANY (ARRAY['found'::public.config_action, 'insert'::public.config_action, 'update'::public.config_action]))))),
+    CONSTRAINT deployment_config_history_encrypted_sides_have_key_ids_check CHECK ((((old_key_id IS NULL) = (old_encrypted IS NOT TRUE)) AND ((new_key_id IS NULL) = (new_encrypted IS NOT TRUE)))),
+    CONSTRAINT deployment_config_history_hashes_are_sha256_check CHECK (((octet_length(previous_hash) = 32) AND (octet_length(hash) = 32) AND (octet_length(COALESCE(old_digest, hash)) = 32) AND (octet_length(COALESCE(new_digest, hash)) = 32))),
+    CONSTRAINT deployment_config_history_only_plain_values_check CHECK ((((old_value IS NULL) OR (old_encrypted IS FALSE)) AND ((new_value IS NULL) OR (new_encrypted IS FALSE)))),
+    CONSTRAINT deployment_config_history_redacted_without_values_check CHECK (((redacted_at IS NULL) OR ((old_value IS NULL) AND (new_value IS NULL)))),
+    CONSTRAINT deployment_config_history_sides_have_digests_check CHECK ((((old_digest IS NULL) = (old_encrypted IS NULL)) AND ((new_digest IS NULL) = (new_encrypted IS NULL)))),
+    CONSTRAINT deployment_config_history_values_have_salts_check CHECK ((((old_value IS NULL) OR (old_salt IS NOT NULL)) AND ((new_value IS NULL) OR (new_salt IS NOT NULL))))
+);
+
+ALTER TABLE ONLY public.deployment_config_history FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE deployment_config_history; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.deployment_config_history IS 'Every change of a platform setting, chained by hashes. Written by trigger only.';
+
+
+--
+-- Name: COLUMN deployment_config_history.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.id IS 'Identifies the entry; rises along the chain.';
+
+
+--
+-- Name: COLUMN deployment_config_history.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.key IS 'Name of the setting. Renaming one is a deletion and an insertion.';
+
+
+--
+-- Name: COLUMN deployment_config_history.action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.action IS 'What happened to the setting.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_value IS 'Its value before, when that was plain and is not redacted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_value IS 'Its value from then on, when that is plain and not redacted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_encrypted IS 'Was the value before encrypted? Null when there was none.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_encrypted IS 'Is the value from then on encrypted? Null when there is none.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_key_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_key_id IS 'The key that sealed the value before, when it was encrypted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_key_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_key_id IS 'The key that seals the value from then on, when it is encrypted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_salt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_salt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_digest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_digest IS 'Fingerprint of the value before: SHA-256 of salt and value, or of salt and ciphertext.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_digest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_digest IS 'Fingerprint of the value from then on: SHA-256 of salt and value, or of salt and ciphertext.';
+
+
+--
+-- Name: COLUMN deployment_config_history.actor_role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.actor_role IS 'The role that made the change, or the login when it became no other.';
+
+
+--
+-- Name: COLUMN deployment_config_history.acting_user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.acting_user_id IS 'The person for whom a service made it, as the service says in leo.acting_user.';
+
+
+--
+-- Name: COLUMN deployment_config_history.changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.changed_at IS 'When: the start of the transaction, as in updated_at.';
+
+
+--
+-- Name: COLUMN deployment_config_history.redacted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.redacted_at IS 'When the plain values and their salts were removed; an entry `redact` of that time says who did.';
+
+
+--
+-- Name: COLUMN deployment_config_history.previous_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.previous_hash IS 'The hash of the entry before; zeros in the first.';
+
+
+--
+-- Name: COLUMN deployment_config_history.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.hash IS 'SHA-256 of this entry without values, salts and redacted_at; see private.hash_config_history.';
+
+
+--
+-- Name: hash_config_history(public.deployment_config_history); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.hash_config_history(p_entry public.deployment_config_history) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select sha256(convert_to(
+    string_agg(coalesce(octet_length(convert_to(field, 'UTF8')) || ':' || field, '-'), ',' order by position),
+    'UTF8'
+  ))
+  from unnest(array[
+    encode(p_entry.previous_hash, 'hex'),
+    p_entry.id::text,
+    p_entry.key,
+    p_entry.action::text,
+    p_entry.old_encrypted::text,
+    p_entry.new_encrypted::text,
+    p_entry.old_key_id,
+    p_entry.new_key_id,
+    encode(p_entry.old_digest, 'hex'),
+    encode(p_entry.new_digest, 'hex'),
+    p_entry.actor_role,
+    p_entry.acting_user_id::text,
+    -- Microseconds: as text a time would follow the settings of the session.
+    (extract(epoch from p_entry.changed_at) * 1000000)::bigint::text
+  ]) with ordinality as fields (field, position)
+$$;
+
+
+--
+-- Name: FUNCTION hash_config_history(p_entry public.deployment_config_history); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) IS 'What the hash of an entry must be, from its other columns.';
 
 
 --
@@ -821,6 +1263,40 @@ COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Mov
 
 
 --
+-- Name: redact_config_history(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.redact_config_history(p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from private.config_history_head as h for update;
+
+  update public.deployment_config_history as e
+  set
+    old_value = null,
+    new_value = null,
+    old_salt = case when e.old_encrypted then e.old_salt end,
+    new_salt = case when e.new_encrypted then e.new_salt end,
+    redacted_at = now()
+  where e.key = p_key and e.redacted_at is null and (e.old_encrypted is false or e.new_encrypted is false);
+
+  if found then
+    perform private.append_config_history(p_key, 'redact');
+  end if;
+end
+$$;
+
+
+--
+-- Name: FUNCTION redact_config_history(p_key text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.redact_config_history(p_key text) IS 'Removes all plain values of a key, and their salts, from the history, and notes that. By trigger when the key is encrypted; by hand for a secret that was stored in plain and deleted. Backups and the write-ahead log keep what they have: such a secret needs replacing, too.';
+
+
+--
 -- Name: upgrade_progress; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -988,6 +1464,66 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg__touch_updated_at() IS 'Trigger: sets updated_at to the start of the transaction.';
+
+
+--
+-- Name: tg_deployment_config__lock_history(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_deployment_config__lock_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from private.config_history_head as h for update;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__lock_history(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_deployment_config__lock_history() IS 'Trigger: makes writers of config take turns. Definer: nobody else may touch the chain.';
+
+
+--
+-- Name: tg_deployment_config__record_history(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_deployment_config__record_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    perform private.append_config_history(new.key, 'insert', p_new => new);
+  elsif tg_op = 'DELETE' then
+    perform private.append_config_history(old.key, 'delete', p_old => old);
+  elsif new.key <> old.key then
+    perform private.append_config_history(old.key, 'delete', p_old => old);
+    perform private.append_config_history(new.key, 'insert', p_new => new);
+    if new.encrypted then
+      perform private.redact_config_history(old.key);
+    end if;
+  elsif new.encrypted <> old.encrypted or private.config_substance(new) <> private.config_substance(old) then
+    perform private.append_config_history(new.key, 'update', old, new);
+  end if;
+
+  if tg_op <> 'DELETE' and new.encrypted then
+    perform private.redact_config_history(new.key);
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__record_history(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_deployment_config__record_history() IS 'Trigger: writes the history of config, redacts a key that is encrypted. Definer: nobody else may write the history.';
 
 
 --
@@ -1278,6 +1814,58 @@ COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: th
 
 
 --
+-- Name: tg_generation_requests__record_event(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_requests__record_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_role constant text := private.acting_role();
+  v_person uuid := private.acting_user_id();
+begin
+  if v_person is not null then
+    select u.id into v_person from auth.users as u where u.id = v_person for key share skip locked;
+  end if;
+
+  insert into public.generation_events
+    (user_id, generation_request_id, from_status, to_status, iteration_number, reason, actor, acting_user_id)
+  values (
+    new.user_id,
+    new.id,
+    case when tg_op = 'UPDATE' then old.status end,
+    new.status,
+    new.current_iteration,
+    left(
+      coalesce(
+        nullif(current_setting('leo.reason', true), ''),
+        case when new.status = 'failed' then nullif(new.error_message, '') end
+      ),
+      2000
+    ),
+    case
+      when v_role = 'authenticated' then 'user'
+      -- The owner, who is current_user here, and superusers have everybody's rights.
+      when v_role <> current_user and pg_has_role(v_role, 'service_role', 'usage')
+        and not (select r.rolsuper from pg_roles as r where r.rolname = v_role) then 'service'
+      else 'system'
+    end::public.event_actor,
+    v_person
+  );
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__record_event(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_requests__record_event() IS 'Trigger: writes the event of a change of status. Definer: nobody else may write the timeline.';
+
+
+--
 -- Name: tg_iteration_snapshots__follow_old_writer(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1383,6 +1971,39 @@ $$;
 --
 
 COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to what an app may have; null when there is nothing to see in it.';
+
+
+--
+-- Name: config_history_head; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.config_history_head (
+    is_only boolean DEFAULT true NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT config_history_head_hash_is_sha256_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT config_history_head_one_row_check CHECK (is_only)
+);
+
+
+--
+-- Name: TABLE config_history_head; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.config_history_head IS 'The end of the chain of deployment_config_history: one row.';
+
+
+--
+-- Name: COLUMN config_history_head.is_only; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.config_history_head.is_only IS 'True: there is no second row.';
+
+
+--
+-- Name: COLUMN config_history_head.hash; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.config_history_head.hash IS 'The hash of the last entry; zeros before the first.';
 
 
 --
@@ -1962,66 +2583,131 @@ COMMENT ON COLUMN public.apps.created_at IS 'When it was created.';
 
 
 --
--- Name: deployment_config; Type: TABLE; Schema: public; Owner: -
+-- Name: deployment_config_history_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.deployment_config (
-    key text NOT NULL,
-    value text NOT NULL,
-    encrypted boolean DEFAULT false NOT NULL,
-    description text,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT deployment_config_encrypted_says_form_check CHECK (
-CASE
-    WHEN encrypted THEN ((value)::public.sealed_secret IS NOT NULL)
-    ELSE (value !~~ 'leo1.%'::text)
-END),
-    CONSTRAINT deployment_config_key_form_check CHECK ((((key COLLATE "C") ~ '^[A-Za-z][A-Za-z0-9_.-]*$'::text) AND (char_length(key) <= 128)))
+ALTER TABLE public.deployment_config_history ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.deployment_config_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
-ALTER TABLE ONLY public.deployment_config FORCE ROW LEVEL SECURITY;
+
+--
+-- Name: generation_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.generation_events (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    generation_request_id integer NOT NULL,
+    from_status public.generation_status,
+    to_status public.generation_status NOT NULL,
+    iteration_number integer NOT NULL,
+    reason text,
+    actor public.event_actor NOT NULL,
+    acting_user_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT generation_events_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
+    CONSTRAINT generation_events_reason_at_most_2000_characters_check CHECK ((char_length(reason) <= 2000)),
+    CONSTRAINT generation_events_status_changes_check CHECK ((from_status IS DISTINCT FROM to_status))
+);
+
+ALTER TABLE ONLY public.generation_events FORCE ROW LEVEL SECURITY;
 
 
 --
--- Name: TABLE deployment_config; Type: COMMENT; Schema: public; Owner: -
+-- Name: TABLE generation_events; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.deployment_config IS 'Settings of the platform itself, one key a row. Services only.';
-
-
---
--- Name: COLUMN deployment_config.key; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.key IS 'Name of the setting: letters, digits, dot, dash and underscore.';
+COMMENT ON TABLE public.generation_events IS 'The timeline of generations: every change of status. Written by trigger only.';
 
 
 --
--- Name: COLUMN deployment_config.value; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN generation_events.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
-
-
---
--- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
+COMMENT ON COLUMN public.generation_events.id IS 'Identifies the event; rises with time within a generation.';
 
 
 --
--- Name: COLUMN deployment_config.description; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN generation_events.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for, for people.';
+COMMENT ON COLUMN public.generation_events.user_id IS 'The owner of the generation.';
 
 
 --
--- Name: COLUMN deployment_config.updated_at; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN generation_events.generation_request_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; kept by trigger.';
+COMMENT ON COLUMN public.generation_events.generation_request_id IS 'The generation; deleting it deletes its timeline.';
+
+
+--
+-- Name: COLUMN generation_events.from_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.from_status IS 'The status before; null for the first event of a generation.';
+
+
+--
+-- Name: COLUMN generation_events.to_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.to_status IS 'The status from then on.';
+
+
+--
+-- Name: COLUMN generation_events.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.iteration_number IS 'The iteration that the generation had reached.';
+
+
+--
+-- Name: COLUMN generation_events.reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.reason IS 'Why: what the writer said in leo.reason, else the error message of a generation that failed. Cut at 2000 characters.';
+
+
+--
+-- Name: COLUMN generation_events.actor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.actor IS 'What kind of caller made the change.';
+
+
+--
+-- Name: COLUMN generation_events.acting_user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.acting_user_id IS 'The person who made it, or for whom a service did; null when nobody did, or their account is deleted.';
+
+
+--
+-- Name: COLUMN generation_events.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.created_at IS 'When: the start of the transaction, as in completed_at.';
+
+
+--
+-- Name: generation_events_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_events ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.generation_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -2464,6 +3150,14 @@ ALTER TABLE ONLY public.iteration_snapshots ALTER COLUMN id SET DEFAULT nextval(
 
 
 --
+-- Name: config_history_head config_history_head_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.config_history_head
+    ADD CONSTRAINT config_history_head_pkey PRIMARY KEY (is_only);
+
+
+--
 -- Name: error_codes error_codes_name_key; Type: CONSTRAINT; Schema: private; Owner: -
 --
 
@@ -2584,11 +3278,27 @@ ALTER TABLE ONLY public.apps
 
 
 --
+-- Name: deployment_config_history deployment_config_history_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deployment_config_history
+    ADD CONSTRAINT deployment_config_history_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: deployment_config deployment_config_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.deployment_config
     ADD CONSTRAINT deployment_config_pkey PRIMARY KEY (key);
+
+
+--
+-- Name: generation_events generation_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_pkey PRIMARY KEY (id);
 
 
 --
@@ -2685,6 +3395,48 @@ CREATE INDEX apps_user_id_created_at_id_idx ON public.apps USING btree (user_id,
 --
 
 COMMENT ON INDEX public.apps_user_id_created_at_id_idx IS 'Serves apps.list: one user''s apps, newest first, page by page.';
+
+
+--
+-- Name: deployment_config_history_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deployment_config_history_key_id_idx ON public.deployment_config_history USING btree (key, id);
+
+
+--
+-- Name: INDEX deployment_config_history_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of one key, its latest entry and its redaction.';
+
+
+--
+-- Name: generation_events_acting_user_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_acting_user_id_idx ON public.generation_events USING btree (acting_user_id);
+
+
+--
+-- Name: INDEX generation_events_acting_user_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_acting_user_id_idx IS 'Serves the deletion of a user, who is named here no longer.';
+
+
+--
+-- Name: generation_events_user_id_generation_request_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_user_id_generation_request_id_id_idx ON public.generation_events USING btree (user_id, generation_request_id, id);
+
+
+--
+-- Name: INDEX generation_events_user_id_generation_request_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx IS 'Serves the timeline of one generation, in order, and its deletion.';
 
 
 --
@@ -2793,6 +3545,13 @@ CREATE TRIGGER _100_freeze_identity BEFORE UPDATE OF id, user_id, app_id, app_na
 
 
 --
+-- Name: deployment_config _100_lock_history; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_lock_history BEFORE INSERT OR DELETE OR UPDATE ON public.deployment_config FOR EACH STATEMENT EXECUTE FUNCTION private.tg_deployment_config__lock_history();
+
+
+--
 -- Name: deployment_config _100_refuse_plaintext; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2846,6 +3605,27 @@ CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.generation_requests F
 --
 
 CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.iteration_snapshots FOR EACH ROW EXECUTE FUNCTION private.tg__record_change();
+
+
+--
+-- Name: generation_requests _900_record_event; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_event AFTER UPDATE ON public.generation_requests FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION private.tg_generation_requests__record_event();
+
+
+--
+-- Name: generation_requests _900_record_first_event; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_first_event AFTER INSERT ON public.generation_requests FOR EACH ROW EXECUTE FUNCTION private.tg_generation_requests__record_event();
+
+
+--
+-- Name: deployment_config _900_record_history; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_history AFTER INSERT OR DELETE OR UPDATE ON public.deployment_config FOR EACH ROW EXECUTE FUNCTION private.tg_deployment_config__record_history();
 
 
 --
@@ -2908,6 +3688,22 @@ ALTER TABLE ONLY private.upgrade_users
 
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: generation_events generation_events_acting_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_acting_user_id_fkey FOREIGN KEY (acting_user_id) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: generation_events generation_events_user_id_generation_request_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
 
 
 --
@@ -2991,6 +3787,20 @@ ALTER TABLE public.deployment_config ENABLE ROW LEVEL SECURITY;
 
 
 --
+-- Name: deployment_config_history; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.deployment_config_history ENABLE ROW LEVEL SECURITY;
+
+
+--
+-- Name: generation_events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_events ENABLE ROW LEVEL SECURITY;
+
+
+--
 -- Name: generation_requests; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -3033,6 +3843,13 @@ CREATE POLICY select_own ON public.apps FOR SELECT TO authenticated USING ((user
 
 
 --
+-- Name: generation_events select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.generation_events FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
 -- Name: generation_requests select_own; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3051,6 +3868,20 @@ CREATE POLICY select_own ON public.iteration_snapshots FOR SELECT TO authenticat
 --
 
 CREATE POLICY select_own ON public.user_secrets FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: deployment_config_history select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.deployment_config_history FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: generation_events select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.generation_events FOR SELECT TO service_role USING (true);
 
 
 --
@@ -3098,10 +3929,38 @@ GRANT USAGE ON SCHEMA public TO service_role;
 
 
 --
+-- Name: FUNCTION acting_role(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.acting_role() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION acting_user_id(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.acting_user_id() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION app_id_of_request(p_request_id integer); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.app_id_of_request(p_request_id integer) FROM PUBLIC;
+
+
+--
+-- Name: TABLE deployment_config; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_config TO service_role;
+
+
+--
+-- Name: FUNCTION append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config) FROM PUBLIC;
 
 
 --
@@ -3147,10 +4006,31 @@ REVOKE ALL ON FUNCTION private.backfill_users(p_limit integer) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION config_substance(p_config public.deployment_config); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.config_substance(p_config public.deployment_config) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text) FROM PUBLIC;
+
+
+--
+-- Name: TABLE deployment_config_history; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.deployment_config_history TO service_role;
+
+
+--
+-- Name: FUNCTION hash_config_history(p_entry public.deployment_config_history); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) FROM PUBLIC;
 
 
 --
@@ -3182,6 +4062,13 @@ REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM
 
 
 --
+-- Name: FUNCTION redact_config_history(p_key text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.redact_config_history(p_key text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_progress(p_phase text); Type: ACL; Schema: private; Owner: -
 --
 
@@ -3207,6 +4094,20 @@ REVOKE ALL ON FUNCTION private.tg__refuse_change() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg__touch_updated_at() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__lock_history(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_deployment_config__lock_history() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__record_history(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_deployment_config__record_history() FROM PUBLIC;
 
 
 --
@@ -3242,6 +4143,13 @@ REVOKE ALL ON FUNCTION private.tg_generation_requests__follow_old_writer() FROM 
 --
 
 REVOKE ALL ON FUNCTION private.tg_generation_requests__limit_user() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__record_event(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_requests__record_event() FROM PUBLIC;
 
 
 --
@@ -3302,10 +4210,11 @@ GRANT INSERT(app_name),UPDATE(app_name) ON TABLE public.apps TO authenticated;
 
 
 --
--- Name: TABLE deployment_config; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE generation_events; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_config TO service_role;
+GRANT SELECT ON TABLE public.generation_events TO authenticated;
+GRANT SELECT ON TABLE public.generation_events TO service_role;
 
 
 --

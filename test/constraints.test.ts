@@ -18,6 +18,7 @@ await db.owner.query(`insert into private.upgrade_samples (row_id, digest) value
 await db.owner.query(`
   insert into private.upgrade_changes (id, table_name, row_id, change, row_count, fingerprint) values (1, 'apps', 1, 'deleted', 0, 0)`)
 const newcomer = await db.signUp()
+const hash = Buffer.alloc(32)
 
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
@@ -54,6 +55,16 @@ const good = {
   },
   'private.upgrade_samples': { row_id: 1_000_000, digest: 'x' },
   'private.error_codes': { code: 'LEO99', name: 'new', meaning: 'x' },
+  'public.generation_events': {
+    ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId, to_status: 'queued' },
+    ...{ iteration_number: 0, actor: 'system', created_at: 'now' },
+  },
+  'public.deployment_config_history': {
+    ...{ id: 1_000_000, key: 'new', action: 'update', actor_role: 'postgres', changed_at: 'now', previous_hash: hash, hash },
+    ...{ old_encrypted: false, old_value: 'x', old_salt: 'x', old_digest: hash },
+    ...{ new_encrypted: true, new_key_id: 'k', new_salt: 'x', new_digest: hash },
+  },
+  'private.config_history_head': { is_only: true, hash },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
 const tables = Object.keys(good) as Table[]
@@ -70,6 +81,8 @@ interface Rule {
 }
 
 const of = (column: string, ...values: unknown[]): Row[] => values.map((value) => ({ [column]: value }))
+const noSide = (side: 'old' | 'new'): Row =>
+  Object.fromEntries(['value', 'encrypted', 'key_id', 'salt', 'digest'].map((column) => [`${side}_${column}`, null]))
 const a = (length: number): string => 'a'.repeat(length)
 const nobodysId = 999_999
 
@@ -243,6 +256,67 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('code', 'LEO98'),
     },
   },
+  'public.generation_events': {
+    generation_events_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    generation_events_acting_user_id_fkey: {
+      breaks: of('acting_user_id', randomUUID()),
+      holds: of('acting_user_id', own.userId, other.userId, null),
+    },
+    generation_events_user_id_generation_request_id_fkey: {
+      breaks: [...of('generation_request_id', other.requestId, nobodysId), { user_id: other.userId }],
+      holds: [{ user_id: other.userId, generation_request_id: other.requestId }],
+    },
+    generation_events_status_changes_check: { breaks: of('from_status', 'queued'), holds: of('from_status', 'paused', null) },
+    generation_events_iteration_number_not_negative_check: {
+      breaks: of('iteration_number', -1),
+      holds: of('iteration_number', 0),
+    },
+    generation_events_reason_at_most_2000_characters_check: {
+      breaks: of('reason', a(2001)),
+      holds: of('reason', a(2000), '😀'.repeat(2000), '', null),
+    },
+  },
+  'public.deployment_config_history': {
+    deployment_config_history_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    deployment_config_history_action_says_sides_check: {
+      breaks: [...of('action', 'found', 'insert', 'delete', 'redact'), noSide('old'), noSide('new')],
+      holds: [
+        { ...noSide('old'), action: 'found' },
+        { ...noSide('old'), action: 'insert' },
+        { ...noSide('new'), action: 'delete' },
+        { ...noSide('old'), ...noSide('new'), action: 'redact' },
+      ],
+    },
+    deployment_config_history_sides_have_digests_check: {
+      breaks: [{ old_digest: null }, { new_digest: null }, { ...noSide('old'), action: 'insert', old_digest: hash }],
+      holds: [{ ...noSide('old'), action: 'insert' }],
+    },
+    deployment_config_history_only_plain_values_check: {
+      breaks: [{ new_value: 'x' }, { old_encrypted: true, old_key_id: 'k' }, { ...noSide('old'), action: 'insert', old_value: 'x', old_salt: 'x' }],
+      holds: [{ new_encrypted: false, new_key_id: null, new_value: 'x' }],
+    },
+    deployment_config_history_encrypted_sides_have_key_ids_check: {
+      breaks: [{ new_key_id: null }, { old_key_id: 'k' }, { ...noSide('old'), action: 'insert', old_key_id: 'k' }],
+      holds: [{ old_encrypted: true, old_value: null, old_key_id: 'k' }],
+    },
+    deployment_config_history_values_have_salts_check: {
+      breaks: [{ old_salt: null }, { new_encrypted: false, new_key_id: null, new_value: 'x', new_salt: null }],
+      holds: [{ old_value: null, old_salt: null }],
+    },
+    deployment_config_history_redacted_without_values_check: {
+      breaks: of('redacted_at', 'now'),
+      holds: [{ redacted_at: 'now', old_value: null, old_salt: null }],
+    },
+    deployment_config_history_hashes_are_sha256_check: {
+      breaks: ['previous_hash', 'hash', 'old_digest', 'new_digest'].flatMap((column) => of(column, '', Buffer.alloc(31), Buffer.alloc(33))),
+      holds: of('hash', Buffer.alloc(32, 1)),
+    },
+  },
+  'private.config_history_head': {
+    config_history_head_pkey: { breaks: [{}], holds: [] },
+    config_history_head_one_row_check: { breaks: of('is_only', false), holds: [] },
+    config_history_head_hash_is_sha256_check: { breaks: of('hash', Buffer.alloc(31), Buffer.alloc(33)), holds: [] },
+  },
 }
 
 /** Columns that take no null. */
@@ -264,6 +338,9 @@ const required: Readonly<Record<Table, string>> = {
   'private.upgrade_changes': 'id table_name row_id change row_count fingerprint changed_at',
   'private.upgrade_samples': 'row_id digest',
   'private.error_codes': 'code name meaning',
+  'public.generation_events': 'id user_id generation_request_id to_status iteration_number actor created_at',
+  'public.deployment_config_history': 'id key action actor_role changed_at previous_hash hash',
+  'private.config_history_head': 'is_only hash',
 }
 
 const codes = { pkey: '23505', key: '23505', fkey: '23503', check: '23514' }

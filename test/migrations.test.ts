@@ -13,6 +13,8 @@ const whole = await dumpSchema(template.target)
 
 /** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
 const obstacles: Readonly<Record<string, string>> = {
+  create_deployment_config_history: 'delete from deployment_config_history',
+  create_generation_events: 'delete from generation_events',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',

@@ -1,7 +1,7 @@
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { DB } from './db.ts'
 
-export type { DB, GenerationMode, GenerationStatus, GenerationType, Json, SnapshotType } from './db.ts'
+export type { ConfigAction, DB, EventActor, GenerationMode, GenerationStatus, GenerationType, Json, SnapshotType } from './db.ts'
 
 /** A table of this schema, by name. */
 export type Table = keyof DB
