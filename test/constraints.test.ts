@@ -64,7 +64,7 @@ const good = {
     ...{ old_encrypted: false, old_value: 'x', old_salt: 'x', old_digest: hash },
     ...{ new_encrypted: true, new_key_id: 'k', new_salt: 'x', new_digest: hash },
   },
-  'private.config_history_head': { is_only: true, hash },
+  'private.audit_heads': { table_name: 'new', hash },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
 const tables = Object.keys(good) as Table[]
@@ -312,10 +312,12 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('hash', Buffer.alloc(32, 1)),
     },
   },
-  'private.config_history_head': {
-    config_history_head_pkey: { breaks: [{}], holds: [] },
-    config_history_head_one_row_check: { breaks: of('is_only', false), holds: [] },
-    config_history_head_hash_is_sha256_check: { breaks: of('hash', Buffer.alloc(31), Buffer.alloc(33)), holds: [] },
+  'private.audit_heads': {
+    audit_heads_pkey: { breaks: of('table_name', 'deployment_config_history'), holds: of('table_name', 'other') },
+    audit_heads_hash_is_sha256_check: {
+      breaks: of('hash', '', Buffer.alloc(31), Buffer.alloc(33)),
+      holds: of('hash', Buffer.alloc(32, 1)),
+    },
   },
 }
 
@@ -340,7 +342,7 @@ const required: Readonly<Record<Table, string>> = {
   'private.error_codes': 'code name meaning',
   'public.generation_events': 'id user_id generation_request_id to_status iteration_number actor created_at',
   'public.deployment_config_history': 'id key action actor_role changed_at previous_hash hash',
-  'private.config_history_head': 'is_only hash',
+  'private.audit_heads': 'table_name hash',
 }
 
 const codes = { pkey: '23505', key: '23505', fkey: '23503', check: '23514' }

@@ -9,6 +9,7 @@ import type { Row } from './fixtures/rows.ts'
 const db = await createTestDatabase(t)
 const { owner } = db
 const { userId, appId } = await insertTenant(db)
+const bystander = await db.login('postgres')
 
 interface Trigger {
   /** What holds because of the trigger, and only because of it. */
@@ -24,6 +25,9 @@ const refusesUser = async (code: string, write: () => Promise<unknown>): Promise
   await assume(owner, user(userId))
   return (await outcomeOf(write())).code === code
 }
+
+const events = async (id: number): Promise<number | null> =>
+  (await owner.query('select from generation_events where generation_request_id = $1', [id])).rowCount
 
 /** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
 const triggers: Readonly<Record<string, Trigger>> = {
@@ -71,6 +75,33 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const paused = await insertRequest(owner, userId, appId, { status: 'paused' })
       const resume = `update generation_requests set status = 'queued' where id = ${paused}`
       return refusesUser('LEO04', () => owner.query(resume))
+    },
+  },
+  'public.generation_requests _900_record_first_event': {
+    behaviour: 'a generation begins its timeline',
+    holds: async () => (await events(await insertRequest(owner, userId, appId))) === 1,
+  },
+  'public.generation_requests _900_record_event': {
+    behaviour: 'a change of status is in the timeline',
+    holds: async () => {
+      const id = await insertRequest(owner, userId, appId)
+      const before = await events(id)
+      await owner.query(`update generation_requests set status = 'paused' where id = $1`, [id])
+      return (await events(id)) !== before
+    },
+  },
+  'public.deployment_config _100_lock_history': {
+    behaviour: 'a writer of config holds the end of the chain before any row',
+    holds: async () => {
+      await owner.query(`update deployment_config set value = 'x' where false`)
+      return (await bystander.query('select from private.audit_heads for update skip locked')).rowCount === 0
+    },
+  },
+  'public.deployment_config _900_record_history': {
+    behaviour: 'a setting is in the history',
+    holds: async () => {
+      await insertRow(owner, 'deployment_config', { key: 'a', value: 'x' })
+      return (await owner.query(`select from deployment_config_history where key = 'a'`)).rowCount === 1
     },
   },
   'public.user_secrets _100_touch_updated_at': {

@@ -97,28 +97,27 @@ alter table public.deployment_config_history force row level security;
 
 create policy select_service on public.deployment_config_history for select to service_role using (true);
 
--- One row, which every writer of config locks: the chain has one end. A lock of a row and not an advisory one, because
+-- A row that every writer of config locks: the chain has one end. The lock of a row and not an advisory one, because
 -- under REPEATABLE READ it fails (40001) where an older snapshot would append to an entry that is the last no longer.
-create table private.config_history_head (
-  is_only boolean default true,
+create table private.audit_heads (
+  table_name text,
   hash bytea not null,
-  constraint config_history_head_pkey primary key (is_only),
-  constraint config_history_head_one_row_check check (is_only),
-  constraint config_history_head_hash_is_sha256_check check (octet_length(hash) = 32)
+  constraint audit_heads_pkey primary key (table_name),
+  constraint audit_heads_hash_is_sha256_check check (octet_length(hash) = 32)
 );
 
-comment on table private.config_history_head is 'The end of the chain of deployment_config_history: one row.';
-comment on column private.config_history_head.is_only is 'True: there is no second row.';
-comment on column private.config_history_head.hash is 'The hash of the last entry; zeros before the first.';
+comment on table private.audit_heads is 'Where the chain of a history ends; its row is the lock of whoever appends.';
+comment on column private.audit_heads.table_name is 'The history.';
+comment on column private.audit_heads.hash is 'The hash of the last entry; zeros before the first.';
 
-revoke all on private.config_history_head from public, anon, authenticated, service_role;
+revoke all on private.audit_heads from public, anon, authenticated, service_role;
 
-insert into private.config_history_head (hash) values (decode(repeat('00', 32), 'hex'));
+insert into private.audit_heads (table_name, hash) values ('deployment_config_history', decode(repeat('00', 32), 'hex'));
 
 -- migrate:down
 set local lock_timeout = '3s';
 
 select private.assert_no_rows('public.deployment_config_history');
-drop table private.config_history_head;
+drop table private.audit_heads;
 drop table public.deployment_config_history;
 drop type public.config_action;

@@ -64,7 +64,7 @@ declare
   v_is_sealing constant boolean := coalesce(p_new.encrypted and not p_old.encrypted, false);
   v_entry public.deployment_config_history;
 begin
-  select h.hash into strict v_entry.previous_hash from private.config_history_head as h for update;
+  select h.hash into strict v_entry.previous_hash from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
 
   v_entry.id := nextval('public.deployment_config_history_id_seq');
   v_entry.key := p_key;
@@ -106,7 +106,7 @@ begin
 
   v_entry.hash := private.hash_config_history(v_entry);
   insert into public.deployment_config_history select v_entry.*;
-  update private.config_history_head set hash = v_entry.hash where is_only;
+  update private.audit_heads set hash = v_entry.hash where table_name = 'deployment_config_history';
 end
 $$;
 
@@ -120,7 +120,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from private.config_history_head as h for update;
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
 
   update public.deployment_config_history as e
   set

@@ -18,7 +18,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from private.config_history_head as h for update;
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
   return null;
 end
 $$;

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type pg from 'pg'
 import { fromRoot } from './paths.ts'
+import { loadConfigChanges } from './sample/config.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -221,6 +222,7 @@ async function loadPlatform(client: pg.Client): Promise<void> {
     unopenable(),
     'Signs the requests to GitHub.',
   ])
+  await loadConfigChanges(client, userId(users[1]), unopenable())
   for (const [email, provider] of [[users[0], 'github'], [users[0], 'supabase'], [users[1], 'fly']] as const) {
     await client.query(
       `insert into user_secrets (user_id, provider, encrypted_token, expires_at) values ($1, $2, $3, now() + interval '30 days')`,

@@ -195,9 +195,12 @@ const unfounded = (entry: Entry): VerifyFinding =>
   finding('redaction_unfounded', entry, 'has lost its values by a redaction that no later entry tells of')
 
 async function judgeEnd(client: pg.Client, last: Head | undefined): Promise<VerifyFinding[]> {
-  const { rows } = await client.query<{ hash: string }>(`select encode(hash, 'hex') as hash from private.config_history_head`)
-  if (rows.length === 1 && rows[0]?.hash === (last?.hash ?? beforeFirst)) return []
-  return [finding('end_cut_off', history, `private.config_history_head knows another last entry than ${last?.id ?? 'none'}`)]
+  const { rows } = await client.query<{ hash: string }>(
+    `select encode(hash, 'hex') as hash from private.audit_heads where table_name = 'deployment_config_history'`,
+  )
+  if (rows[0]?.hash === (last?.hash ?? beforeFirst)) return []
+  const what = `${last ? `entry ${last.id}` : 'an empty history'} is not what private.audit_heads knows as the end`
+  return [finding('end_cut_off', history, what)]
 }
 
 /** Settings that are not what the last entry of their key left. */
