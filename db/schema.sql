@@ -328,7 +328,7 @@ declare
   v_is_sealing constant boolean := coalesce(p_new.encrypted and not p_old.encrypted, false);
   v_entry public.deployment_config_history;
 begin
-  select h.hash into strict v_entry.previous_hash from private.config_history_head as h for update;
+  select h.hash into strict v_entry.previous_hash from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
 
   v_entry.id := nextval('public.deployment_config_history_id_seq');
   v_entry.key := p_key;
@@ -370,7 +370,7 @@ begin
 
   v_entry.hash := private.hash_config_history(v_entry);
   insert into public.deployment_config_history select v_entry.*;
-  update private.config_history_head set hash = v_entry.hash where is_only;
+  update private.audit_heads set hash = v_entry.hash where table_name = 'deployment_config_history';
 end
 $$;
 
@@ -1271,7 +1271,7 @@ CREATE FUNCTION private.redact_config_history(p_key text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform from private.config_history_head as h for update;
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
 
   update public.deployment_config_history as e
   set
@@ -1475,7 +1475,7 @@ CREATE FUNCTION private.tg_deployment_config__lock_history() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform from private.config_history_head as h for update;
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
   return null;
 end
 $$;
@@ -1974,36 +1974,35 @@ COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to what 
 
 
 --
--- Name: config_history_head; Type: TABLE; Schema: private; Owner: -
+-- Name: audit_heads; Type: TABLE; Schema: private; Owner: -
 --
 
-CREATE TABLE private.config_history_head (
-    is_only boolean DEFAULT true NOT NULL,
+CREATE TABLE private.audit_heads (
+    table_name text NOT NULL,
     hash bytea NOT NULL,
-    CONSTRAINT config_history_head_hash_is_sha256_check CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT config_history_head_one_row_check CHECK (is_only)
+    CONSTRAINT audit_heads_hash_is_sha256_check CHECK ((octet_length(hash) = 32))
 );
 
 
 --
--- Name: TABLE config_history_head; Type: COMMENT; Schema: private; Owner: -
+-- Name: TABLE audit_heads; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.config_history_head IS 'The end of the chain of deployment_config_history: one row.';
-
-
---
--- Name: COLUMN config_history_head.is_only; Type: COMMENT; Schema: private; Owner: -
---
-
-COMMENT ON COLUMN private.config_history_head.is_only IS 'True: there is no second row.';
+COMMENT ON TABLE private.audit_heads IS 'Where the chain of a history ends; its row is the lock of whoever appends.';
 
 
 --
--- Name: COLUMN config_history_head.hash; Type: COMMENT; Schema: private; Owner: -
+-- Name: COLUMN audit_heads.table_name; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.config_history_head.hash IS 'The hash of the last entry; zeros before the first.';
+COMMENT ON COLUMN private.audit_heads.table_name IS 'The history.';
+
+
+--
+-- Name: COLUMN audit_heads.hash; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.audit_heads.hash IS 'The hash of the last entry; zeros before the first.';
 
 
 --
@@ -3150,11 +3149,11 @@ ALTER TABLE ONLY public.iteration_snapshots ALTER COLUMN id SET DEFAULT nextval(
 
 
 --
--- Name: config_history_head config_history_head_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+-- Name: audit_heads audit_heads_pkey; Type: CONSTRAINT; Schema: private; Owner: -
 --
 
-ALTER TABLE ONLY private.config_history_head
-    ADD CONSTRAINT config_history_head_pkey PRIMARY KEY (is_only);
+ALTER TABLE ONLY private.audit_heads
+    ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (table_name);
 
 
 --
