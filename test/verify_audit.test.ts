@@ -208,19 +208,15 @@ t.test('keys that were there before the history are found in it', async (t) => {
 })
 
 t.test('more entries than a page are read in order', async (t) => {
-  for (let round = 0; round < 3; round += 1) {
-    await owner.query(`
-      insert into deployment_config (key, value) select 'page_' || n, 'x' from generate_series(1, 500) as n;
-      delete from deployment_config where key like 'page%'`)
-  }
+  await owner.query(`insert into deployment_config (key, value) select 'page_' || n, 'x' from generate_series(1, 1001) as n`)
   const report = await examineAudit(owner, head ? { head } : {})
-  t.ok(report.entries > 3000)
+  t.ok(report.entries > 1001)
   t.strictSame(report.findings, [])
 })
 
 t.test('the command prints the head, takes it, and exits with 1 when something shows', async (t) => {
   const run = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
-    const command = ['--import', 'tsx', fromRoot('scripts/verify-audit.ts'), ...args]
+    const command = [fromRoot('build', 'scripts', 'verify-audit.js'), ...args]
     const env = { ...process.env, DATABASE_URL: db.target.dbmateUrl }
     return promisify(execFile)(process.execPath, command, { env }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
