@@ -196,10 +196,12 @@ COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
 --
 
 CREATE FUNCTION private.acting_role() RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select case current_setting('role') when 'none' then session_user::text else current_setting('role') end
+begin
+  return case current_setting('role') when 'none' then session_user::text else current_setting('role') end;
+end
 $$;
 
 
@@ -215,14 +217,20 @@ COMMENT ON FUNCTION private.acting_role() IS 'The role that a statement is run a
 --
 
 CREATE FUNCTION private.acting_user_id() RETURNS uuid
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-  select case
-    when private.acting_role() = 'authenticated' then auth.uid()
-    when char_length(said) = 36 and said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then said::uuid
-  end
-  from current_setting('leo.acting_user', true) as said
+declare
+  v_said constant text := current_setting('leo.acting_user', true);
+begin
+  if private.acting_role() = 'authenticated' then
+    return auth.uid();
+  end if;
+  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_said::uuid;
+  end if;
+  return null;
+end
 $_$;
 
 

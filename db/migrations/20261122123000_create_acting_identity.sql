@@ -9,28 +9,38 @@
 -- migrate:up
 set local lock_timeout = '3s';
 
+-- In plpgsql, which keeps its plans: a function with a search_path of its own is never inlined, and as SQL these two took
+-- half the time of an event.
 create function private.acting_role()
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case current_setting('role') when 'none' then session_user::text else current_setting('role') end
+begin
+  return case current_setting('role') when 'none' then session_user::text else current_setting('role') end;
+end
 $$;
 
 comment on function private.acting_role() is 'The role that a statement is run as, seen through SECURITY DEFINER.';
 
 create function private.acting_user_id()
 returns uuid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when private.acting_role() = 'authenticated' then auth.uid()
-    when char_length(said) = 36 and said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then said::uuid
-  end
-  from current_setting('leo.acting_user', true) as said
+declare
+  v_said constant text := current_setting('leo.acting_user', true);
+begin
+  if private.acting_role() = 'authenticated' then
+    return auth.uid();
+  end if;
+  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_said::uuid;
+  end if;
+  return null;
+end
 $$;
 
 comment on function private.acting_user_id() is
