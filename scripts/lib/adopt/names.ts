@@ -4,9 +4,9 @@ import type { Migration } from '../migrations.ts'
 /** What the migrations create outside the schemas that are theirs; it must not be there before. */
 export interface Names {
   readonly schemas: Set<string>
-  /** In `public`: tables and indexes, those of constraints too. */
+  /** In `public`: tables, indexes (those of constraints too) and sequences of identities. */
   readonly relations: Set<string>
-  /** In `public`. */
+  /** Domains and enums in `public`. */
   readonly domains: Set<string>
   /** `<table>.<column>`, of tables that are there before. */
   readonly columns: Set<string>
@@ -34,14 +34,18 @@ function collect(stmt: Node, names: Names): void {
   }
   if ('CreateSchemaStmt' in stmt && stmt.CreateSchemaStmt.schemaname) names.schemas.add(stmt.CreateSchemaStmt.schemaname)
   if ('IndexStmt' in stmt) relation(stmt.IndexStmt.relation, stmt.IndexStmt.idxname)
-  if ('CreateDomainStmt' in stmt) {
-    const [schema, name] = (stmt.CreateDomainStmt.domainname ?? []).map((part) => ('String' in part ? part.String.sval : undefined))
+  const type = (path: readonly Node[] = []) => {
+    const [schema, name] = path.map((part) => ('String' in part ? part.String.sval : undefined))
     if (schema === 'public' && name !== undefined) names.domains.add(name)
   }
+  if ('CreateDomainStmt' in stmt) type(stmt.CreateDomainStmt.domainname)
+  if ('CreateEnumStmt' in stmt) type(stmt.CreateEnumStmt.typeName)
   if ('CreateStmt' in stmt) {
-    relation(stmt.CreateStmt.relation)
-    for (const element of stmt.CreateStmt.tableElts ?? []) {
-      if ('Constraint' in element && hasIndex(element)) relation(stmt.CreateStmt.relation, element.Constraint.conname)
+    const { relation: table, tableElts } = stmt.CreateStmt
+    relation(table)
+    for (const element of tableElts ?? []) {
+      if ('Constraint' in element && hasIndex(element)) relation(table, element.Constraint.conname)
+      if (isIdentity(element)) relation(table, `${table?.relname}_${element.ColumnDef.colname}_seq`)
     }
   }
   if ('AlterTableStmt' in stmt) {
@@ -60,3 +64,7 @@ function collect(stmt: Node, names: Names): void {
 
 const hasIndex = ({ Constraint }: Extract<Node, { Constraint: unknown }>): boolean =>
   ['CONSTR_PRIMARY', 'CONSTR_UNIQUE', 'CONSTR_EXCLUSION'].includes(Constraint.contype ?? '')
+
+const isIdentity = (element: Node): element is Extract<Node, { ColumnDef: unknown }> =>
+  'ColumnDef' in element &&
+  (element.ColumnDef.constraints ?? []).some((one) => 'Constraint' in one && one.Constraint.contype === 'CONSTR_IDENTITY')
