@@ -119,6 +119,10 @@ rollback: $(installed) ## Undo the newest migration (on a remote database: CONFI
 doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, queue, roles and grants
 	@$(run) scripts/doctor.ts $(if $(json),--json)
 
+.PHONY: verify-audit
+verify-audit: $(installed) ## Prove that the history of config is whole, and print its head to keep elsewhere (head=<id>:<hash>)
+	@$(run) scripts/verify-audit.ts $(if $(head),"--head=$$head")
+
 $(installed): package-lock.json
 	@echo 'installing packages, about half a minute'
 	@npm ci --no-fund --no-audit

@@ -73,6 +73,37 @@ CREATE TYPE public.cleanup_kind AS ENUM (
     'fly_app',
     'supabase_place',
     'oauth_token'
+);
+
+
+--
+-- Name: TYPE cleanup_kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.cleanup_kind IS 'What is to be deleted, or for a token: revoked.';
+
+
+--
+-- Name: config_action; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.config_action AS ENUM (
+    'found',
+    'insert',
+    'update',
+    'delete',
+    'redact'
+);
+
+
+--
+-- Name: TYPE config_action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.config_action IS 'What happened to a config key. found: it was there when the history began. redact: its plain values left the history.';
+
+
+--
 -- Name: cost_kind; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -86,14 +117,28 @@ CREATE TYPE public.cost_kind AS ENUM (
 
 
 --
--- Name: TYPE cleanup_kind; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TYPE public.cleanup_kind IS 'What is to be deleted, or for a token: revoked.';
 -- Name: TYPE cost_kind; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON TYPE public.cost_kind IS 'What money is spent on.';
+
+
+--
+-- Name: event_actor; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.event_actor AS ENUM (
+    'user',
+    'service',
+    'system'
+);
+
+
+--
+-- Name: TYPE event_actor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.event_actor IS 'Who changed a status: a signed-in user, a service, or the database''s own roles: its owner, an administrator.';
 
 
 --
@@ -221,6 +266,56 @@ COMMENT ON TYPE public.supabase_project_status IS 'active: gets new apps; draini
 
 
 --
+-- Name: acting_role(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.acting_role() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return case current_setting('role') when 'none' then session_user::text else current_setting('role') end;
+end
+$$;
+
+
+--
+-- Name: FUNCTION acting_role(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.acting_role() IS 'The role that a statement is run as, seen through SECURITY DEFINER.';
+
+
+--
+-- Name: acting_user_id(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.acting_user_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_said constant text := current_setting('leo.acting_user', true);
+begin
+  if private.acting_role() = 'authenticated' then
+    return auth.uid();
+  end if;
+  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_said::uuid;
+  end if;
+  return null;
+end
+$_$;
+
+
+--
+-- Name: FUNCTION acting_user_id(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.acting_user_id() IS 'The person who acts: the signed-in user, else whom a service names in leo.acting_user. Null when nobody or nonsense is named.';
+
+
+--
 -- Name: allocate_supabase_project(uuid, text, text); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -297,6 +392,135 @@ $$;
 --
 
 COMMENT ON FUNCTION private.app_id_of_request(p_request_id integer) IS 'The id of the app of a request that came without one.';
+
+
+--
+-- Name: deployment_config; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deployment_config (
+    key text NOT NULL,
+    value text NOT NULL,
+    encrypted boolean DEFAULT false NOT NULL,
+    description text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deployment_config_encrypted_says_form_check CHECK (
+CASE
+    WHEN encrypted THEN ((value)::public.sealed_secret IS NOT NULL)
+    ELSE (value !~~ 'leo1.%'::text)
+END),
+    CONSTRAINT deployment_config_key_form_check CHECK ((((key COLLATE "C") ~ '^[A-Za-z][A-Za-z0-9_.-]*$'::text) AND (char_length(key) <= 128)))
+);
+
+ALTER TABLE ONLY public.deployment_config FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE deployment_config; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.deployment_config IS 'Settings of the platform itself, one key a row. Services only.';
+
+
+--
+-- Name: COLUMN deployment_config.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.key IS 'Name of the setting: letters, digits, dot, dash and underscore.';
+
+
+--
+-- Name: COLUMN deployment_config.value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
+
+
+--
+-- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
+
+
+--
+-- Name: COLUMN deployment_config.description; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for, for people.';
+
+
+--
+-- Name: COLUMN deployment_config.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; kept by trigger.';
+
+
+--
+-- Name: append_config_history(text, public.config_action, public.deployment_config, public.deployment_config); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config DEFAULT NULL::public.deployment_config, p_new public.deployment_config DEFAULT NULL::public.deployment_config) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_is_sealing constant boolean := coalesce(p_new.encrypted and not p_old.encrypted, false);
+  v_entry public.deployment_config_history;
+begin
+  select h.hash into strict v_entry.previous_hash from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
+
+  v_entry.id := nextval('public.deployment_config_history_id_seq');
+  v_entry.key := p_key;
+  v_entry.action := p_action;
+  v_entry.actor_role := private.acting_role();
+  v_entry.acting_user_id := private.acting_user_id();
+  v_entry.changed_at := now();
+
+  if p_old.key is not null then
+    select e.new_salt into v_entry.old_salt
+    from public.deployment_config_history as e
+    where e.key = p_key and e.action <> 'redact'
+    order by e.id desc
+    limit 1;
+
+    v_entry.old_salt := coalesce(v_entry.old_salt, uuid_send(gen_random_uuid()));
+    v_entry.old_encrypted := p_old.encrypted;
+    v_entry.old_digest := sha256(v_entry.old_salt || convert_to(private.config_substance(p_old), 'UTF8'));
+    if p_old.encrypted then
+      v_entry.old_key_id := split_part(p_old.value, '.', 3);
+    elsif v_is_sealing then
+      -- Not even for the moment until it is redacted.
+      v_entry.old_salt := null;
+    else
+      v_entry.old_value := p_old.value;
+    end if;
+  end if;
+
+  if p_new.key is not null then
+    v_entry.new_salt := uuid_send(gen_random_uuid());
+    v_entry.new_encrypted := p_new.encrypted;
+    v_entry.new_digest := sha256(v_entry.new_salt || convert_to(private.config_substance(p_new), 'UTF8'));
+    if p_new.encrypted then
+      v_entry.new_key_id := split_part(p_new.value, '.', 3);
+    else
+      v_entry.new_value := p_new.value;
+    end if;
+  end if;
+
+  v_entry.hash := private.hash_config_history(v_entry);
+  insert into public.deployment_config_history select v_entry.*;
+  update private.audit_heads set hash = v_entry.hash where table_name = 'deployment_config_history';
+end
+$$;
+
+
+--
+-- Name: FUNCTION append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config) IS 'Appends an entry to the chain, one writer at a time.';
 
 
 --
@@ -763,7 +987,6 @@ COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next u
 
 
 --
--- Name: free_app_name(uuid, text, integer); Type: FUNCTION; Schema: private; Owner: -
 -- Name: cleanup_outbox; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -932,6 +1155,25 @@ COMMENT ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lea
 
 
 --
+-- Name: config_substance(public.deployment_config); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.config_substance(p_config public.deployment_config) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case when p_config.encrypted then split_part(p_config.value, '.', 5) else p_config.value end
+$$;
+
+
+--
+-- Name: FUNCTION config_substance(p_config public.deployment_config); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.config_substance(p_config public.deployment_config) IS 'What of a setting''s value changes with its meaning: all of a plain one, the ciphertext of a sealed one.';
+
+
+--
 -- Name: fail_cleanup(bigint, integer, text); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -996,7 +1238,7 @@ COMMENT ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) IS 'S
 
 
 --
--- Name: free_app_name(uuid, text); Type: FUNCTION; Schema: private; Owner: -
+-- Name: free_app_name(uuid, text, integer); Type: FUNCTION; Schema: private; Owner: -
 --
 
 CREATE FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer DEFAULT 1) RETURNS text
@@ -1022,6 +1264,220 @@ $$;
 --
 
 COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) IS 'The name, or the first `name (n)`, that no app of the user has; lower numbers than p_from are known to be taken. Call it under the user''s lock.';
+
+
+--
+-- Name: deployment_config_history; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deployment_config_history (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    action public.config_action NOT NULL,
+    old_value text,
+    new_value text,
+    old_encrypted boolean,
+    new_encrypted boolean,
+    old_key_id text,
+    new_key_id text,
+    old_salt bytea,
+    new_salt bytea,
+    old_digest bytea,
+    new_digest bytea,
+    actor_role text NOT NULL,
+    acting_user_id uuid,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    redacted_at timestamp with time zone,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT deployment_config_history_action_says_sides_check CHECK ((((old_encrypted IS NOT NULL) = (action = ANY (ARRAY['update'::public.config_action, 'delete'::public.config_action]))) AND ((new_encrypted IS NOT NULL) = (action = ANY (ARRAY['found'::public.config_action, 'insert'::public.config_action, 'update'::public.config_action]))))),
+    CONSTRAINT deployment_config_history_encrypted_sides_have_key_ids_check CHECK ((((old_key_id IS NULL) = (old_encrypted IS NOT TRUE)) AND ((new_key_id IS NULL) = (new_encrypted IS NOT TRUE)))),
+    CONSTRAINT deployment_config_history_hashes_are_sha256_check CHECK (((octet_length(previous_hash) = 32) AND (octet_length(hash) = 32) AND (octet_length(COALESCE(old_digest, hash)) = 32) AND (octet_length(COALESCE(new_digest, hash)) = 32))),
+    CONSTRAINT deployment_config_history_only_plain_values_check CHECK ((((old_value IS NULL) OR (old_encrypted IS FALSE)) AND ((new_value IS NULL) OR (new_encrypted IS FALSE)))),
+    CONSTRAINT deployment_config_history_redacted_without_values_check CHECK (((redacted_at IS NULL) OR ((old_value IS NULL) AND (new_value IS NULL)))),
+    CONSTRAINT deployment_config_history_sides_have_digests_check CHECK ((((old_digest IS NULL) = (old_encrypted IS NULL)) AND ((new_digest IS NULL) = (new_encrypted IS NULL)))),
+    CONSTRAINT deployment_config_history_values_have_salts_check CHECK ((((old_value IS NULL) OR (old_salt IS NOT NULL)) AND ((new_value IS NULL) OR (new_salt IS NOT NULL))))
+);
+
+ALTER TABLE ONLY public.deployment_config_history FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE deployment_config_history; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.deployment_config_history IS 'Every change of a platform setting, chained by hashes. Written by trigger only.';
+
+
+--
+-- Name: COLUMN deployment_config_history.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.id IS 'Identifies the entry; rises along the chain.';
+
+
+--
+-- Name: COLUMN deployment_config_history.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.key IS 'Name of the setting. Renaming one is a deletion and an insertion.';
+
+
+--
+-- Name: COLUMN deployment_config_history.action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.action IS 'What happened to the setting.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_value IS 'Its value before, when that was plain and is not redacted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_value IS 'Its value from then on, when that is plain and not redacted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_encrypted IS 'Was the value before encrypted? Null when there was none.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_encrypted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_encrypted IS 'Is the value from then on encrypted? Null when there is none.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_key_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_key_id IS 'The key that sealed the value before, when it was encrypted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_key_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_key_id IS 'The key that seals the value from then on, when it is encrypted.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_salt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_salt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+
+
+--
+-- Name: COLUMN deployment_config_history.old_digest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.old_digest IS 'Fingerprint of the value before: SHA-256 of salt and value, or of salt and ciphertext.';
+
+
+--
+-- Name: COLUMN deployment_config_history.new_digest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.new_digest IS 'Fingerprint of the value from then on: SHA-256 of salt and value, or of salt and ciphertext.';
+
+
+--
+-- Name: COLUMN deployment_config_history.actor_role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.actor_role IS 'The role that made the change, or the login when it became no other.';
+
+
+--
+-- Name: COLUMN deployment_config_history.acting_user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.acting_user_id IS 'The person for whom a service made it, as the service says in leo.acting_user.';
+
+
+--
+-- Name: COLUMN deployment_config_history.changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.changed_at IS 'When: the start of the transaction, as in updated_at.';
+
+
+--
+-- Name: COLUMN deployment_config_history.redacted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.redacted_at IS 'When the plain values and their salts were removed; an entry `redact` of that time says who did.';
+
+
+--
+-- Name: COLUMN deployment_config_history.previous_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.previous_hash IS 'The hash of the entry before; zeros in the first.';
+
+
+--
+-- Name: COLUMN deployment_config_history.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deployment_config_history.hash IS 'SHA-256 of this entry without values, salts and redacted_at; see private.hash_config_history.';
+
+
+--
+-- Name: hash_config_history(public.deployment_config_history); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.hash_config_history(p_entry public.deployment_config_history) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select sha256(convert_to(
+    string_agg(coalesce(octet_length(convert_to(field, 'UTF8')) || ':' || field, '-'), ',' order by position),
+    'UTF8'
+  ))
+  from unnest(array[
+    encode(p_entry.previous_hash, 'hex'),
+    p_entry.id::text,
+    p_entry.key,
+    p_entry.action::text,
+    p_entry.old_encrypted::text,
+    p_entry.new_encrypted::text,
+    p_entry.old_key_id,
+    p_entry.new_key_id,
+    encode(p_entry.old_digest, 'hex'),
+    encode(p_entry.new_digest, 'hex'),
+    p_entry.actor_role,
+    p_entry.acting_user_id::text,
+    -- Microseconds: as text a time would follow the settings of the session.
+    (extract(epoch from p_entry.changed_at) * 1000000)::bigint::text
+  ]) with ordinality as fields (field, position)
+$$;
+
+
+--
+-- Name: FUNCTION hash_config_history(p_entry public.deployment_config_history); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) IS 'What the hash of an entry must be, from its other columns.';
 
 
 --
@@ -1291,6 +1747,40 @@ COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Mov
 
 
 --
+-- Name: redact_config_history(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.redact_config_history(p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
+
+  update public.deployment_config_history as e
+  set
+    old_value = null,
+    new_value = null,
+    old_salt = case when e.old_encrypted then e.old_salt end,
+    new_salt = case when e.new_encrypted then e.new_salt end,
+    redacted_at = now()
+  where e.key = p_key and e.redacted_at is null and (e.old_encrypted is false or e.new_encrypted is false);
+
+  if found then
+    perform private.append_config_history(p_key, 'redact');
+  end if;
+end
+$$;
+
+
+--
+-- Name: FUNCTION redact_config_history(p_key text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.redact_config_history(p_key text) IS 'Removes all plain values of a key, and their salts, from the history, and notes that. By trigger when the key is encrypted; by hand for a secret that was stored in plain and deleted. Backups and the write-ahead log keep what they have: such a secret needs replacing, too.';
+
+
+--
 -- Name: release_supabase_place(uuid); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1322,6 +1812,18 @@ begin
   end if;
 
   update public.supabase_projects as p set used = p.used - 1 where p.ref = v_ref;
+end
+$$;
+
+
+--
+-- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Frees the place of a deleted app, which is wiped now, and finishes its clean-up. Raises LEO15 when no place waits for that: given back before, still in use, or never taken.';
+
+
+--
 -- Name: request_metadata(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1358,10 +1860,6 @@ $$;
 
 
 --
--- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: COMMENT; Schema: private; Owner: -
---
-
-COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Frees the place of a deleted app, which is wiped now, and finishes its clean-up. Raises LEO15 when no place waits for that: given back before, still in use, or never taken.';
 -- Name: FUNCTION request_metadata(OUT ip inet, OUT user_agent text); Type: COMMENT; Schema: private; Owner: -
 --
 
@@ -1581,14 +2079,45 @@ COMMENT ON FUNCTION private.tg__touch_updated_at() IS 'Trigger: sets updated_at 
 
 
 --
--- Name: tg_apps__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
---
-
-CREATE FUNCTION private.tg_apps__record_cleanup() RETURNS trigger
 -- Name: tg_apps__log_activity(); Type: FUNCTION; Schema: private; Owner: -
 --
 
 CREATE FUNCTION private.tg_apps__log_activity() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  case tg_op
+    when 'INSERT' then
+      perform private.log_activity(
+        new.user_id, 'app', new.id::text, 'create', jsonb_build_object('app_name', new.app_name)
+      );
+    when 'UPDATE' then
+      perform private.log_activity(
+        new.user_id, 'app', new.id::text, 'rename', jsonb_build_object('from', old.app_name, 'to', new.app_name)
+      );
+    else
+      perform private.log_activity(
+        old.user_id, 'app', old.id::text, 'delete', jsonb_build_object('app_name', old.app_name)
+      );
+  end case;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_apps__log_activity(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_apps__log_activity() IS 'Trigger: logs that its owner created, renamed or deleted an app.';
+
+
+--
+-- Name: tg_apps__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_apps__record_cleanup() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1615,21 +2144,6 @@ begin
   end if;
 
   return old;
-  case tg_op
-    when 'INSERT' then
-      perform private.log_activity(
-        new.user_id, 'app', new.id::text, 'create', jsonb_build_object('app_name', new.app_name)
-      );
-    when 'UPDATE' then
-      perform private.log_activity(
-        new.user_id, 'app', new.id::text, 'rename', jsonb_build_object('from', old.app_name, 'to', new.app_name)
-      );
-    else
-      perform private.log_activity(
-        old.user_id, 'app', old.id::text, 'delete', jsonb_build_object('app_name', old.app_name)
-      );
-  end case;
-  return null;
 end
 $$;
 
@@ -1663,10 +2177,66 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_apps__release_supabase_place() IS 'Trigger: marks the place of a deleted app. Definer: nobody who deletes apps may write places.';
--- Name: FUNCTION tg_apps__log_activity(); Type: COMMENT; Schema: private; Owner: -
+
+
+--
+-- Name: tg_deployment_config__lock_history(); Type: FUNCTION; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_apps__log_activity() IS 'Trigger: logs that its owner created, renamed or deleted an app.';
+CREATE FUNCTION private.tg_deployment_config__lock_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from private.audit_heads as h where h.table_name = 'deployment_config_history' for update;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__lock_history(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_deployment_config__lock_history() IS 'Trigger: makes writers of config take turns. Definer: nobody else may touch the chain.';
+
+
+--
+-- Name: tg_deployment_config__record_history(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_deployment_config__record_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    perform private.append_config_history(new.key, 'insert', p_new => new);
+  elsif tg_op = 'DELETE' then
+    perform private.append_config_history(old.key, 'delete', p_old => old);
+  elsif new.key <> old.key then
+    perform private.append_config_history(old.key, 'delete', p_old => old);
+    perform private.append_config_history(new.key, 'insert', p_new => new);
+    if new.encrypted then
+      perform private.redact_config_history(old.key);
+    end if;
+  elsif new.encrypted <> old.encrypted or private.config_substance(new) <> private.config_substance(old) then
+    perform private.append_config_history(new.key, 'update', old, new);
+  end if;
+
+  if tg_op <> 'DELETE' and new.encrypted then
+    perform private.redact_config_history(new.key);
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__record_history(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_deployment_config__record_history() IS 'Trigger: writes the history of config, redacts a key that is encrypted. Definer: nobody else may write the history.';
 
 
 --
@@ -2101,6 +2671,58 @@ COMMENT ON FUNCTION private.tg_generation_requests__log_status_change() IS 'Trig
 
 
 --
+-- Name: tg_generation_requests__record_event(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_generation_requests__record_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_role constant text := private.acting_role();
+  v_person uuid := private.acting_user_id();
+begin
+  if v_person is not null then
+    select u.id into v_person from auth.users as u where u.id = v_person for key share skip locked;
+  end if;
+
+  insert into public.generation_events
+    (user_id, generation_request_id, from_status, to_status, iteration_number, reason, actor, acting_user_id)
+  values (
+    new.user_id,
+    new.id,
+    case when tg_op = 'UPDATE' then old.status end,
+    new.status,
+    new.current_iteration,
+    left(
+      coalesce(
+        nullif(current_setting('leo.reason', true), ''),
+        case when new.status = 'failed' then nullif(new.error_message, '') end
+      ),
+      2000
+    ),
+    case
+      when v_role = 'authenticated' then 'user'
+      -- The owner, who is current_user here, and superusers have everybody's rights.
+      when v_role <> current_user and pg_has_role(v_role, 'service_role', 'usage')
+        and not (select r.rolsuper from pg_roles as r where r.rolname = v_role) then 'service'
+      else 'system'
+    end::public.event_actor,
+    v_person
+  );
+  return null;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_generation_requests__record_event(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_generation_requests__record_event() IS 'Trigger: writes the event of a change of status. Definer: nobody else may write the timeline.';
+
+
+--
 -- Name: tg_iteration_snapshots__follow_old_writer(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -2168,20 +2790,6 @@ COMMENT ON FUNCTION private.tg_quarantine__record_change() IS 'Trigger: notes ro
 
 
 --
--- Name: tg_user_secrets__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
---
-
-CREATE FUNCTION private.tg_user_secrets__record_cleanup() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  insert into public.cleanup_outbox (kind, target, sealed_token, context)
-  values (
-    'oauth_token', old.provider, old.encrypted_token,
-    jsonb_build_object('secret_id', old.id, 'user_id', old.user_id, 'provider', old.provider)
-  );
-  return old;
 -- Name: tg_user_profiles__log_activity(); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -2228,10 +2836,6 @@ $$;
 
 
 --
--- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
---
-
-COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
 -- Name: FUNCTION tg_user_profiles__log_activity(); Type: COMMENT; Schema: private; Owner: -
 --
 
@@ -2296,6 +2900,32 @@ $$;
 --
 
 COMMENT ON FUNCTION private.tg_user_secrets__log_activity() IS 'Trigger: logs that its owner connected a provider, connected it anew, or cut the connection.';
+
+
+--
+-- Name: tg_user_secrets__record_cleanup(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.tg_user_secrets__record_cleanup() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into public.cleanup_outbox (kind, target, sealed_token, context)
+  values (
+    'oauth_token', old.provider, old.encrypted_token,
+    jsonb_build_object('secret_id', old.id, 'user_id', old.user_id, 'provider', old.provider)
+  );
+  return old;
+end
+$$;
+
+
+--
+-- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
 
 
 --
@@ -2401,6 +3031,38 @@ $$;
 --
 
 COMMENT ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) IS 'What is added, removed or changed from one schema snapshot to another: tables (column_name is null; what it says of a changed one leaves its columns out) and columns of the tables that are in both. No rows where the caller may not see both.';
+
+
+--
+-- Name: audit_heads; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.audit_heads (
+    table_name text NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_heads_hash_is_sha256_check CHECK ((octet_length(hash) = 32))
+);
+
+
+--
+-- Name: TABLE audit_heads; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.audit_heads IS 'Where the chain of a history ends; its row is the lock of whoever appends.';
+
+
+--
+-- Name: COLUMN audit_heads.table_name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.audit_heads.table_name IS 'The history.';
+
+
+--
+-- Name: COLUMN audit_heads.hash; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.audit_heads.hash IS 'The hash of the last entry; zeros before the first.';
 
 
 --
@@ -3002,66 +3664,17 @@ ALTER TABLE public.cleanup_outbox ALTER COLUMN id ADD GENERATED BY DEFAULT AS ID
 
 
 --
--- Name: deployment_config; Type: TABLE; Schema: public; Owner: -
+-- Name: deployment_config_history_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.deployment_config (
-    key text NOT NULL,
-    value text NOT NULL,
-    encrypted boolean DEFAULT false NOT NULL,
-    description text,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT deployment_config_encrypted_says_form_check CHECK (
-CASE
-    WHEN encrypted THEN ((value)::public.sealed_secret IS NOT NULL)
-    ELSE (value !~~ 'leo1.%'::text)
-END),
-    CONSTRAINT deployment_config_key_form_check CHECK ((((key COLLATE "C") ~ '^[A-Za-z][A-Za-z0-9_.-]*$'::text) AND (char_length(key) <= 128)))
+ALTER TABLE public.deployment_config_history ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.deployment_config_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
-
-ALTER TABLE ONLY public.deployment_config FORCE ROW LEVEL SECURITY;
-
-
---
--- Name: TABLE deployment_config; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.deployment_config IS 'Settings of the platform itself, one key a row. Services only.';
-
-
---
--- Name: COLUMN deployment_config.key; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.key IS 'Name of the setting: letters, digits, dot, dash and underscore.';
-
-
---
--- Name: COLUMN deployment_config.value; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
-
-
---
--- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
-
-
---
--- Name: COLUMN deployment_config.description; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for, for people.';
-
-
---
--- Name: COLUMN deployment_config.updated_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; kept by trigger.';
 
 
 --
@@ -4034,6 +4647,120 @@ ALTER TABLE public.generation_costs ALTER COLUMN id ADD GENERATED BY DEFAULT AS 
 
 
 --
+-- Name: generation_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.generation_events (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    generation_request_id integer NOT NULL,
+    from_status public.generation_status,
+    to_status public.generation_status NOT NULL,
+    iteration_number integer NOT NULL,
+    reason text,
+    actor public.event_actor NOT NULL,
+    acting_user_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT generation_events_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
+    CONSTRAINT generation_events_reason_at_most_2000_characters_check CHECK ((char_length(reason) <= 2000)),
+    CONSTRAINT generation_events_status_changes_check CHECK ((from_status IS DISTINCT FROM to_status))
+);
+
+ALTER TABLE ONLY public.generation_events FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE generation_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.generation_events IS 'The timeline of generations: every change of status. Written by trigger only.';
+
+
+--
+-- Name: COLUMN generation_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.id IS 'Identifies the event; rises with time within a generation.';
+
+
+--
+-- Name: COLUMN generation_events.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.user_id IS 'The owner of the generation.';
+
+
+--
+-- Name: COLUMN generation_events.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.generation_request_id IS 'The generation; deleting it deletes its timeline.';
+
+
+--
+-- Name: COLUMN generation_events.from_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.from_status IS 'The status before; null for the first event of a generation.';
+
+
+--
+-- Name: COLUMN generation_events.to_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.to_status IS 'The status from then on.';
+
+
+--
+-- Name: COLUMN generation_events.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.iteration_number IS 'The iteration that the generation had reached.';
+
+
+--
+-- Name: COLUMN generation_events.reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.reason IS 'Why: what the writer said in leo.reason, else the error message of a generation that failed. Cut at 2000 characters.';
+
+
+--
+-- Name: COLUMN generation_events.actor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.actor IS 'What kind of caller made the change.';
+
+
+--
+-- Name: COLUMN generation_events.acting_user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.acting_user_id IS 'The person who made it, or for whom a service did; null when nobody did, or their account is deleted.';
+
+
+--
+-- Name: COLUMN generation_events.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_events.created_at IS 'When: the start of the transaction, as in completed_at.';
+
+
+--
+-- Name: generation_events_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_events ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.generation_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: generation_requests_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -4071,6 +4798,98 @@ CREATE SEQUENCE public.iteration_snapshots_id_seq
 --
 
 ALTER SEQUENCE public.iteration_snapshots_id_seq OWNED BY public.iteration_snapshots.id;
+
+
+--
+-- Name: schema_snapshots; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_snapshots (
+    id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    generation_request_id integer NOT NULL,
+    iteration_number integer NOT NULL,
+    tables jsonb NOT NULL,
+    ddl text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_snapshots_columns_have_name_and_type_check CHECK ((NOT jsonb_path_exists(tables, 'strict $.*."columns"[*]?(((@."name".type() == "string" && @."type".type() == "string") is unknown || @."name".type() != "string") || @."type".type() != "string")'::jsonpath, silent => true))),
+    CONSTRAINT schema_snapshots_ddl_at_most_1_mib_check CHECK ((octet_length(ddl) <= 1048576)),
+    CONSTRAINT schema_snapshots_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
+    CONSTRAINT schema_snapshots_tables_at_most_1_mib_check CHECK ((octet_length((tables)::text) <= 1048576)),
+    CONSTRAINT schema_snapshots_tables_have_columns_check CHECK (((jsonb_typeof(tables) = 'object'::text) AND (NOT jsonb_path_exists(tables, 'strict $.*?((@."columns".type() == "array") is unknown || @."columns".type() != "array")'::jsonpath, silent => true))))
+);
+
+ALTER TABLE ONLY public.schema_snapshots FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: TABLE schema_snapshots; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schema_snapshots IS 'Which tables a generation has made in the app''s own database, per iteration.';
+
+
+--
+-- Name: COLUMN schema_snapshots.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.id IS 'Identifies the snapshot; diff_schema_snapshots takes two of them.';
+
+
+--
+-- Name: COLUMN schema_snapshots.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.user_id IS 'The owner of the generation.';
+
+
+--
+-- Name: COLUMN schema_snapshots.generation_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.generation_request_id IS 'The generation.';
+
+
+--
+-- Name: COLUMN schema_snapshots.iteration_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.iteration_number IS 'After which iteration; 0 is what the generation began with.';
+
+
+--
+-- Name: COLUMN schema_snapshots.tables; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.tables IS 'Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.';
+
+
+--
+-- Name: COLUMN schema_snapshots.ddl; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.ddl IS 'What makes these tables, as SQL; empty where there are none.';
+
+
+--
+-- Name: COLUMN schema_snapshots.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_snapshots.created_at IS 'When it was taken.';
+
+
+--
+-- Name: schema_snapshots_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.schema_snapshots ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.schema_snapshots_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -4217,89 +5036,9 @@ COMMENT ON COLUMN public.supabase_projects.created_at IS 'When it joined the poo
 --
 
 COMMENT ON COLUMN public.supabase_projects.updated_at IS 'When the row last changed; kept by trigger.';
--- Name: schema_snapshots; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.schema_snapshots (
-    id bigint NOT NULL,
-    user_id uuid NOT NULL,
-    generation_request_id integer NOT NULL,
-    iteration_number integer NOT NULL,
-    tables jsonb NOT NULL,
-    ddl text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT schema_snapshots_columns_have_name_and_type_check CHECK ((NOT jsonb_path_exists(tables, 'strict $.*."columns"[*]?(((@."name".type() == "string" && @."type".type() == "string") is unknown || @."name".type() != "string") || @."type".type() != "string")'::jsonpath, silent => true))),
-    CONSTRAINT schema_snapshots_ddl_at_most_1_mib_check CHECK ((octet_length(ddl) <= 1048576)),
-    CONSTRAINT schema_snapshots_iteration_number_not_negative_check CHECK ((iteration_number >= 0)),
-    CONSTRAINT schema_snapshots_tables_at_most_1_mib_check CHECK ((octet_length((tables)::text) <= 1048576)),
-    CONSTRAINT schema_snapshots_tables_have_columns_check CHECK (((jsonb_typeof(tables) = 'object'::text) AND (NOT jsonb_path_exists(tables, 'strict $.*?((@."columns".type() == "array") is unknown || @."columns".type() != "array")'::jsonpath, silent => true))))
-);
-
-ALTER TABLE ONLY public.schema_snapshots FORCE ROW LEVEL SECURITY;
 
 
 --
--- Name: TABLE schema_snapshots; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.schema_snapshots IS 'Which tables a generation has made in the app''s own database, per iteration.';
-
-
---
--- Name: COLUMN schema_snapshots.id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.id IS 'Identifies the snapshot; diff_schema_snapshots takes two of them.';
-
-
---
--- Name: COLUMN schema_snapshots.user_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.user_id IS 'The owner of the generation.';
-
-
---
--- Name: COLUMN schema_snapshots.generation_request_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.generation_request_id IS 'The generation.';
-
-
---
--- Name: COLUMN schema_snapshots.iteration_number; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.iteration_number IS 'After which iteration; 0 is what the generation began with.';
-
-
---
--- Name: COLUMN schema_snapshots.tables; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.tables IS 'Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.';
-
-
---
--- Name: COLUMN schema_snapshots.ddl; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.ddl IS 'What makes these tables, as SQL; empty where there are none.';
-
-
---
--- Name: COLUMN schema_snapshots.created_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.schema_snapshots.created_at IS 'When it was taken.';
-
-
---
--- Name: schema_snapshots_id_seq; Type: SEQUENCE; Schema: public; Owner: -
---
-
-ALTER TABLE public.schema_snapshots ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
-    SEQUENCE NAME public.schema_snapshots_id_seq
 -- Name: user_activity_log; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -4575,6 +5314,14 @@ ALTER TABLE ONLY public.iteration_snapshots ALTER COLUMN id SET DEFAULT nextval(
 
 
 --
+-- Name: audit_heads audit_heads_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.audit_heads
+    ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (table_name);
+
+
+--
 -- Name: error_codes error_codes_name_key; Type: CONSTRAINT; Schema: private; Owner: -
 --
 
@@ -4703,6 +5450,14 @@ ALTER TABLE ONLY public.cleanup_outbox
 
 
 --
+-- Name: deployment_config_history deployment_config_history_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deployment_config_history
+    ADD CONSTRAINT deployment_config_history_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: deployment_config deployment_config_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4724,6 +5479,14 @@ ALTER TABLE ONLY public.generation_costs
 
 ALTER TABLE ONLY public.generation_costs
     ADD CONSTRAINT generation_costs_user_id_idempotency_key_key UNIQUE (user_id, idempotency_key);
+
+
+--
+-- Name: generation_events generation_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_pkey PRIMARY KEY (id);
 
 
 --
@@ -4751,6 +5514,22 @@ ALTER TABLE ONLY public.iteration_snapshots
 
 
 --
+-- Name: schema_snapshots schema_snapshots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_snapshots
+    ADD CONSTRAINT schema_snapshots_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: schema_snapshots schema_snapshots_user_id_generation_request_id_iteration_number; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_snapshots
+    ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_iteration_number UNIQUE (user_id, generation_request_id, iteration_number);
+
+
+--
 -- Name: supabase_project_places supabase_project_places_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4772,19 +5551,9 @@ ALTER TABLE ONLY public.supabase_project_places
 
 ALTER TABLE ONLY public.supabase_projects
     ADD CONSTRAINT supabase_projects_pkey PRIMARY KEY (ref);
--- Name: schema_snapshots schema_snapshots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.schema_snapshots
-    ADD CONSTRAINT schema_snapshots_pkey PRIMARY KEY (id);
 
 
 --
--- Name: schema_snapshots schema_snapshots_user_id_generation_request_id_iteration_number; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.schema_snapshots
-    ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_iteration_number UNIQUE (user_id, generation_request_id, iteration_number);
 -- Name: user_activity_log user_activity_log_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4912,6 +5681,23 @@ CREATE INDEX cleanup_outbox_target_open_idx ON public.cleanup_outbox USING hash 
 --
 
 COMMENT ON INDEX public.cleanup_outbox_target_open_idx IS 'Serves the triggers that write here and private.release_supabase_place: is there an open row of this target? Hash, so that no target is too long.';
+
+
+--
+-- Name: deployment_config_history_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deployment_config_history_key_id_idx ON public.deployment_config_history USING btree (key, id);
+
+
+--
+-- Name: INDEX deployment_config_history_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of one key, its latest entry and its redaction.';
+
+
+--
 -- Name: generation_costs_user_id_corrects_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -4951,6 +5737,34 @@ CREATE INDEX generation_costs_user_id_month_idx ON public.generation_costs USING
 --
 
 COMMENT ON INDEX public.generation_costs_user_id_month_idx IS 'Serves generation_costs_by_month and generation_costs_by_user, index-only.';
+
+
+--
+-- Name: generation_events_acting_user_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_acting_user_id_idx ON public.generation_events USING btree (acting_user_id);
+
+
+--
+-- Name: INDEX generation_events_acting_user_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_acting_user_id_idx IS 'Serves the deletion of a user, who is named here no longer.';
+
+
+--
+-- Name: generation_events_user_id_generation_request_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_user_id_generation_request_id_id_idx ON public.generation_events USING btree (user_id, generation_request_id, id);
+
+
+--
+-- Name: INDEX generation_events_user_id_generation_request_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx IS 'Serves the timeline of one generation, in order, and its deletion.';
 
 
 --
@@ -5035,6 +5849,9 @@ COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx
 --
 
 COMMENT ON INDEX public.supabase_project_places_supabase_project_ref_app_id_key IS 'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+
+
+--
 -- Name: user_activity_log_user_id_created_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -5098,6 +5915,13 @@ CREATE TRIGGER _100_freeze_identity BEFORE UPDATE OF id, user_id, app_id, app_na
 
 
 --
+-- Name: deployment_config _100_lock_history; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _100_lock_history BEFORE INSERT OR DELETE OR UPDATE ON public.deployment_config FOR EACH STATEMENT EXECUTE FUNCTION private.tg_deployment_config__lock_history();
+
+
+--
 -- Name: user_profiles _100_merge_preferences; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -5137,6 +5961,9 @@ CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.generation_requests
 --
 
 CREATE TRIGGER _100_touch_updated_at BEFORE UPDATE ON public.supabase_projects FOR EACH ROW EXECUTE FUNCTION private.tg__touch_updated_at();
+
+
+--
 -- Name: user_profiles _100_touch_updated_at; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -5165,6 +5992,13 @@ CREATE TRIGGER _200_limit_user_again BEFORE UPDATE OF status ON public.generatio
 
 
 --
+-- Name: generation_costs _200_refuse_unknown_iteration; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _200_refuse_unknown_iteration BEFORE INSERT ON public.generation_costs FOR EACH ROW WHEN (((new.iteration_number IS NOT NULL) AND (new.corrects_id IS NULL))) EXECUTE FUNCTION private.tg__refuse_unknown_iteration();
+
+
+--
 -- Name: apps _500_record_cleanup; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -5183,10 +6017,9 @@ CREATE TRIGGER _500_record_cleanup BEFORE DELETE ON public.user_secrets FOR EACH
 --
 
 CREATE TRIGGER _500_release_supabase_place BEFORE DELETE ON public.apps FOR EACH ROW WHEN ((old.supabase_project_ref IS NOT NULL)) EXECUTE FUNCTION private.tg_apps__release_supabase_place();
--- Name: generation_costs _200_refuse_unknown_iteration; Type: TRIGGER; Schema: public; Owner: -
---
 
-CREATE TRIGGER _200_refuse_unknown_iteration BEFORE INSERT ON public.generation_costs FOR EACH ROW WHEN (((new.iteration_number IS NOT NULL) AND (new.corrects_id IS NULL))) EXECUTE FUNCTION private.tg__refuse_unknown_iteration();
+
+--
 -- Name: user_profiles _900_log_change; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -5268,6 +6101,27 @@ CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.generation_requests F
 --
 
 CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.iteration_snapshots FOR EACH ROW EXECUTE FUNCTION private.tg__record_change();
+
+
+--
+-- Name: generation_requests _900_record_event; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_event AFTER UPDATE ON public.generation_requests FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION private.tg_generation_requests__record_event();
+
+
+--
+-- Name: generation_requests _900_record_first_event; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_first_event AFTER INSERT ON public.generation_requests FOR EACH ROW EXECUTE FUNCTION private.tg_generation_requests__record_event();
+
+
+--
+-- Name: deployment_config _900_record_history; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER _900_record_history AFTER INSERT OR DELETE OR UPDATE ON public.deployment_config FOR EACH ROW EXECUTE FUNCTION private.tg_deployment_config__record_history();
 
 
 --
@@ -5365,6 +6219,22 @@ ALTER TABLE ONLY public.generation_costs
 
 
 --
+-- Name: generation_events generation_events_acting_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_acting_user_id_fkey FOREIGN KEY (acting_user_id) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: generation_events generation_events_user_id_generation_request_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generation_events
+    ADD CONSTRAINT generation_events_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: generation_requests generation_requests_user_id_app_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -5381,16 +6251,22 @@ ALTER TABLE ONLY public.iteration_snapshots
 
 
 --
--- Name: supabase_project_places supabase_project_places_supabase_project_ref_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.supabase_project_places
-    ADD CONSTRAINT supabase_project_places_supabase_project_ref_fkey FOREIGN KEY (supabase_project_ref) REFERENCES public.supabase_projects(ref);
 -- Name: schema_snapshots schema_snapshots_user_id_generation_request_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.schema_snapshots
     ADD CONSTRAINT schema_snapshots_user_id_generation_request_id_fkey FOREIGN KEY (user_id, generation_request_id) REFERENCES public.generation_requests(user_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: supabase_project_places supabase_project_places_supabase_project_ref_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.supabase_project_places
+    ADD CONSTRAINT supabase_project_places_supabase_project_ref_fkey FOREIGN KEY (supabase_project_ref) REFERENCES public.supabase_projects(ref);
+
+
+--
 -- Name: user_activity_log user_activity_log_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -5485,10 +6361,24 @@ ALTER TABLE public.deployment_config ENABLE ROW LEVEL SECURITY;
 
 
 --
+-- Name: deployment_config_history; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.deployment_config_history ENABLE ROW LEVEL SECURITY;
+
+
+--
 -- Name: generation_costs; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
 ALTER TABLE public.generation_costs ENABLE ROW LEVEL SECURITY;
+
+
+--
+-- Name: generation_events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.generation_events ENABLE ROW LEVEL SECURITY;
 
 
 --
@@ -5513,14 +6403,17 @@ CREATE POLICY insert_own ON public.generation_requests FOR INSERT TO authenticat
 
 
 --
--- Name: generation_costs insert_service; Type: POLICY; Schema: public; Owner: -
---
-
-CREATE POLICY insert_service ON public.generation_costs FOR INSERT TO service_role WITH CHECK (true);
 -- Name: user_profiles insert_own; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY insert_own ON public.user_profiles FOR INSERT TO authenticated WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: generation_costs insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.generation_costs FOR INSERT TO service_role WITH CHECK (true);
 
 
 --
@@ -5531,14 +6424,20 @@ CREATE POLICY insert_service ON public.iteration_snapshots FOR INSERT TO service
 
 
 --
--- Name: supabase_projects insert_service; Type: POLICY; Schema: public; Owner: -
---
-
-CREATE POLICY insert_service ON public.supabase_projects FOR INSERT TO service_role WITH CHECK (true);
 -- Name: schema_snapshots insert_service; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY insert_service ON public.schema_snapshots FOR INSERT TO service_role WITH CHECK (true);
+
+
+--
+-- Name: supabase_projects insert_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY insert_service ON public.supabase_projects FOR INSERT TO service_role WITH CHECK (true);
+
+
+--
 -- Name: user_activity_log insert_service; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -5574,6 +6473,13 @@ CREATE POLICY select_own ON public.generation_costs FOR SELECT TO authenticated 
 
 
 --
+-- Name: generation_events select_own; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_own ON public.generation_events FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
 -- Name: generation_requests select_own; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -5592,6 +6498,9 @@ CREATE POLICY select_own ON public.iteration_snapshots FOR SELECT TO authenticat
 --
 
 CREATE POLICY select_own ON public.schema_snapshots FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
 -- Name: user_activity_log select_own; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -5617,6 +6526,16 @@ CREATE POLICY select_own ON public.user_secrets FOR SELECT TO authenticated USIN
 --
 
 CREATE POLICY select_service ON public.cleanup_outbox FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: deployment_config_history select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.deployment_config_history FOR SELECT TO service_role USING (true);
+
+
+--
 -- Name: generation_costs select_service; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -5624,10 +6543,24 @@ CREATE POLICY select_service ON public.generation_costs FOR SELECT TO service_ro
 
 
 --
+-- Name: generation_events select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.generation_events FOR SELECT TO service_role USING (true);
+
+
+--
 -- Name: iteration_snapshots select_service; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY select_service ON public.iteration_snapshots FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: schema_snapshots select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.schema_snapshots FOR SELECT TO service_role USING (true);
 
 
 --
@@ -5645,6 +6578,13 @@ CREATE POLICY select_service ON public.supabase_projects FOR SELECT TO service_r
 
 
 --
+-- Name: user_activity_log select_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY select_service ON public.user_activity_log FOR SELECT TO service_role USING (true);
+
+
+--
 -- Name: supabase_project_places; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -5656,14 +6596,6 @@ ALTER TABLE public.supabase_project_places ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.supabase_projects ENABLE ROW LEVEL SECURITY;
--- Name: schema_snapshots select_service; Type: POLICY; Schema: public; Owner: -
---
-
-CREATE POLICY select_service ON public.schema_snapshots FOR SELECT TO service_role USING (true);
--- Name: user_activity_log select_service; Type: POLICY; Schema: public; Owner: -
---
-
-CREATE POLICY select_service ON public.user_activity_log FOR SELECT TO service_role USING (true);
 
 
 --
@@ -5681,14 +6613,17 @@ CREATE POLICY update_own ON public.generation_requests FOR UPDATE TO authenticat
 
 
 --
--- Name: supabase_projects update_service; Type: POLICY; Schema: public; Owner: -
---
-
-CREATE POLICY update_service ON public.supabase_projects FOR UPDATE TO service_role USING (true) WITH CHECK (true);
 -- Name: user_profiles update_own; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY update_own ON public.user_profiles FOR UPDATE TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: supabase_projects update_service; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY update_service ON public.supabase_projects FOR UPDATE TO service_role USING (true) WITH CHECK (true);
 
 
 --
@@ -5729,6 +6664,20 @@ GRANT USAGE ON SCHEMA public TO service_role;
 
 
 --
+-- Name: FUNCTION acting_role(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.acting_role() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION acting_user_id(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.acting_user_id() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION allocate_supabase_project(p_app_id uuid, p_pool text, p_region text); Type: ACL; Schema: private; Owner: -
 --
 
@@ -5741,6 +6690,20 @@ GRANT ALL ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool te
 --
 
 REVOKE ALL ON FUNCTION private.app_id_of_request(p_request_id integer) FROM PUBLIC;
+
+
+--
+-- Name: TABLE deployment_config; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_config TO service_role;
+
+
+--
+-- Name: FUNCTION append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.append_config_history(p_key text, p_action public.config_action, p_old public.deployment_config, p_new public.deployment_config) FROM PUBLIC;
 
 
 --
@@ -5786,7 +6749,6 @@ REVOKE ALL ON FUNCTION private.backfill_users(p_limit integer) FROM PUBLIC;
 
 
 --
--- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: ACL; Schema: private; Owner: -
 -- Name: TABLE cleanup_outbox; Type: ACL; Schema: public; Owner: -
 --
 
@@ -5799,6 +6761,13 @@ GRANT SELECT ON TABLE public.cleanup_outbox TO service_role;
 
 REVOKE ALL ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) TO leo_worker;
+
+
+--
+-- Name: FUNCTION config_substance(p_config public.deployment_config); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.config_substance(p_config public.deployment_config) FROM PUBLIC;
 
 
 --
@@ -5818,10 +6787,24 @@ GRANT ALL ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) TO 
 
 
 --
--- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text); Type: ACL; Schema: private; Owner: -
+-- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) FROM PUBLIC;
+
+
+--
+-- Name: TABLE deployment_config_history; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.deployment_config_history TO service_role;
+
+
+--
+-- Name: FUNCTION hash_config_history(p_entry public.deployment_config_history); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) FROM PUBLIC;
 
 
 --
@@ -5867,11 +6850,21 @@ REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM
 
 
 --
+-- Name: FUNCTION redact_config_history(p_key text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.redact_config_history(p_key text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) TO leo_worker;
+
+
+--
 -- Name: FUNCTION request_metadata(OUT ip inet, OUT user_agent text); Type: ACL; Schema: private; Owner: -
 --
 
@@ -5914,6 +6907,13 @@ REVOKE ALL ON FUNCTION private.tg__touch_updated_at() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tg_apps__log_activity(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_apps__log_activity() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tg_apps__record_cleanup(); Type: ACL; Schema: private; Owner: -
 --
 
@@ -5925,10 +6925,20 @@ REVOKE ALL ON FUNCTION private.tg_apps__record_cleanup() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION private.tg_apps__release_supabase_place() FROM PUBLIC;
--- Name: FUNCTION tg_apps__log_activity(); Type: ACL; Schema: private; Owner: -
+
+
+--
+-- Name: FUNCTION tg_deployment_config__lock_history(); Type: ACL; Schema: private; Owner: -
 --
 
-REVOKE ALL ON FUNCTION private.tg_apps__log_activity() FROM PUBLIC;
+REVOKE ALL ON FUNCTION private.tg_deployment_config__lock_history() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_deployment_config__record_history(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_deployment_config__record_history() FROM PUBLIC;
 
 
 --
@@ -5988,6 +6998,13 @@ REVOKE ALL ON FUNCTION private.tg_generation_requests__log_status_change() FROM 
 
 
 --
+-- Name: FUNCTION tg_generation_requests__record_event(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_generation_requests__record_event() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tg_iteration_snapshots__follow_old_writer(); Type: ACL; Schema: private; Owner: -
 --
 
@@ -6002,10 +7019,6 @@ REVOKE ALL ON FUNCTION private.tg_quarantine__record_change() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: ACL; Schema: private; Owner: -
---
-
-REVOKE ALL ON FUNCTION private.tg_user_secrets__record_cleanup() FROM PUBLIC;
 -- Name: FUNCTION tg_user_profiles__log_activity(); Type: ACL; Schema: private; Owner: -
 --
 
@@ -6024,6 +7037,13 @@ REVOKE ALL ON FUNCTION private.tg_user_profiles__merge_preferences() FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION private.tg_user_secrets__log_activity() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.tg_user_secrets__record_cleanup() FROM PUBLIC;
 
 
 --
@@ -6092,13 +7112,6 @@ GRANT INSERT(app_name),UPDATE(app_name) ON TABLE public.apps TO service_role;
 --
 
 GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.apps TO service_role;
-
-
---
--- Name: TABLE deployment_config; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deployment_config TO service_role;
 
 
 --
@@ -6334,6 +7347,14 @@ GRANT SELECT ON TABLE public.generation_costs_by_user TO service_role;
 
 
 --
+-- Name: TABLE generation_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.generation_events TO authenticated;
+GRANT SELECT ON TABLE public.generation_events TO service_role;
+
+
+--
 -- Name: SEQUENCE generation_requests_id_seq; Type: ACL; Schema: public; Owner: -
 --
 
@@ -6346,6 +7367,14 @@ GRANT USAGE ON SEQUENCE public.generation_requests_id_seq TO service_role;
 --
 
 GRANT USAGE ON SEQUENCE public.iteration_snapshots_id_seq TO service_role;
+
+
+--
+-- Name: TABLE schema_snapshots; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.schema_snapshots TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.schema_snapshots TO service_role;
 
 
 --
@@ -6395,11 +7424,9 @@ GRANT INSERT(capacity),UPDATE(capacity) ON TABLE public.supabase_projects TO ser
 --
 
 GRANT INSERT(status),UPDATE(status) ON TABLE public.supabase_projects TO service_role;
--- Name: TABLE schema_snapshots; Type: ACL; Schema: public; Owner: -
---
 
-GRANT SELECT ON TABLE public.schema_snapshots TO authenticated;
-GRANT SELECT,INSERT ON TABLE public.schema_snapshots TO service_role;
+
+--
 -- Name: TABLE user_activity_log; Type: ACL; Schema: public; Owner: -
 --
 

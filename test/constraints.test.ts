@@ -3,8 +3,9 @@ import t from 'tap'
 import type pg from 'pg'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
-import { insertProject, insertRequest, insertRow, insertTenant, sealed } from './fixtures/rows.ts'
-import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, sealed } from './fixtures/rows.ts'
+import {
+  insertCost, insertProject, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, sealed,
+} from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
@@ -27,6 +28,7 @@ await insertRow(db.owner, 'supabase_project_places', { app_id: leftAppId, supaba
 await insertRow(db.owner, 'cleanup_outbox', { id: 1_000, kind: 'fly_app', target: 'https://a.fly.dev' })
 const schemaSnapshotId = await insertSchemaSnapshot(db.owner, own.userId, idleRequestId, { iteration_number: 7 })
 const costId = await insertCost(db.owner, own.userId, { idempotency_key: 'taken' })
+const hash = Buffer.alloc(32)
 
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
@@ -74,11 +76,22 @@ const good = {
     ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId, kind: 'tokens' },
     ...{ input_tokens: 0, output_tokens: 0, cached_tokens: 0, compute_ms: 0, cost_micros: 0 },
     ...{ idempotency_key: 'new', created_at: '2026-01-01T00:00:00Z' },
+  },
   'public.user_profiles': { user_id: newcomer, preferences: {}, created_at: 'now', updated_at: 'now' },
   'public.user_activity_log': {
     ...{ id: 1_000_000, user_id: own.userId, action: 'create', object_type: 'app', object_id: own.appId },
     ...{ detail: {}, created_at: 'now' },
   },
+  'public.generation_events': {
+    ...{ id: 1_000_000, user_id: own.userId, generation_request_id: own.requestId, to_status: 'queued' },
+    ...{ iteration_number: 0, actor: 'system', created_at: 'now' },
+  },
+  'public.deployment_config_history': {
+    ...{ id: 1_000_000, key: 'new', action: 'update', actor_role: 'postgres', changed_at: 'now', previous_hash: hash, hash },
+    ...{ old_encrypted: false, old_value: 'x', old_salt: 'x', old_digest: hash },
+    ...{ new_encrypted: true, new_key_id: 'k', new_salt: 'x', new_digest: hash },
+  },
+  'private.audit_heads': { table_name: 'new', hash },
 } satisfies Record<string, Row>
 type Table = keyof typeof good
 const tables = Object.keys(good) as Table[]
@@ -95,6 +108,8 @@ interface Rule {
 }
 
 const of = (column: string, ...values: unknown[]): Row[] => values.map((value) => ({ [column]: value }))
+const noSide = (side: 'old' | 'new'): Row =>
+  Object.fromEntries(['value', 'encrypted', 'key_id', 'salt', 'digest'].map((column) => [`${side}_${column}`, null]))
 const a = (length: number): string => 'a'.repeat(length)
 const nobodysId = 999_999
 const MiB = 2 ** 20
@@ -355,6 +370,8 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
         finished_at: 'now',
       })),
       holds: [{ finished_at: 'now' }, { context: { app_id: 1 }, last_error: 'x' }],
+    },
+  },
   'public.schema_snapshots': {
     schema_snapshots_pkey: { breaks: of('id', schemaSnapshotId), holds: of('id', 1_000_001) },
     schema_snapshots_user_id_generation_request_id_iteration_number: {
@@ -446,6 +463,8 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
     generation_costs_idempotency_key_form_check: {
       breaks: of('idempotency_key', '', 'a b', 'é', 'a\n', a(201), a(10 * MiB)),
       holds: of('idempotency_key', 'a', '!~', a(200)),
+    },
+  },
   'public.user_profiles': {
     user_profiles_pkey: { breaks: of('user_id', own.userId), holds: of('user_id', newcomer) },
     user_profiles_user_id_fkey: { breaks: of('user_id', randomUUID()), holds: of('user_id', newcomer) },
@@ -501,6 +520,69 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('detail', { a: a(4096 - 9) }, { a: '书'.repeat(1362) }),
     },
   },
+  'public.generation_events': {
+    generation_events_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    generation_events_acting_user_id_fkey: {
+      breaks: of('acting_user_id', randomUUID()),
+      holds: of('acting_user_id', own.userId, other.userId, null),
+    },
+    generation_events_user_id_generation_request_id_fkey: {
+      breaks: [...of('generation_request_id', other.requestId, nobodysId), { user_id: other.userId }],
+      holds: [{ user_id: other.userId, generation_request_id: other.requestId }],
+    },
+    generation_events_status_changes_check: { breaks: of('from_status', 'queued'), holds: of('from_status', 'paused', null) },
+    generation_events_iteration_number_not_negative_check: {
+      breaks: of('iteration_number', -1),
+      holds: of('iteration_number', 0),
+    },
+    generation_events_reason_at_most_2000_characters_check: {
+      breaks: of('reason', a(2001)),
+      holds: of('reason', a(2000), '😀'.repeat(2000), '', null),
+    },
+  },
+  'public.deployment_config_history': {
+    deployment_config_history_pkey: { breaks: of('id', 1), holds: of('id', 1_000_001) },
+    deployment_config_history_action_says_sides_check: {
+      breaks: [...of('action', 'found', 'insert', 'delete', 'redact'), noSide('old'), noSide('new')],
+      holds: [
+        { ...noSide('old'), action: 'found' },
+        { ...noSide('old'), action: 'insert' },
+        { ...noSide('new'), action: 'delete' },
+        { ...noSide('old'), ...noSide('new'), action: 'redact' },
+      ],
+    },
+    deployment_config_history_sides_have_digests_check: {
+      breaks: [{ old_digest: null }, { new_digest: null }, { ...noSide('old'), action: 'insert', old_digest: hash }],
+      holds: [{ ...noSide('old'), action: 'insert' }],
+    },
+    deployment_config_history_only_plain_values_check: {
+      breaks: [{ new_value: 'x' }, { old_encrypted: true, old_key_id: 'k' }, { ...noSide('old'), action: 'insert', old_value: 'x', old_salt: 'x' }],
+      holds: [{ new_encrypted: false, new_key_id: null, new_value: 'x' }],
+    },
+    deployment_config_history_encrypted_sides_have_key_ids_check: {
+      breaks: [{ new_key_id: null }, { old_key_id: 'k' }, { ...noSide('old'), action: 'insert', old_key_id: 'k' }],
+      holds: [{ old_encrypted: true, old_value: null, old_key_id: 'k' }],
+    },
+    deployment_config_history_values_have_salts_check: {
+      breaks: [{ old_salt: null }, { new_encrypted: false, new_key_id: null, new_value: 'x', new_salt: null }],
+      holds: [{ old_value: null, old_salt: null }],
+    },
+    deployment_config_history_redacted_without_values_check: {
+      breaks: of('redacted_at', 'now'),
+      holds: [{ redacted_at: 'now', old_value: null, old_salt: null }],
+    },
+    deployment_config_history_hashes_are_sha256_check: {
+      breaks: ['previous_hash', 'hash', 'old_digest', 'new_digest'].flatMap((column) => of(column, '', Buffer.alloc(31), Buffer.alloc(33))),
+      holds: of('hash', Buffer.alloc(32, 1)),
+    },
+  },
+  'private.audit_heads': {
+    audit_heads_pkey: { breaks: of('table_name', 'deployment_config_history'), holds: of('table_name', 'other') },
+    audit_heads_hash_is_sha256_check: {
+      breaks: of('hash', '', Buffer.alloc(31), Buffer.alloc(33)),
+      holds: of('hash', Buffer.alloc(32, 1)),
+    },
+  },
 }
 
 /** Columns that take no null; not those that are computed, which nobody writes. */
@@ -530,6 +612,9 @@ const required: Readonly<Record<Table, string>> = {
     'id user_id kind input_tokens output_tokens cached_tokens compute_ms cost_micros idempotency_key created_at',
   'public.user_profiles': 'user_id preferences created_at updated_at',
   'public.user_activity_log': 'id user_id action object_type object_id detail created_at',
+  'public.generation_events': 'id user_id generation_request_id to_status iteration_number actor created_at',
+  'public.deployment_config_history': 'id key action actor_role changed_at previous_hash hash',
+  'private.audit_heads': 'table_name hash',
 }
 
 const brief = (change: Row): string => JSON.stringify(change).slice(0, 500)

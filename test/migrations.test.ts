@@ -21,6 +21,8 @@ const obstacles: Readonly<Record<string, string>> = {
   create_schema_snapshots: 'delete from schema_snapshots',
   create_user_activity_log: 'delete from user_activity_log',
   create_user_profiles: 'delete from user_profiles',
+  create_deployment_config_history: 'delete from deployment_config_history',
+  create_generation_events: 'delete from generation_events',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
   add_queue_columns: 'update generation_requests set idempotency_key = null',

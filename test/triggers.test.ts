@@ -3,13 +3,15 @@ import type pg from 'pg'
 import { assume, createTestDatabase, user } from './fixtures/database.ts'
 import { plaintext, refusalOf, repeats } from './fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
-import { insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, only } from './fixtures/rows.ts'
-import { insertApp, insertRequest, insertRow, insertSecret, insertTenant, only, sealed } from './fixtures/rows.ts'
+import {
+  insertApp, insertCost, insertRequest, insertRow, insertSchemaSnapshot, insertSecret, insertTenant, only, sealed,
+} from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
 const { owner } = db
 const { userId, appId, requestId } = await insertTenant(db)
+const bystander = await db.login('postgres')
 
 interface Trigger {
   /** What holds because of the trigger, and only because of it. */
@@ -32,16 +34,8 @@ const notes = (change: string, table: string, act: string) => async (): Promise<
   await owner.query(act)
   const { rows } = await owner.query('select from private.upgrade_changes where change = $1 and table_name = $2', [change, table])
   return rows.length > 0
-const leaves = async (change: string, look: string): Promise<boolean> => {
-  await owner.query(change)
-  return (await owner.query(look)).rowCount === 1
 }
 
-/** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
-const triggers: Readonly<Record<string, Trigger>> = {
-  'private.quarantine _900_record_change': {
-    behaviour: 'a row that leaves quarantine is in the books',
-    holds: notes('deleted', 'generation_requests', 'delete from private.quarantine'),
 /** Whether the change is logged, in a log that was empty. */
 const logs = (objectType: string, action: string, change: () => Promise<unknown>) => async (): Promise<boolean> => {
   await owner.query('delete from user_activity_log')
@@ -51,8 +45,28 @@ const logs = (objectType: string, action: string, change: () => Promise<unknown>
 }
 const asOwner = () => owner.query(`select set_config('leo.acting_user', $1, true)`, [userId])
 
+const leaves = async (change: string, look: string): Promise<boolean> => {
+  await owner.query(change)
+  return (await owner.query(look)).rowCount === 1
+}
+
+const events = async (id: number): Promise<number | null> =>
+  (await owner.query('select from generation_events where generation_request_id = $1', [id])).rowCount
+
 /** Every trigger of the schema; the behaviour itself is specified in the test of its table. */
 const triggers: Readonly<Record<string, Trigger>> = {
+  'private.quarantine _900_record_change': {
+    behaviour: 'a row that leaves quarantine is in the books',
+    holds: notes('deleted', 'generation_requests', 'delete from private.quarantine'),
+  },
+  'public.apps _500_record_cleanup': {
+    behaviour: 'the place of a deleted app is left to be cleaned up',
+    holds: () => leaves('delete from apps', `select from cleanup_outbox where kind = 'supabase_place'`),
+  },
+  'public.apps _500_release_supabase_place': {
+    behaviour: 'the place of a deleted app waits to be wiped',
+    holds: () => leaves('delete from apps', `select from supabase_project_places where status = 'releasing'`),
+  },
   'public.apps _900_log_create': {
     behaviour: 'a new app is logged',
     holds: logs('app', 'create', () => insertApp(owner, userId)),
@@ -64,6 +78,13 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.apps _900_log_rename': {
     behaviour: 'a new name is logged',
     holds: logs('app', 'rename', () => owner.query(`update apps set app_name = 'Renamed'`)),
+  },
+  'public.deployment_config _100_lock_history': {
+    behaviour: 'a writer of config holds the end of the chain before any row',
+    holds: async () => {
+      await owner.query(`update deployment_config set value = 'x' where false`)
+      return (await bystander.query('select from private.audit_heads for update skip locked')).rowCount === 0
+    },
   },
   'public.deployment_config _100_refuse_plaintext': {
     behaviour: 'a row without a key does not print the plaintext it came with',
@@ -77,6 +98,27 @@ const triggers: Readonly<Record<string, Trigger>> = {
     holds: async () => {
       await insertRow(owner, 'deployment_config', { key: 'a', value: 'x' })
       return isUntouchable('deployment_config')()
+    },
+  },
+  'public.deployment_config _900_record_history': {
+    behaviour: 'a setting is in the history',
+    holds: async () => {
+      await insertRow(owner, 'deployment_config', { key: 'a', value: 'x' })
+      return (await owner.query(`select from deployment_config_history where key = 'a'`)).rowCount === 1
+    },
+  },
+  'public.generation_costs _100_attribute': {
+    behaviour: 'a cost is for the app of its generation',
+    holds: async () => {
+      const row = { user_id: userId, generation_request_id: requestId, kind: 'tokens', idempotency_key: 'a' }
+      return only(await insertRow(owner, 'generation_costs', row, 'returning app_id'))['app_id'] === appId
+    },
+  },
+  'public.generation_costs _200_refuse_unknown_iteration': {
+    behaviour: 'no cost of an iteration that the generation cannot have',
+    holds: async () => {
+      const cost = insertCost(owner, userId, { generation_request_id: requestId, iteration_number: 11 })
+      return (await outcomeOf(cost)).code === 'LEO17'
     },
   },
   'public.generation_requests _100_change_status': {
@@ -111,9 +153,33 @@ const triggers: Readonly<Record<string, Trigger>> = {
       return refusesUser('LEO04', () => owner.query(resume))
     },
   },
+  'public.generation_requests _900_log_enqueue': {
+    behaviour: 'an enqueue is logged',
+    holds: logs('generation', 'enqueue', () => insertRequest(owner, userId, appId)),
+  },
+  'public.generation_requests _900_log_status_change': {
+    behaviour: 'a cancellation by the owner is logged',
+    holds: logs('generation', 'cancel', async () => {
+      await asOwner()
+      await owner.query(`update generation_requests set status = 'cancelled'`)
+    }),
+  },
   'public.generation_requests _900_record_deletion': {
     behaviour: 'a generation that goes is in the books',
     holds: notes('deleted', 'generation_requests', 'delete from public.generation_requests'),
+  },
+  'public.generation_requests _900_record_event': {
+    behaviour: 'a change of status is in the timeline',
+    holds: async () => {
+      const id = await insertRequest(owner, userId, appId)
+      const before = await events(id)
+      await owner.query(`update generation_requests set status = 'paused' where id = $1`, [id])
+      return (await events(id)) !== before
+    },
+  },
+  'public.generation_requests _900_record_first_event': {
+    behaviour: 'a generation begins its timeline',
+    holds: async () => (await events(await insertRequest(owner, userId, appId))) === 1,
   },
   'public.generation_requests _900_record_rewriting': {
     behaviour: 'a generation that is rewritten is in the books',
@@ -126,34 +192,6 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.iteration_snapshots _900_record_rewriting': {
     behaviour: 'a snapshot that is rewritten is in the books',
     holds: notes('rewritten', 'iteration_snapshots', 'update public.iteration_snapshots set iteration_number = iteration_number + 1'),
-  'public.apps _500_record_cleanup': {
-    behaviour: 'the place of a deleted app is left to be cleaned up',
-    holds: () => leaves('delete from apps', `select from cleanup_outbox where kind = 'supabase_place'`),
-  },
-  'public.apps _500_release_supabase_place': {
-    behaviour: 'the place of a deleted app waits to be wiped',
-    holds: () => leaves('delete from apps', `select from supabase_project_places where status = 'releasing'`),
-  },
-  'public.supabase_projects _100_touch_updated_at': {
-    behaviour: "updated_at is not the writer's",
-    holds: isUntouchable('supabase_projects'),
-  },
-  'public.user_secrets _500_record_cleanup': {
-    behaviour: 'the token of a deleted secret is left to be revoked',
-    holds: () => leaves('delete from user_secrets', `select from cleanup_outbox where kind = 'oauth_token'`),
-  'public.generation_costs _100_attribute': {
-    behaviour: 'a cost is for the app of its generation',
-    holds: async () => {
-      const row = { user_id: userId, generation_request_id: requestId, kind: 'tokens', idempotency_key: 'a' }
-      return only(await insertRow(owner, 'generation_costs', row, 'returning app_id'))['app_id'] === appId
-    },
-  },
-  'public.generation_costs _200_refuse_unknown_iteration': {
-    behaviour: 'no cost of an iteration that the generation cannot have',
-    holds: async () => {
-      const cost = insertCost(owner, userId, { generation_request_id: requestId, iteration_number: 11 })
-      return (await outcomeOf(cost)).code === 'LEO17'
-    },
   },
   'public.schema_snapshots _100_refuse_unknown_iteration': {
     behaviour: 'no tables of an iteration that the generation cannot have',
@@ -161,16 +199,10 @@ const triggers: Readonly<Record<string, Trigger>> = {
       const snapshot = insertSchemaSnapshot(owner, userId, requestId, { iteration_number: 11 })
       return (await outcomeOf(snapshot)).code === 'LEO17'
     },
-  'public.generation_requests _900_log_enqueue': {
-    behaviour: 'an enqueue is logged',
-    holds: logs('generation', 'enqueue', () => insertRequest(owner, userId, appId)),
   },
-  'public.generation_requests _900_log_status_change': {
-    behaviour: 'a cancellation by the owner is logged',
-    holds: logs('generation', 'cancel', async () => {
-      await asOwner()
-      await owner.query(`update generation_requests set status = 'cancelled'`)
-    }),
+  'public.supabase_projects _100_touch_updated_at': {
+    behaviour: "updated_at is not the writer's",
+    holds: isUntouchable('supabase_projects'),
   },
   'public.user_profiles _100_merge_preferences': {
     behaviour: 'a patch keeps the other preferences',
@@ -194,6 +226,10 @@ const triggers: Readonly<Record<string, Trigger>> = {
   'public.user_secrets _100_touch_updated_at': {
     behaviour: "updated_at is not the writer's",
     holds: isUntouchable('user_secrets'),
+  },
+  'public.user_secrets _500_record_cleanup': {
+    behaviour: 'the token of a deleted secret is left to be revoked',
+    holds: () => leaves('delete from user_secrets', `select from cleanup_outbox where kind = 'oauth_token'`),
   },
   'public.user_secrets _900_log_connect': {
     behaviour: 'a new connection is logged',

@@ -6,7 +6,12 @@
 import type { ColumnType } from "kysely";
 
 export type CleanupKind = "fly_app" | "github_repository" | "oauth_token" | "supabase_place";
+
+export type ConfigAction = "delete" | "found" | "insert" | "redact" | "update";
+
 export type CostKind = "compute" | "deployment" | "other" | "storage" | "tokens";
+
+export type EventActor = "service" | "system" | "user";
 
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
@@ -135,6 +140,85 @@ export interface DeploymentConfig {
    * Its value; a sealed secret where encrypted is true, plain text where it is false.
    */
   value: string;
+}
+
+export interface DeploymentConfigHistory {
+  /**
+   * The person for whom a service made it, as the service says in leo.acting_user.
+   */
+  acting_user_id: string | null;
+  /**
+   * What happened to the setting.
+   */
+  action: ConfigAction;
+  /**
+   * The role that made the change, or the login when it became no other.
+   */
+  actor_role: string;
+  /**
+   * When: the start of the transaction, as in updated_at.
+   */
+  changed_at: Generated<Timestamp>;
+  /**
+   * SHA-256 of this entry without values, salts and redacted_at; see private.hash_config_history.
+   */
+  hash: Buffer;
+  /**
+   * Identifies the entry; rises along the chain.
+   */
+  id: Generated<Int8>;
+  /**
+   * Name of the setting. Renaming one is a deletion and an insertion.
+   */
+  key: string;
+  /**
+   * Fingerprint of the value from then on: SHA-256 of salt and value, or of salt and ciphertext.
+   */
+  new_digest: Buffer | null;
+  /**
+   * Is the value from then on encrypted? Null when there is none.
+   */
+  new_encrypted: boolean | null;
+  /**
+   * The key that seals the value from then on, when it is encrypted.
+   */
+  new_key_id: string | null;
+  /**
+   * Stands before the value in its digest; gone with a redacted value.
+   */
+  new_salt: Buffer | null;
+  /**
+   * Its value from then on, when that is plain and not redacted.
+   */
+  new_value: string | null;
+  /**
+   * Fingerprint of the value before: SHA-256 of salt and value, or of salt and ciphertext.
+   */
+  old_digest: Buffer | null;
+  /**
+   * Was the value before encrypted? Null when there was none.
+   */
+  old_encrypted: boolean | null;
+  /**
+   * The key that sealed the value before, when it was encrypted.
+   */
+  old_key_id: string | null;
+  /**
+   * Stands before the value in its digest; gone with a redacted value.
+   */
+  old_salt: Buffer | null;
+  /**
+   * Its value before, when that was plain and is not redacted.
+   */
+  old_value: string | null;
+  /**
+   * The hash of the entry before; zeros in the first.
+   */
+  previous_hash: Buffer;
+  /**
+   * When the plain values and their salts were removed; an entry `redact` of that time says who did.
+   */
+  redacted_at: Timestamp | null;
 }
 
 export interface GenerationCosts {
@@ -415,6 +499,49 @@ export interface GenerationCostsByUser {
   user_id: ColumnType<string, never, never>;
 }
 
+export interface GenerationEvents {
+  /**
+   * The person who made it, or for whom a service did; null when nobody did, or their account is deleted.
+   */
+  acting_user_id: string | null;
+  /**
+   * What kind of caller made the change.
+   */
+  actor: EventActor;
+  /**
+   * When: the start of the transaction, as in completed_at.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * The status before; null for the first event of a generation.
+   */
+  from_status: GenerationStatus | null;
+  /**
+   * The generation; deleting it deletes its timeline.
+   */
+  generation_request_id: number;
+  /**
+   * Identifies the event; rises with time within a generation.
+   */
+  id: Generated<Int8>;
+  /**
+   * The iteration that the generation had reached.
+   */
+  iteration_number: number;
+  /**
+   * Why: what the writer said in leo.reason, else the error message of a generation that failed. Cut at 2000 characters.
+   */
+  reason: string | null;
+  /**
+   * The status from then on.
+   */
+  to_status: GenerationStatus;
+  /**
+   * The owner of the generation.
+   */
+  user_id: string;
+}
+
 export interface GenerationRequests {
   /**
    * The app that this generation builds.
@@ -576,6 +703,37 @@ export interface PrivateGenerationLeases {
   worker: string;
 }
 
+export interface SchemaSnapshots {
+  /**
+   * When it was taken.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * What makes these tables, as SQL; empty where there are none.
+   */
+  ddl: string;
+  /**
+   * The generation.
+   */
+  generation_request_id: number;
+  /**
+   * Identifies the snapshot; diff_schema_snapshots takes two of them.
+   */
+  id: Generated<Int8>;
+  /**
+   * After which iteration; 0 is what the generation began with.
+   */
+  iteration_number: number;
+  /**
+   * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.
+   */
+  tables: Json;
+  /**
+   * The owner of the generation.
+   */
+  user_id: string;
+}
+
 export interface SupabaseProjectPlaces {
   /**
    * Since when the place is taken.
@@ -624,6 +782,16 @@ export interface SupabaseProjects {
    * Does it get new apps?
    */
   status: Generated<SupabaseProjectStatus>;
+  /**
+   * When the row last changed; kept by trigger.
+   */
+  updated_at: Generated<Timestamp>;
+  /**
+   * How many places are taken or not wiped yet; kept by the functions that take and free them.
+   */
+  used: ColumnType<number, never, never>;
+}
+
 export interface UserActivityLog {
   /**
    * What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.
@@ -685,36 +853,6 @@ export interface UserProfiles {
    */
   updated_at: Generated<Timestamp>;
   /**
-   * How many places are taken or not wiped yet; kept by the functions that take and free them.
-   */
-  used: ColumnType<number, never, never>;
-export interface SchemaSnapshots {
-  /**
-   * When it was taken.
-   */
-  created_at: Generated<Timestamp>;
-  /**
-   * What makes these tables, as SQL; empty where there are none.
-   */
-  ddl: string;
-  /**
-   * The generation.
-   */
-  generation_request_id: number;
-  /**
-   * Identifies the snapshot; diff_schema_snapshots takes two of them.
-   */
-  id: Generated<Int8>;
-  /**
-   * After which iteration; 0 is what the generation began with.
-   */
-  iteration_number: number;
-  /**
-   * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.
-   */
-  tables: Json;
-  /**
-   * The owner of the generation.
    * The Supabase Auth user; deleting the user deletes it.
    */
   user_id: string;
@@ -755,18 +893,20 @@ export interface DB {
   apps: Apps;
   cleanup_outbox: CleanupOutbox;
   deployment_config: DeploymentConfig;
+  deployment_config_history: DeploymentConfigHistory;
   generation_costs: GenerationCosts;
   generation_costs_by_app: GenerationCostsByApp;
   generation_costs_by_generation: GenerationCostsByGeneration;
   generation_costs_by_iteration: GenerationCostsByIteration;
   generation_costs_by_month: GenerationCostsByMonth;
   generation_costs_by_user: GenerationCostsByUser;
+  generation_events: GenerationEvents;
   generation_requests: GenerationRequests;
   iteration_snapshots: IterationSnapshots;
   "private.generation_leases": PrivateGenerationLeases;
+  schema_snapshots: SchemaSnapshots;
   supabase_project_places: SupabaseProjectPlaces;
   supabase_projects: SupabaseProjects;
-  schema_snapshots: SchemaSnapshots;
   user_activity_log: UserActivityLog;
   user_profiles: UserProfiles;
   user_secrets: UserSecrets;

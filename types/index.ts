@@ -3,7 +3,10 @@ import type { DB } from './db.ts'
 
 export type {
   CleanupKind,
+  ConfigAction,
+  CostKind,
   DB,
+  EventActor,
   GenerationMode,
   GenerationStatus,
   GenerationType,
@@ -12,7 +15,6 @@ export type {
   SupabasePlaceStatus,
   SupabaseProjectStatus,
 } from './db.ts'
-export type { CostKind, DB, GenerationMode, GenerationStatus, GenerationType, Json, SnapshotType } from './db.ts'
 
 /** A table of this schema, by name. */
 export type Table = keyof DB

@@ -7,6 +7,7 @@ import { loadCleanups, loadSupabasePool } from './sample/supabase_pool.ts'
 import { loadCosts } from './sample/costs.ts'
 import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
 import { loadProfiles } from './sample/profiles.ts'
+import { loadConfigChanges } from './sample/config.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -231,6 +232,7 @@ async function loadPlatform(client: pg.Client): Promise<void> {
     unopenable(),
     'Signs the requests to GitHub.',
   ])
+  await loadConfigChanges(client, userId(users[1]), unopenable())
   for (const [email, provider] of [[users[0], 'github'], [users[0], 'supabase'], [users[1], 'fly']] as const) {
     await client.query(
       `insert into user_secrets (user_id, provider, encrypted_token, expires_at) values ($1, $2, $3, now() + interval '30 days')`,

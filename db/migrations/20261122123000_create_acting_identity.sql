@@ -1,0 +1,53 @@
+-- Who is behind a write, for the histories that triggers keep. Inside SECURITY DEFINER current_user is the definer; the
+-- setting `role` still names who became what, and session_user who logged in.
+-- A service that acts for a person says so by the setting `leo.acting_user`, for its transaction only:
+--   select set_config('leo.acting_user', '<uuid>', true)
+-- It is hearsay, so it never stands over the identity of a signed-in user, and nonsense in it reads as nobody: a history
+-- must not stop the write that it records.
+-- Locks: none. Undo: drops the functions; nobody calls them by then.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+-- In plpgsql, which keeps its plans: a function with a search_path of its own is never inlined, and as SQL these two took
+-- half the time of an event.
+create function private.acting_role()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case current_setting('role') when 'none' then session_user::text else current_setting('role') end;
+end
+$$;
+
+comment on function private.acting_role() is 'The role that a statement is run as, seen through SECURITY DEFINER.';
+
+create function private.acting_user_id()
+returns uuid
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_said constant text := current_setting('leo.acting_user', true);
+begin
+  if private.acting_role() = 'authenticated' then
+    return auth.uid();
+  end if;
+  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_said::uuid;
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.acting_user_id() is
+  'The person who acts: the signed-in user, else whom a service names in leo.acting_user. Null when nobody or nonsense is named.';
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.acting_user_id();
+drop function private.acting_role();
