@@ -330,7 +330,8 @@ begin
     return 0;
   end if;
 
-  -- One look at each row and its parents for everything: they cost as much as the update.
+  -- One look at each row and its parents for everything: they cost as much as the update. Not locked yet: after the first
+  -- sweep most rows stay as they are.
   with judged as materialized (
     select s.id, r.user_id, r.created_at, a.id is not null and s.user_id is distinct from r.user_id as is_ownerless,
       a.id is not null and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object') as is_odd,
@@ -353,12 +354,19 @@ begin
     left join public.generation_requests as r on r.id = s.generation_request_id
     left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
+  ),
+  -- As the rows are by now, if somebody has written them since.
+  held as materialized (
+    select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at, j.is_odd, j.reason
+    from judged as j
+    join public.iteration_snapshots as s on s.id = j.id
+    where j.reason is not null or j.is_ownerless or j.is_odd
     for no key update of s skip locked
   ),
   gone as (
-    delete from public.iteration_snapshots as s using judged as j
-    where s.id = j.id and j.reason is not null
-    returning s.*, j.user_id as owner_id, j.reason as lost_because
+    delete from public.iteration_snapshots as s using held as h
+    where s.id = h.id and h.reason is not null
+    returning s.*, h.user_id as owner_id, h.reason as lost_because
   ),
   lost as (
     insert into private.quarantine (table_name, row_id, user_id, reason, content)
@@ -372,27 +380,21 @@ begin
   ),
   owned as (
     update public.iteration_snapshots as s
-    set user_id = j.user_id
-    from judged as j
-    where s.id = j.id and j.reason is null and j.is_ownerless and j.is_odd is not true
-  ),
-  odd as (
-    select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at
-    from judged as j
-    join public.iteration_snapshots as s on s.id = j.id
-    where j.reason is null and j.is_odd
+    set user_id = h.user_id
+    from held as h
+    where s.id = h.id and h.reason is null and h.is_odd is not true
   ),
   -- Its owner with the rest: a second update would write the row, and an entry in each of its indexes, once more.
   mended as (
     update public.iteration_snapshots as s
-    set user_id = odd.user_id,
-        snapshot_type = coalesce(odd.snapshot_type, 'automatic'),
-        "timestamp" = coalesce(odd."timestamp", odd.created_at, now()),
-        metadata = private.metadata_object(odd.metadata)
-    from odd
-    where s.id = odd.id
-    returning s.id, s.user_id, odd.snapshot_type as old_type, s.snapshot_type, odd."timestamp" as old_timestamp,
-      s."timestamp", odd.metadata as old_metadata, s.metadata
+    set user_id = h.user_id,
+        snapshot_type = coalesce(h.snapshot_type, 'automatic'),
+        "timestamp" = coalesce(h."timestamp", h.created_at, now()),
+        metadata = private.metadata_object(h.metadata)
+    from held as h
+    where s.id = h.id and h.reason is null and h.is_odd
+    returning s.id, s.user_id, h.snapshot_type as old_type, s.snapshot_type, h."timestamp" as old_timestamp,
+      s."timestamp", h.metadata as old_metadata, s.metadata
   ),
   logged as (
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
@@ -406,7 +408,9 @@ begin
     ) as changed (column_name, original, replacement, reason)
     where changed.original is distinct from changed.replacement
   )
-  select v_count - count(*) into v_passed_over from judged;
+  select count(*) - (select count(*) from held) into v_passed_over
+  from judged as j
+  where j.reason is not null or j.is_ownerless or j.is_odd;
 
   update private.upgrade_progress
   set position = v_last::text, done = done + v_count,
