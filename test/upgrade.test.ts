@@ -10,7 +10,7 @@ import { dumpSchema } from '../scripts/lib/pg-dump.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf } from './fixtures/probe.ts'
 import { only, type Row } from './fixtures/rows.ts'
-import { expanded, expand, finished, giveWord, contract, migrations, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from './fixtures/legacy.ts'
+import { contracted, expanded, expand, finished, giveWord, contract, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from './fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
 /** The same, empty and expanded: old writers still write, nothing is backfilled. */
@@ -445,7 +445,7 @@ t.test('naive times of a database in another zone may yet be in UTC, and are the
 
 t.test('a database without rows needs nobody\'s word', async (t) => {
   const live = await clone(t, empty)
-  await run(live, expanded, migrations.at(-1)!.version)
+  await run(live, expanded, contracted)
   t.strictSame(await column(live.owner, 'select * from private.upgrade_progress where is_finished'), [])
 })
 
@@ -455,7 +455,7 @@ t.test('contract refuses a large rest, and takes it once it is backfilled', asyn
   await live.owner.query('update public.iteration_snapshots set user_id = null')
   t.match(await outcomeOf(contractQuickly(live)), { code: 'LEO10' })
   await backfill(live.owner)
-  await run(live, expanded, migrations.at(-1)!.version)
+  await run(live, expanded, contracted)
 })
 
 t.test('contract passes over no row that somebody has locked', async (t) => {
@@ -475,7 +475,7 @@ t.test('contract passes over no row that somebody has locked', async (t) => {
       t.match(await outcomeOf(run(live, expanded, finished)), { code: '55P03' }, table)
     })
   }
-  await run(live, expanded, migrations.at(-1)!.version)
+  await run(live, expanded, contracted)
   t.match(await request(owner, id), { max_iterations: 10 })
 })
 

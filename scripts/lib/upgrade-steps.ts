@@ -8,3 +8,6 @@ export const expandedVersion = '20261122104500'
 
 /** The first of the contract step: it waits for the operator's word and finishes the backfill. */
 export const finishVersion = '20261122104900'
+
+/** The last of the contract step: what comes later has nothing to do with the upgrade. */
+export const contractedVersion = '20261122113100'
