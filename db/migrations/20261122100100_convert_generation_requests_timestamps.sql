@@ -25,7 +25,7 @@ begin
     if v_zone is null and current_setting('TimeZone') !~* '^(etc/)?(utc|gmt|uct|universal|zulu)$' then
       raise exception using
         errcode = 'LEO10',
-        message = format('the times of generation_requests have no zone, and this database is in %s', current_setting('TimeZone')),
+        message = format('the times of generation_requests have no zone, and this database is in %s (make adopt time_zone=…)', current_setting('TimeZone')),
         hint = 'Say which zone they are in: make adopt time_zone=UTC, or time_zone=Europe/Berlin.';
     end if;
   end if;

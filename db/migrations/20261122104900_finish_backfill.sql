@@ -16,7 +16,7 @@ begin
   if not exists (select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished) then
     raise exception using
       errcode = 'LEO10',
-      message = 'the tables have rows, and nobody has said that the old writers are gone',
+      message = 'the tables have rows, and nobody has said that the old writers are gone (make backfill old_writers=gone)',
       hint = 'Run `make backfill`, stop the old writers, run `make backfill old_writers=gone`, then `make migrate` again.';
   end if;
   if (
@@ -30,7 +30,7 @@ begin
   ) > v_at_once then
     raise exception using
       errcode = 'LEO10',
-      message = format('more than %s rows are not backfilled', v_at_once),
+      message = format('more than %s rows are not backfilled (make backfill)', v_at_once),
       hint = 'Run `make backfill`, then `make migrate` again.';
   end if;
 

@@ -34,7 +34,8 @@ export async function verify(target: Target, options: VerifyOptions = {}): Promi
     orFailure(target, async () => {
       const { findings } = await examineMigrations(await openPatient(client, target))
       const history = findings.map(asFinding)
-      if (history.some(({ code }) => /^migration_(pending|out_of_order)$/.test(code))) return history
+      const [first, ...others] = history.filter(({ code }) => /^migration_(pending|out_of_order)$/.test(code))
+      if (first) return [{ ...first, what: `${first.what}, and ${others.length} more: until then nothing can be compared` }]
       const found = history
       for (const examine of examinations) found.push(...(await examine(client, target, options)))
       return found.sort((a, b) => Number(b.isKnown) - Number(a.isKnown))
