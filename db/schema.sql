@@ -1511,7 +1511,7 @@ CREATE FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_objec
     AS $$
 begin
   -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
-  if current_setting('leo.is_upgrade', true) = 'on' and current_setting('role') <> 'authenticated' then
+  if current_setting('leo.is_upgrade', true) = 'on' and private.acting_role() <> 'authenticated' then
     return;
   end if;
 
@@ -2634,8 +2634,6 @@ CREATE FUNCTION private.tg_generation_requests__log_status_change() RETURNS trig
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- Who asks; current_user is who this function runs as.
-  v_caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   v_action constant text := case
     when new.status = old.status then null
     when new.status = 'paused' then 'pause'
@@ -2645,19 +2643,11 @@ declare
   end;
 begin
   -- A lost lease, for one, is no action.
-  if v_action is null then
-    return null;
+  if v_action is not null and private.acting_user_id() = new.user_id then
+    perform private.log_activity(
+      new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
+    );
   end if;
-
-  if pg_has_role(v_caller, 'service_role', 'usage')
-    and lower(current_setting('leo.acting_user', true)) is distinct from new.user_id::text
-  then
-    return null;
-  end if;
-
-  perform private.log_activity(
-    new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
-  );
   return null;
 end
 $$;
@@ -2882,9 +2872,11 @@ begin
         new.user_id, 'secret', new.id::text, 'connect', jsonb_build_object('provider', new.provider)
       );
     when 'UPDATE' then
-      perform private.log_activity(
-        new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
-      );
+      if private.acting_user_id() = new.user_id then
+        perform private.log_activity(
+          new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
+        );
+      end if;
     else
       perform private.log_activity(
         old.user_id, 'secret', old.id::text, 'remove', jsonb_build_object('provider', old.provider)
@@ -6079,7 +6071,7 @@ CREATE TRIGGER _900_log_rename AFTER UPDATE OF app_name ON public.apps FOR EACH 
 -- Name: user_secrets _900_log_replace; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER _900_log_replace AFTER UPDATE OF encrypted_token ON public.user_secrets FOR EACH ROW WHEN (((lower(current_setting('leo.acting_user'::text, true)) = (new.user_id)::text) AND ((old.encrypted_token)::text IS DISTINCT FROM (new.encrypted_token)::text))) EXECUTE FUNCTION private.tg_user_secrets__log_activity();
+CREATE TRIGGER _900_log_replace AFTER UPDATE OF encrypted_token ON public.user_secrets FOR EACH ROW WHEN (((old.encrypted_token)::text IS DISTINCT FROM (new.encrypted_token)::text)) EXECUTE FUNCTION private.tg_user_secrets__log_activity();
 
 
 --
