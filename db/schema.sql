@@ -7487,7 +7487,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.user_profiles TO service_role;
 -- Name: COLUMN user_profiles.user_id; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT INSERT(user_id) ON TABLE public.user_profiles TO authenticated;
+GRANT INSERT(user_id),UPDATE(user_id) ON TABLE public.user_profiles TO authenticated;
 
 
 --
