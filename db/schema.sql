@@ -346,21 +346,25 @@ begin
 
   -- In a statement of its own, so that it sees what it has waited for. A project that is drained or given a place back
   -- at this moment is waited for, and passed over if it no longer qualifies.
-  select p.ref into v_ref
-  from public.supabase_projects as p
-  where p.status = 'active' and p.used < p.capacity
-    and (p_pool is null or p.pool = p_pool)
-    and (p_region is null or p.region = p_region)
-  order by p.used, p.ref
-  limit 1
-  for no key update;
+  update public.supabase_projects as p
+  set used = p.used + 1
+  where p.ref = (
+    select c.ref
+    from public.supabase_projects as c
+    where c.status = 'active' and c.used < c.capacity
+      and (p_pool is null or c.pool = p_pool)
+      and (p_region is null or c.region = p_region)
+    order by c.used, c.ref
+    limit 1
+    for no key update
+  )
+  returning p.ref into v_ref;
 
   if not found then
     return null;
   end if;
 
   insert into public.supabase_project_places (app_id, supabase_project_ref) values (p_app_id, v_ref);
-  update public.supabase_projects as p set used = p.used + 1 where p.ref = v_ref;
   update public.apps as a set supabase_project_ref = v_ref where a.id = p_app_id;
   return v_ref;
 end
@@ -1515,7 +1519,7 @@ CREATE FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_objec
     AS $$
 begin
   -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
-  if current_setting('leo.is_upgrade', true) = 'on' and current_setting('role') <> 'authenticated' then
+  if current_setting('leo.is_upgrade', true) = 'on' and private.acting_role() <> 'authenticated' then
     return;
   end if;
 
@@ -2638,8 +2642,6 @@ CREATE FUNCTION private.tg_generation_requests__log_status_change() RETURNS trig
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- Who asks; current_user is who this function runs as.
-  v_caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   v_action constant text := case
     when new.status = old.status then null
     when new.status = 'paused' then 'pause'
@@ -2649,19 +2651,11 @@ declare
   end;
 begin
   -- A lost lease, for one, is no action.
-  if v_action is null then
-    return null;
+  if v_action is not null and private.acting_user_id() = new.user_id then
+    perform private.log_activity(
+      new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
+    );
   end if;
-
-  if pg_has_role(v_caller, 'service_role', 'usage')
-    and lower(current_setting('leo.acting_user', true)) is distinct from new.user_id::text
-  then
-    return null;
-  end if;
-
-  perform private.log_activity(
-    new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
-  );
   return null;
 end
 $$;
@@ -2886,9 +2880,11 @@ begin
         new.user_id, 'secret', new.id::text, 'connect', jsonb_build_object('provider', new.provider)
       );
     when 'UPDATE' then
-      perform private.log_activity(
-        new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
-      );
+      if private.acting_user_id() = new.user_id then
+        perform private.log_activity(
+          new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
+        );
+      end if;
     else
       perform private.log_activity(
         old.user_id, 'secret', old.id::text, 'remove', jsonb_build_object('provider', old.provider)
@@ -6083,7 +6079,7 @@ CREATE TRIGGER _900_log_rename AFTER UPDATE OF app_name ON public.apps FOR EACH 
 -- Name: user_secrets _900_log_replace; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER _900_log_replace AFTER UPDATE OF encrypted_token ON public.user_secrets FOR EACH ROW WHEN (((lower(current_setting('leo.acting_user'::text, true)) = (new.user_id)::text) AND ((old.encrypted_token)::text IS DISTINCT FROM (new.encrypted_token)::text))) EXECUTE FUNCTION private.tg_user_secrets__log_activity();
+CREATE TRIGGER _900_log_replace AFTER UPDATE OF encrypted_token ON public.user_secrets FOR EACH ROW WHEN (((old.encrypted_token)::text IS DISTINCT FROM (new.encrypted_token)::text)) EXECUTE FUNCTION private.tg_user_secrets__log_activity();
 
 
 --
@@ -7499,7 +7495,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.user_profiles TO service_role;
 -- Name: COLUMN user_profiles.user_id; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT INSERT(user_id) ON TABLE public.user_profiles TO authenticated;
+GRANT INSERT(user_id),UPDATE(user_id) ON TABLE public.user_profiles TO authenticated;
 
 
 --

@@ -110,6 +110,24 @@ t.test('a deleted user leaves a row for everything, whoever cascades', async (t)
   ])
 })
 
+t.test('of a deleted user it has ids, and no address, name or prompt', async (t) => {
+  const { userId, appId, requestId } = await insertTenant(db)
+  await owner.query('update generation_requests set github_url = $2 where id = $1', [requestId, repository])
+  const { words } = only(
+    await owner.query<{ words: string[] }>(
+      `select array[u.email, a.app_name, r.prompt, p.display_name] as words
+       from auth.users u join apps a on a.user_id = u.id join user_profiles p on p.user_id = u.id
+       join generation_requests r on r.app_id = a.id
+       where u.id = $1`,
+      [userId],
+    ),
+  )
+  await deleteUser(userId)
+  const left = JSON.stringify((await open()).map((row) => ({ ...row, sealed_token: null })))
+  for (const id of [userId, appId, repository]) t.ok(left.includes(id), id)
+  for (const word of words) t.notOk(left.includes(word), word)
+})
+
 t.test('tokens of the same provider and places in the same project are never one row', async (t) => {
   const [first, second] = [await insertTenant(db), await insertTenant(db)]
   const ref = await insertPlace(owner, await insertApp(owner, first.userId))

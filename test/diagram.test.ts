@@ -1,6 +1,8 @@
 import { test } from 'tap'
-import { erDiagram, replaceSection } from '../scripts/lib/diagram.ts'
-import { createEmptyDatabase } from './fixtures/database.ts'
+import { erDiagrams, replaceSection } from '../scripts/lib/diagram.ts'
+import type { TableGroups } from '../scripts/lib/diagram.ts'
+import { tableGroups } from '../scripts/lib/generated.ts'
+import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
 
 const schema = `
   create table public.apps (
@@ -18,7 +20,7 @@ const schema = `
     tags text[] unique,
     foreign key (user_id, app_id) references public.apps (user_id, id)
   );
-  create table public.profiles (user_id uuid primary key references auth.users, locale text);
+  create table public.profiles (user_id uuid primary key references auth.users, app_id uuid references public.apps);
   create table public."Odd one" (pk bigint, "2nd" smallint, flag boolean, primary key (pk, "2nd"));
   create table public.style (id int primary key, parent_id int references public.style, note text);
   create unique index on public.style (note) where parent_id is null;
@@ -26,62 +28,82 @@ const schema = `
   create view public.seen as select 1 as id;
 `
 
-test('the ER diagram', async (t) => {
+test('the ER diagrams', async (t) => {
   const database = await createEmptyDatabase(t)
   await database.owner.query(schema)
+  const groups = { People: ['profiles'], Work: ['requests', 'apps'], Odd: ['Odd one', 'style', 'bare'] }
 
   t.equal(
-    await erDiagram(database.target),
-    `erDiagram
+    await erDiagrams(database.target, groups),
+    `### People
+
+\`\`\`mermaid
+erDiagram
   auth_users["auth.users"]
-  "Odd one" {
-    bigint pk_ PK
-    smallint _2nd PK
+  profiles {
+    uuid user_id PK, FK
+    uuid app_id FK
+  }
+  auth_users ||--o| profiles : "user_id"
+  apps |o--o{ profiles : "app_id"
+\`\`\`
+
+### Work
+
+\`\`\`mermaid
+erDiagram
+  auth_users["auth.users"]
+  requests {
+    int id PK
+    uuid user_id FK
+    uuid app_id FK
+    text[] tags UK
   }
   apps {
     uuid id PK
     uuid user_id FK, UK "unique (user_id, app_name)"
     text app_name UK "unique (user_id, app_name)"
   }
-  bare {
-  }
-  profiles {
-    uuid user_id PK, FK
-  }
-  requests {
-    int id PK
-    uuid user_id FK
-    uuid app_id FK
-    text[] tags UK
+  auth_users ||--o{ apps : "user_id"
+  apps |o--o{ requests : "user_id, app_id"
+\`\`\`
+
+### Odd
+
+\`\`\`mermaid
+erDiagram
+  "Odd one" {
+    bigint pk_ PK
+    smallint _2nd PK
   }
   "style" {
     int id PK
     int parent_id FK
   }
-  auth_users ||--o{ apps : "user_id"
-  auth_users ||--o| profiles : "user_id"
-  apps |o--o{ requests : "user_id, app_id"
-  "style" |o--o{ "style" : "parent_id"
-`,
-    'shows key columns, every foreign key, and whose children are optional or single',
-  )
-
-  t.equal(
-    await erDiagram(database.target, { tables: ['requests', 'bare'] }),
-    `erDiagram
   bare {
   }
-  requests {
-    int id PK
-    uuid user_id FK
-    uuid app_id FK
-    text[] tags UK
-  }
+  "style" |o--o{ "style" : "parent_id"
+\`\`\`
 `,
-    'leaves out what leads to a table that was not asked for',
+    'show key columns, every foreign key once, whose children are optional or single, and other groups by name',
   )
 
-  await t.rejects(erDiagram(database.target, { tables: ['apps', 'nowhere'] }), { name: 'Failure' })
+  const misplaced: Readonly<Record<string, TableGroups>> = {
+    'in no group': { ...groups, Odd: ['Odd one', 'style'] },
+    'in two groups': { ...groups, People: ['profiles', 'bare'] },
+    'twice in one': { ...groups, People: ['profiles', 'profiles'] },
+    'not there': { ...groups, People: ['profiles', 'nowhere'] },
+  }
+  for (const [title, wrong] of Object.entries(misplaced)) {
+    await t.rejects(erDiagrams(database.target, wrong), { name: 'Failure' }, `a table ${title} is refused`)
+  }
+})
+
+test('a new table belongs into a group of the README', async (t) => {
+  const database = await createTestDatabase(t)
+  await t.resolves(erDiagrams(database.target, tableGroups))
+  await database.owner.query('create table forgotten (id int)')
+  await t.rejects(erDiagrams(database.target, tableGroups), { name: 'Failure', message: /forgotten/ })
 })
 
 test('a generated section', async (t) => {

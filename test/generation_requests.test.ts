@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import type pg from 'pg'
 import { assume, createTestDatabase, service, user } from './fixtures/database.ts'
-import { outcomeOf } from './fixtures/probe.ts'
+import { isWaiting, outcomeOf } from './fixtures/probe.ts'
 import { insertApp, insertLease, insertRequest, insertSnapshot, only } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 import { logins } from './fixtures/server.ts'
@@ -138,7 +137,7 @@ for (const isolation of ['read committed', 'repeatable read', 'serializable']) {
     }
     const early = await outcomeOf(enqueue(first, own))
     const late = outcomeOf(enqueue(second, own).then(() => second.query('commit')))
-    await isWaiting(second, late)
+    await isWaiting(db.owner, second, late)
     await first.query('commit')
     t.notMatch([early, await late], [{ code: 'done' }, { code: 'done' }])
     await second.query('rollback')
@@ -155,7 +154,7 @@ t.test('a place that was not taken after all goes to the one who waited', async 
   }
   await enqueue(first, own)
   const late = enqueue(second, own)
-  await isWaiting(second, late)
+  await isWaiting(db.owner, second, late)
   await first.query('rollback')
   await t.resolves(late)
   await second.query('commit')
@@ -259,15 +258,3 @@ t.test('a generation goes with its app, and so do its snapshots and its lease', 
     t.strictSame(left.rows, [{ id: kept }], table)
   }
 })
-
-/** Returns once the client's statement waits for another transaction, or has not waited and is over. */
-async function isWaiting(client: pg.Client, statement: Promise<unknown>): Promise<void> {
-  const { processID } = client as unknown as { processID: number }
-  let isOver = false
-  statement.catch(() => undefined).finally(() => (isOver = true))
-  while (!isOver) {
-    const { rows } = await db.owner.query<Row>('select cardinality(pg_blocking_pids($1)) as n', [processID])
-    if (rows[0]?.['n'] !== 0) return
-    await setTimeout(5)
-  }
-}

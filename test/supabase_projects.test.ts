@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { createTestDatabase, service, user } from './fixtures/database.ts'
-import { outcomeOf, rolledBack } from './fixtures/probe.ts'
+import { isWaiting, outcomeOf, rolledBack } from './fixtures/probe.ts'
 import { insertApp, insertPlace, insertProject, insertRow, only } from './fixtures/rows.ts'
 import { logins } from './fixtures/server.ts'
 
@@ -87,7 +87,7 @@ t.test('one app that is allocated at once from all sides gets one place', async 
   await first.query('begin')
   const ref = await allocate(first, appId, pool)
   const allocations = others.map((client) => allocate(client, appId, pool))
-  await waitsForLock()
+  for (const [index, client] of others.entries()) await isWaiting(owner, client, allocations[index]!)
   await first.query('commit')
   const given = [ref, ...(await Promise.all(allocations))]
   t.equal(new Set(given).size, 1)
@@ -102,7 +102,7 @@ t.test('an app that is deleted while it gets its place gives it back', async (t)
   await worker.query('begin')
   await allocate(worker, appId, pool)
   const deletion = deleteApp(workers[1]!, appId)
-  await waitsForLock()
+  await isWaiting(owner, workers[1]!, deletion)
   await worker.query('commit')
   await deletion
   t.strictSame(await readPlace(appId), { ref, status: 'releasing' })
@@ -159,7 +159,7 @@ t.test('a project that is drained while an allocation waits for it is passed ove
   await owner.query('begin')
   await owner.query(`update supabase_projects set status = 'draining' where ref = $1`, [refs[0]])
   const allocation = allocate(worker, app, pool)
-  await waitsForLock()
+  await isWaiting(owner, worker, allocation)
   await owner.query('commit')
   t.equal(await allocation, refs[1])
 })
@@ -306,16 +306,4 @@ t.test('a count that is wrong is noticed', async (t) => {
 
 function any<T>(values: readonly T[]): T {
   return values[Math.floor(Math.random() * values.length)]!
-}
-
-/** Until some session of this database waits for a lock, a second at most. */
-async function waitsForLock(): Promise<void> {
-  for (let look = 0; look < 100; look += 1) {
-    const { rowCount } = await owner.query(
-      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    )
-    if (rowCount) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('nobody waits')
 }

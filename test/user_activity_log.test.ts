@@ -3,10 +3,10 @@ import t from 'tap'
 import type pg from 'pg'
 import { assume, createTestDatabase, service, user } from './fixtures/database.ts'
 import type { Persona } from './fixtures/database.ts'
-import { outcomeOf, rolledBack } from './fixtures/probe.ts'
+import { isWaiting, outcomeOf, rolledBack } from './fixtures/probe.ts'
 import { insertApp, insertProfile, insertRequest, insertRow, insertSecret, insertTenant, only, sealed } from './fixtures/rows.ts'
 import type { Row, Tenant } from './fixtures/rows.ts'
-import { clusterAdmin, logins } from './fixtures/server.ts'
+import { logins } from './fixtures/server.ts'
 
 const db = await createTestDatabase(t)
 const { owner } = db
@@ -420,18 +420,12 @@ t.test('a user who acts while being erased waits for nobody, and nobody deadlock
   const gone = await insertTenant(db)
   const auth = await db.login('supabase_auth_admin')
   const acting = await db.login(logins.leo_worker)
-  const admin = await db.login(clusterAdmin().user)
 
   await acting.query('begin')
   await declare(acting, gone.userId)
   await acting.query('select from generation_requests where id = $1 for update', [gone.requestId])
-  const { pid } = only(await auth.query<{ pid: number }>('select pg_backend_pid() as pid'))
   const erased = auth.query('delete from auth.users where id = $1', [gone.userId])
-  for (let tries = 0; tries < 200; tries += 1) {
-    const { rowCount } = await admin.query('select from pg_locks where pid = $1 and not granted', [pid])
-    if (rowCount) break
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
+  await isWaiting(owner, auth, erased)
   await status(gone.requestId, 'cancelled')(acting)
   await acting.query('commit')
   t.equal((await erased).rowCount, 1)

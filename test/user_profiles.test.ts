@@ -71,10 +71,12 @@ t.test('an update of preferences is a patch of those that are there', async (t) 
   }
 })
 
+/** As the Data API writes an upsert: it sets the key, too. */
+const upsert = `
+  insert into user_profiles (user_id, preferences) values ($1, $2)
+  on conflict (user_id) do update set user_id = excluded.user_id, preferences = excluded.preferences`
+
 t.test('so is an upsert, and what a service writes', async (t) => {
-  const upsert = `
-    insert into user_profiles (user_id, preferences) values ($1, $2)
-    on conflict (user_id) do update set preferences = excluded.preferences`
   const save = (preferences: object) => (client: pg.Client) => client.query(upsert, [ownId, preferences])
   await db.owner.query('delete from user_profiles where user_id = $1', [ownId])
   await db.as(user(ownId), save({ theme: 'dark', editor: { wrap: true } }))
@@ -83,6 +85,14 @@ t.test('so is an upsert, and what a service writes', async (t) => {
   t.strictSame((await read(ownId))['preferences'], { editor: { wrap: true, size: 14 } })
   await db.as(service, (client) => patch(client, ownId, { editor: null }))
   t.strictSame((await read(ownId))['preferences'], {})
+})
+
+t.test("an upsert reaches nobody else's profile, whether there is one or not", async (t) => {
+  for (const userId of [otherId, await db.signUp()]) {
+    const write = (client: pg.Client) => client.query(upsert, [userId, { theme: 'light' }])
+    await t.rejects(db.as(user(ownId), write), { code: '42501' })
+    await t.resolves(db.tryAs(user(userId), write), 'the user does')
+  }
 })
 
 t.test('an update of something else leaves them alone', async (t) => {

@@ -4,7 +4,8 @@
 -- Sizes and depth are those of the merged value. An INSERT keeps what it is given, nulls too: the trigger cannot strip
 -- them, or an upsert would lose the ones that remove.
 -- Deliberately absent: a trigger on auth.users, which could keep a person from signing up. No row reads as defaults.
--- Not granted to users: DELETE (the row goes with its user), user_id on update, the times.
+-- user_id is granted on update because the Data API's upsert sets it, too, to what it is: row security lets nobody set
+-- another. Not granted to users: DELETE (the row goes with its user), the times.
 -- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
 -- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
 
@@ -69,7 +70,7 @@ revoke all on public.user_profiles from public, anon, authenticated, service_rol
 grant
   select,
   insert (user_id, display_name, avatar_url, preferences),
-  update (display_name, avatar_url, preferences)
+  update (user_id, display_name, avatar_url, preferences)
   on public.user_profiles to authenticated;
 grant select, insert, update, delete on public.user_profiles to service_role;
 

@@ -1,8 +1,7 @@
--- What every trigger of the activity log calls. Which changes are a person's doing, the triggers' WHEN clauses say.
--- Who acted: the owner of the object, always. A statement of `authenticated` reaches own rows only, so auth.uid() is the
--- owner; a service acts for the owner too, and says so where it matters with
---   select set_config('leo.acting_user', <the user's id>, true)
--- A setting that is no id, or somebody else's, counts as none: no entry of one user is about another's object.
+-- What every trigger of the activity log calls. Which changes are a person's doing, the triggers say.
+-- Who acted: the owner of the object, always. What only a person does is the owner's doing, whoever writes the row; what
+-- services do of themselves too is it only where private.acting_user_id() is the owner. Anybody else counts as nobody: no
+-- entry of one user is about another's object.
 -- Locks: none. Undo: drops the functions; their triggers are gone by then.
 
 -- migrate:up
@@ -57,7 +56,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
-  if current_setting('leo.is_upgrade', true) = 'on' and current_setting('role') <> 'authenticated' then
+  if current_setting('leo.is_upgrade', true) = 'on' and private.acting_role() <> 'authenticated' then
     return;
   end if;
 

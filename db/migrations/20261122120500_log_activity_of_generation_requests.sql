@@ -1,5 +1,5 @@
--- An enqueue is the owner's doing, whoever inserts. A change of status is only when a user makes it, or a service that
--- declares the owner as leo.acting_user: a worker that pauses what it works on is not.
+-- An enqueue is the owner's doing, whoever inserts. A change of status is only when the owner makes it, or a service that
+-- names them in leo.acting_user: a worker that pauses what it works on is not.
 -- The WHEN keeps claim, completion and failure from calling the function. It is that short because PostgreSQL reads it
 -- anew for each statement: all conditions together cost a claim 30 microseconds, this one less than 10.
 -- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
@@ -32,8 +32,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Who asks; current_user is who this function runs as.
-  v_caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   v_action constant text := case
     when new.status = old.status then null
     when new.status = 'paused' then 'pause'
@@ -43,19 +41,11 @@ declare
   end;
 begin
   -- A lost lease, for one, is no action.
-  if v_action is null then
-    return null;
+  if v_action is not null and private.acting_user_id() = new.user_id then
+    perform private.log_activity(
+      new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
+    );
   end if;
-
-  if pg_has_role(v_caller, 'service_role', 'usage')
-    and lower(current_setting('leo.acting_user', true)) is distinct from new.user_id::text
-  then
-    return null;
-  end if;
-
-  perform private.log_activity(
-    new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
-  );
   return null;
 end
 $$;

@@ -1,6 +1,6 @@
 -- Only people connect a provider and cut the connection: whoever writes the row, its owner did it. A new token in the old
--- row is a person's doing only when a service says so by leo.acting_user; without it, the token was refreshed or wrapped
--- anew. The entry names the provider and nothing else.
+-- row is the owner's doing only when a service names them in leo.acting_user; without it, the token was refreshed or
+-- wrapped anew. The entry names the provider and nothing else.
 -- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
 
 -- migrate:up
@@ -20,9 +20,11 @@ begin
         new.user_id, 'secret', new.id::text, 'connect', jsonb_build_object('provider', new.provider)
       );
     when 'UPDATE' then
-      perform private.log_activity(
-        new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
-      );
+      if private.acting_user_id() = new.user_id then
+        perform private.log_activity(
+          new.user_id, 'secret', new.id::text, 'replace', jsonb_build_object('provider', new.provider)
+        );
+      end if;
     else
       perform private.log_activity(
         old.user_id, 'secret', old.id::text, 'remove', jsonb_build_object('provider', old.provider)
@@ -38,10 +40,7 @@ comment on function private.tg_user_secrets__log_activity() is
 create trigger _900_log_connect after insert on public.user_secrets
   for each row execute function private.tg_user_secrets__log_activity();
 create trigger _900_log_replace after update of encrypted_token on public.user_secrets
-  for each row when (
-    lower(current_setting('leo.acting_user', true)) = new.user_id::text
-    and old.encrypted_token is distinct from new.encrypted_token
-  )
+  for each row when (old.encrypted_token is distinct from new.encrypted_token)
   execute function private.tg_user_secrets__log_activity();
 create trigger _900_log_remove after delete on public.user_secrets
   for each row execute function private.tg_user_secrets__log_activity();

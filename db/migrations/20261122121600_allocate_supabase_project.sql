@@ -43,21 +43,25 @@ begin
 
   -- In a statement of its own, so that it sees what it has waited for. A project that is drained or given a place back
   -- at this moment is waited for, and passed over if it no longer qualifies.
-  select p.ref into v_ref
-  from public.supabase_projects as p
-  where p.status = 'active' and p.used < p.capacity
-    and (p_pool is null or p.pool = p_pool)
-    and (p_region is null or p.region = p_region)
-  order by p.used, p.ref
-  limit 1
-  for no key update;
+  update public.supabase_projects as p
+  set used = p.used + 1
+  where p.ref = (
+    select c.ref
+    from public.supabase_projects as c
+    where c.status = 'active' and c.used < c.capacity
+      and (p_pool is null or c.pool = p_pool)
+      and (p_region is null or c.region = p_region)
+    order by c.used, c.ref
+    limit 1
+    for no key update
+  )
+  returning p.ref into v_ref;
 
   if not found then
     return null;
   end if;
 
   insert into public.supabase_project_places (app_id, supabase_project_ref) values (p_app_id, v_ref);
-  update public.supabase_projects as p set used = p.used + 1 where p.ref = v_ref;
   update public.apps as a set supabase_project_ref = v_ref where a.id = p_app_id;
   return v_ref;
 end

@@ -1,6 +1,8 @@
 -- What the ledger adds up to per app, user and month. Views, so they are never out of step with it: each sums every row
 -- once, corrections and what outlived its generation or app included. They run as their caller, who sees their own rows.
 -- A month is one of UTC, whatever the session's time zone.
+-- Deliberately absent: what the snapshots of generations older than the ledger tell. In these sums nothing would show
+-- which part is history, and a month would no longer be read from an index; generation_costs_by_generation has it.
 -- Locks: none. Undo: drops the views.
 
 -- migrate:up

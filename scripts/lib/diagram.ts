@@ -31,21 +31,33 @@ interface Catalog {
   readonly foreignKeys: readonly ForeignKey[]
 }
 
+/** What is drawn together: every table of schema public, in one group each. */
+export type TableGroups = Readonly<Record<string, readonly string[]>>
+
 /**
- * The tables of schema public as a Mermaid `erDiagram`: key columns only, a line for every foreign key, and tables of
- * other schemas (`auth.users`) as bare boxes. The same catalog gives the same text on every server.
- * @throws Failure when one of `options.tables` does not exist.
+ * The tables of schema public as Markdown: a title and a Mermaid `erDiagram` a group, with key columns only and a line
+ * for every foreign key, drawn where its table is. A table of another group is a bare box, and so is one of another
+ * schema (`auth.users`). The same catalog gives the same text on every server.
+ * @throws Failure when a table is in no group or in several, or one of a group does not exist.
  */
-export async function erDiagram(target: Target, options: { tables?: readonly string[] } = {}): Promise<string> {
+export async function erDiagrams(target: Target, groups: TableGroups): Promise<string> {
   const catalog = await withClient(target, readCatalog)
-  const tables = catalog.tables.filter((table) => options.tables?.includes(table) ?? true)
-  const missing = options.tables?.filter((table) => !tables.includes(table)) ?? []
-  if (missing.length > 0) {
-    throw new Failure(`${target.label} has no table public.${missing.join(', public.')}`, 'correct the list of tables')
+  const grouped = Object.values(groups).flat()
+  const misplaced = [...new Set([...catalog.tables, ...grouped])]
+    .filter((table) => !catalog.tables.includes(table) || grouped.filter((one) => one === table).length !== 1)
+  if (misplaced.length > 0) {
+    throw new Failure(
+      `${target.label} and the groups of the diagram differ in ${misplaced.join(', ')}`,
+      'name every table of schema public in exactly one group, in scripts/lib/generated.ts',
+    )
   }
-  const foreignKeys = catalog.foreignKeys.filter(
-    (key) => tables.includes(key.table) && (key.targetSchema !== 'public' || tables.includes(key.target)),
-  )
+  return Object.entries(groups)
+    .map(([title, tables]) => `### ${title}\n\n\`\`\`mermaid\n${erDiagram(catalog, tables)}\n\`\`\`\n`)
+    .join('\n')
+}
+
+function erDiagram(catalog: Catalog, tables: readonly string[]): string {
+  const foreignKeys = catalog.foreignKeys.filter(({ table }) => tables.includes(table))
   const outside = foreignKeys
     .filter(({ targetSchema }) => targetSchema !== 'public')
     .map((key) => `${entity(key)}["${key.targetSchema}.${key.target}"]`)
@@ -59,7 +71,6 @@ export async function erDiagram(target: Target, options: { tables?: readonly str
       '  }',
     ]),
     ...foreignKeys.map((key) => `  ${relationship(catalog, key)}`),
-    '',
   ].join('\n')
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Target } from './database-url.ts'
-import { erDiagram, replaceSection } from './diagram.ts'
+import { erDiagrams, replaceSection } from './diagram.ts'
+import type { TableGroups } from './diagram.ts'
 import { fromRoot } from './paths.ts'
 import { dumpSchema } from './pg-dump.ts'
 
@@ -16,14 +17,28 @@ export interface GeneratedFile {
   readonly generate: (target: Target, current: string) => Promise<string>
 }
 
+/** How README shows the tables. */
+export const tableGroups: TableGroups = {
+  'Apps and generations': [
+    'apps',
+    'generation_requests',
+    'generation_events',
+    'iteration_snapshots',
+    'schema_snapshots',
+  ],
+  Users: ['user_profiles', 'user_secrets'],
+  Costs: ['generation_costs'],
+  Platform: ['deployment_config', 'supabase_projects', 'supabase_project_places', 'cleanup_outbox'],
+  Audit: ['user_activity_log', 'deployment_config_history'],
+}
+
 export const generatedFiles: readonly GeneratedFile[] = [
   { name: 'schema', path: 'db/schema.sql', generate: (target) => schemaFile(target) },
   { name: 'types', path: 'types/db.ts', generate: (target) => typesFile(target) },
   {
     name: 'diagram',
     path: 'README.md',
-    generate: async (target, readme) =>
-      replaceSection(readme, 'diagram', `\`\`\`mermaid\n${(await erDiagram(target)).trim()}\n\`\`\``),
+    generate: async (target, readme) => replaceSection(readme, 'diagram', await erDiagrams(target, tableGroups)),
   },
 ]
 

@@ -3,11 +3,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type pg from 'pg'
 import { fromRoot } from './paths.ts'
-import { loadCleanups, loadSupabasePool } from './sample/supabase_pool.ts'
-import { loadCosts } from './sample/costs.ts'
-import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
-import { loadProfiles } from './sample/profiles.ts'
+import { become } from './sample/become.ts'
 import { loadConfigChanges } from './sample/config.ts'
+import { loadCosts } from './sample/costs.ts'
+import { loadProfiles } from './sample/profiles.ts'
+import { loadSchemaSnapshots } from './sample/schema_snapshots.ts'
+import { loadCleanups, loadSupabasePool } from './sample/supabase_pool.ts'
 
 /**
  * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
@@ -244,13 +245,6 @@ async function loadPlatform(client: pg.Client): Promise<void> {
 /** Random bytes in the form of a sealed secret: no key opens them. */
 const unopenable = (): string =>
   `leo1.dev.sample.${randomBytes(60).toString('base64url')}.${randomBytes(180).toString('base64url')}`
-
-/** `none` is the login itself. */
-const become = (client: pg.Client, role: 'authenticated' | 'service_role' | 'none', user = ''): Promise<unknown> =>
-  client.query(`select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)`, [
-    role,
-    user && JSON.stringify({ sub: user, role }),
-  ])
 
 /** The same id for the same address on every machine. */
 function userId(email: string): string {

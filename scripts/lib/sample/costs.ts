@@ -1,11 +1,12 @@
 import type pg from 'pg'
+import { become } from './become.ts'
 
 /**
  * What the samples cost, as a worker writes it: tokens and compute time of each iteration, a deployment of each finished
  * generation, storage of an app, one correction. "Type generator" is older than the ledger: its snapshots speak for it.
  */
 export async function loadCosts(client: pg.Client, userIds: readonly string[]): Promise<void> {
-  await client.query(`select set_config('role', 'service_role', true)`)
+  await become(client, 'service_role')
   await client.query(
     `insert into generation_costs
        (user_id, generation_request_id, iteration_number, kind, model, input_tokens, output_tokens, cached_tokens, compute_ms,

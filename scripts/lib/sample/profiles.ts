@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { become } from './become.ts'
 
 interface Profile {
   readonly email: string
@@ -31,12 +32,8 @@ const profiles: readonly Profile[] = [
 export async function loadProfiles(client: pg.Client, idOf: (email: string) => string): Promise<void> {
   for (const { email, name, headers, preferences } of profiles) {
     const id = idOf(email)
-    await client.query(
-      `select set_config('role', 'authenticated', true),
-              set_config('request.jwt.claims', $1, true),
-              set_config('request.headers', $2, true)`,
-      [JSON.stringify({ sub: id, role: 'authenticated' }), JSON.stringify(headers)],
-    )
+    await become(client, 'authenticated', id)
+    await client.query(`select set_config('request.headers', $1, true)`, [JSON.stringify(headers)])
     await client.query('insert into user_profiles (user_id, display_name) values ($1, $2)', [id, name])
     for (const patch of preferences) {
       await client.query('update user_profiles set preferences = $2 where user_id = $1', [id, patch])

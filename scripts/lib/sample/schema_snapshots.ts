@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { become } from './become.ts'
 
 /** The tables that the first generation of "Loading spinner" makes: one, then a column of it and another table. */
 export async function loadSchemaSnapshots(client: pg.Client, userIds: readonly string[]): Promise<void> {
@@ -17,7 +18,7 @@ export async function loadSchemaSnapshots(client: pg.Client, userIds: readonly s
         'create table frames (id uuid primary key default gen_random_uuid(), name text not null);',
     },
   ]
-  await client.query(`select set_config('role', 'service_role', true)`)
+  await become(client, 'service_role')
   for (const [index, { tables, ddl }] of snapshots.entries()) {
     await client.query(
       `insert into schema_snapshots (user_id, generation_request_id, iteration_number, tables, ddl)

@@ -1,9 +1,10 @@
--- Who is behind a write, for the histories that triggers keep. Inside SECURITY DEFINER current_user is the definer; the
--- setting `role` still names who became what, and session_user who logged in.
+-- Who is behind a write, for the log and the histories that triggers keep. Inside SECURITY DEFINER current_user is the
+-- definer; the setting `role` still names who became what, and session_user who logged in.
 -- A service that acts for a person says so by the setting `leo.acting_user`, for its transaction only:
 --   select set_config('leo.acting_user', '<uuid>', true)
 -- It is hearsay, so it never stands over the identity of a signed-in user, and nonsense in it reads as nobody: a history
 -- must not stop the write that it records.
+-- Not for the WHEN of a trigger, which runs as the writer, who may execute nothing in private.
 -- Locks: none. Undo: drops the functions; nobody calls them by then.
 
 -- migrate:up
