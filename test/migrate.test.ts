@@ -268,13 +268,16 @@ t.test('a failure keeps what came before it, and the next run continues there', 
 })
 
 t.test('a second run waits for the first and says for whom', async (t) => {
-  const database = await scratch(t, { [first]: sql('create table a (id int); select pg_sleep(1.3);') })
+  const database = await scratch(t, { [first]: sql('create table a (id int); select pg_advisory_xact_lock(1);') })
+  const gate = await database.login()
+  await gate.query('select pg_advisory_lock(1)')
   const run = database.migrate()
-  await asleep(database)
-  const applied = await Promise.all([run, database.migrate(), database.migrate()])
-  t.strictSame(applied, [[first], [], []])
+  await until(async () => (await database.working()).length > 0)
+  const others = [database.migrate(), database.migrate()]
   const holder = /process \d+ since 20.* from 127\.0\.0\.1/
-  t.equal(database.said.filter((line) => holder.test(line)).length, 2)
+  await until(async () => database.said.filter((line) => holder.test(line)).length === others.length)
+  await gate.query('select pg_advisory_unlock(1)')
+  t.strictSame(await Promise.all([run, ...others]), [[first], [], []])
 })
 
 t.test('a run gives up waiting, naming the holder', async (t) => {
