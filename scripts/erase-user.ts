@@ -28,12 +28,13 @@ await main(async () => {
       if ((found.exists || found.counts.length > 0) && process.env['CONFIRM']?.toLowerCase() !== userId) {
         throw new Failure(
           'this would erase the user, and everything of theirs, for good',
-          `export it first (make export-user user=${userId}), then say so: make erase-user user=${userId} CONFIRM=${userId}`,
+          `export it first (make export-user user=${userId}), then add CONFIRM=${userId}`,
         )
       }
       const remains = await step('erasing', () => eraseUser(client, userId))
       process.stdout.write(found.exists ? 'erased; no row names the user' : 'no row names the user')
-      process.stdout.write(remains.length === 0 ? '\n' : `, but for\n${remains.map((each) => `${line(each).trimEnd()}: ${each.why}\n`).join('')}`)
+      process.stdout.write(remains.length === 0 ? '\n' : ', but for\n')
+      for (const { table, rows, why } of remains) process.stdout.write(`  ${table}: ${rows} rows, ${why}\n`)
     }),
   )
 })

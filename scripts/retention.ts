@@ -15,7 +15,7 @@ import { resolveTarget } from './lib/target.ts'
  *   --age=TABLE=90d[,TABLE=7d]  other ages, for this run
  */
 await main(async () => {
-  const rules = readRules(options().age)
+  const rules = readRules(readOptions().age)
   const target = await resolveTarget()
   const confirmed = process.env['CONFIRM'] ?? ''
   if (confirmed !== '' && confirmed !== target.database) {
@@ -27,12 +27,13 @@ await main(async () => {
   return withClient(target, (client) =>
     orFailure(target, async () => {
       for (const { table } of rules) {
-        if (!(await exists(client, table))) throw new Failure(`${target.label} has no ${table}`, 'run `make migrate` first')
+        if (await exists(client, table)) continue
+        throw new Failure(`${target.label} has no ${table}`, 'run `make migrate` first')
       }
       const found = await lookForDue(client, rules)
       process.stdout.write(`${target.label}\n${found.map(line).join('')}`)
       for (const table of (await compareWithPolicy(client)).forgotten) {
-        process.stdout.write(`  ${table}: no policy names it, so nothing is deleted (scripts/lib/retention/policy.ts)\n`)
+        process.stdout.write(`  ${table}: not in the policy, so nothing is deleted (scripts/lib/retention/policy.ts)\n`)
       }
       if (found.every(({ due }) => due === 0)) {
         process.stdout.write('nothing is due\n')
@@ -44,7 +45,8 @@ await main(async () => {
       }
       process.once('SIGINT', stop).once('SIGTERM', stop)
       const bar = batchBar()
-      const { isDone, deleted } = await deleteDue(client, found, { signal: abort.signal, report: bar.report }).finally(bar.stop)
+      const options = { signal: abort.signal, report: bar.report }
+      const { isDone, deleted } = await deleteDue(client, found, options).finally(bar.stop)
       for (const [table, count] of deleted) process.stdout.write(`  ${table}: ${count} rows deleted\n`)
       if (isDone) return 0
       process.stdout.write('stopped; run it again to go on\n')
@@ -53,7 +55,7 @@ await main(async () => {
   )
 })
 
-function options(): { age?: string } {
+function readOptions(): { age?: string } {
   try {
     const { age } = parseArgs({ options: { age: { type: 'string' } } }).values
     return age === undefined ? {} : { age }
@@ -63,5 +65,6 @@ function options(): { age?: string } {
 }
 
 function line({ rule: { table, days }, rows, due, oldest }: Due): string {
-  return `  ${table}: ${due} of ${rows} rows older than ${days} days${oldest === null ? '' : `, the oldest of ${oldest}`}\n`
+  const since = oldest === null ? '' : `, the oldest of ${oldest}`
+  return `  ${table}: ${due} of ${rows} rows older than ${days} days${since}\n`
 }

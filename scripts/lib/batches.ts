@@ -14,8 +14,8 @@ export async function prepareBatches(client: pg.Client): Promise<void> {
   await client.query(`
     -- Shorter than deadlock_timeout: of a batch and a writer who wait for each other, the batch gives up.
     set lock_timeout = '100ms';
-    -- A crash of the server may take the last batches back, each as a whole, so nobody waits for the disk while rows are
-    -- locked.
+    -- A crash of the server may take the last batches back, each as a whole, with whatever it notes of how far it came;
+    -- so nobody waits for the disk while rows are locked.
     set synchronous_commit = off;
     set idle_in_transaction_session_timeout = '1min'`)
 }

