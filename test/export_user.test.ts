@@ -48,10 +48,12 @@ t.test('an export has every row of the user, of every table of the catalog, and 
       own.userId,
     ])
     t.ok(rows.length > 0, `insertTenant() makes a row of ${name}`)
-    const shown = columns.filter((column) => column.kind !== 'secret' && !(`${name}.${column.name}` in leftOut))
-    const key = (row: Row = {}) => JSON.stringify(shown.map((column) => [column.name, row[column.name]]))
+    const shown = columns
+      .filter((column) => column.kind !== 'secret' && !(`${name}.${column.name}` in leftOut))
+      .map((column) => column.name.replaceAll('"', ''))
+    const key = (row: Row = {}) => JSON.stringify(shown.map((column) => [column, row[column]]))
     t.strictSame(of(name).map(({ row }) => key(row)).sort(), rows.map(({ row }) => key(row)).sort(), name)
-    t.strictSame(Object.keys(of(name)[0]?.row ?? {}), shown.map((column) => column.name))
+    t.strictSame(Object.keys(of(name)[0]?.row ?? {}), shown)
     t.equal(manifest.rows[name], rows.length)
   }
   t.notMatch(text, new RegExp(other.userId))

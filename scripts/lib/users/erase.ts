@@ -25,18 +25,16 @@ export interface Standing {
   readonly counts: readonly Count[]
 }
 
-export interface Remains extends Count {
-  /** Why it may. */
-  readonly why: string
+export interface Remains {
+  /** What names the user, and may. */
+  readonly stays: readonly (Count & { readonly why: string })[]
+  /** What names the user and must not. */
+  readonly left: readonly Count[]
 }
 
-/** What there is of the user; changes nothing. */
-export async function lookAtUser(client: pg.Client, userId: string): Promise<Standing> {
-  await client.query(`
-    begin isolation level repeatable read read only;
-    ${allRows};
-    set local statement_timeout = '30min'`)
-  try {
+/** What there is of the user. */
+export function lookAtUser(client: pg.Client, userId: string): Promise<Standing> {
+  return readOnly(client, async () => {
     const { rowCount } = await client.query('select from auth.users where id = $1', [userId])
     const counts: Count[] = []
     for (const table of await readTables(client)) {
@@ -44,6 +42,21 @@ export async function lookAtUser(client: pg.Client, userId: string): Promise<Sta
       if (rows > 0) counts.push({ table: table.name, rows })
     }
     return { exists: rowCount === 1, counts }
+  })
+}
+
+/** What still names a user who is gone. */
+export function lookForRemains(client: pg.Client, userId: string): Promise<Remains> {
+  return readOnly(client, () => readRemains(client, userId))
+}
+
+async function readOnly<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  await client.query(`
+    begin isolation level repeatable read read only;
+    ${allRows};
+    set local statement_timeout = '30min'`)
+  try {
+    return await work()
   } finally {
     await client.query('rollback')
   }
@@ -53,7 +66,7 @@ export async function lookAtUser(client: pg.Client, userId: string): Promise<Sta
  * @returns what names the user still, and may.
  * @throws Failure when something else does, or the role may not delete users: then everything is as it was.
  */
-export async function eraseUser(client: pg.Client, userId: string): Promise<Remains[]> {
+export async function eraseUser(client: pg.Client, userId: string): Promise<Remains['stays']> {
   await client.query(`
     begin;
     ${allRows};
@@ -68,9 +81,16 @@ export async function eraseUser(client: pg.Client, userId: string): Promise<Rema
     await deleteUser(client, userId)
     // What triggers have put off until the commit would come after the proof.
     await client.query('set constraints all immediate')
-    const remains = await proveErased(client, userId)
+    const { stays, left } = await readRemains(client, userId)
+    if (left.length > 0) {
+      const tables = left.map(({ table, rows }) => `${table} (${rows} rows)`).join(', ')
+      throw new Failure(
+        `nothing was erased: ${tables} would still name the user`,
+        'in a migration give them a foreign key to auth.users on delete cascade; or delete these rows',
+      )
+    }
     await client.query('commit')
-    return remains
+    return stays
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
     throw error
@@ -90,23 +110,17 @@ async function deleteUser(client: pg.Client, userId: string): Promise<void> {
   }
 }
 
-async function proveErased(client: pg.Client, userId: string): Promise<Remains[]> {
-  const remains: Remains[] = []
+async function readRemains(client: pg.Client, userId: string): Promise<Remains> {
+  const stays: Remains['stays'][number][] = []
   const left: Count[] = []
   for (const table of await readTables(client)) {
-    const { name: tableName } = table
     const all = await count(client, table, namesThem(table), userId)
-    const stays = ownerless[tableName]?.stays
-    const may = all > 0 && stays ? await count(client, table, `(${namesThem(table)}) and ${stays.where}`, userId) : 0
-    if (stays && may > 0) remains.push({ table: tableName, rows: may, why: stays.why })
-    if (all > may) left.push({ table: tableName, rows: all - may })
+    const { where = 'false', why = '' } = ownerless[table.name]?.stays ?? {}
+    const may = all === 0 ? 0 : await count(client, table, `(${namesThem(table)}) and ${where}`, userId)
+    if (may > 0) stays.push({ table: table.name, rows: may, why })
+    if (all > may) left.push({ table: table.name, rows: all - may })
   }
-  if (left.length === 0) return remains
-  const tables = left.map(({ table, rows }) => `${table} (${rows} rows)`).join(', ')
-  throw new Failure(
-    `nothing was erased: ${tables} would still name the user`,
-    'in a migration give them a foreign key to auth.users on delete cascade; or delete these rows',
-  )
+  return { stays, left }
 }
 
 async function count(client: pg.Client, { name }: UserTable, where: string, userId: string): Promise<number> {
