@@ -123,6 +123,18 @@ doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, 
 verify-audit: $(installed) ## Prove that the history of config is whole, and print its head to keep elsewhere (head=<id>:<hash>)
 	@$(run) scripts/verify-audit.ts $(if $(head),"--head=$$head")
 
+.PHONY: retention
+retention: $(installed) ## Show what is older than the policy wants; delete it: CONFIRM=<database> (age="user_activity_log=90d")
+	@$(run) scripts/retention.ts $(if $(age),"--age=$$age")
+
+.PHONY: export-user
+export-user: $(installed) ## Write everything of one user to a file: make export-user user=<uuid> (file=path)
+	@$(run) scripts/export-user.ts "--user=$$user" $(if $(file),"--file=$$file")
+
+.PHONY: erase-user
+erase-user: $(installed) ## Show what there is of a user; erase it all, and prove it: make erase-user user=<uuid> CONFIRM=<uuid>
+	@$(run) scripts/erase-user.ts "--user=$$user"
+
 $(installed): package-lock.json
 	@echo 'installing packages, about half a minute'
 	@npm ci --no-fund --no-audit

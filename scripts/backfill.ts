@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import cliProgress from 'cli-progress'
 import type pg from 'pg'
 import { backfill } from './lib/backfill.ts'
-import type { Phase, Progress } from './lib/backfill.ts'
+import { batchBar } from './lib/batch-bar.ts'
 import { withClient } from './lib/connect.ts'
 import { Failure, main } from './lib/failure.ts'
 import { resolveTarget } from './lib/target.ts'
@@ -26,7 +25,7 @@ await main(async () => {
   return withClient(target, async (client) => {
     await requireExpand(client, target.label)
     if (owners !== undefined) await answerOwners(client, owners)
-    const bar = progressBar()
+    const bar = batchBar()
     const isDone = await backfill(client, {
       signal: abort.signal,
       report: bar.report,
@@ -88,39 +87,6 @@ async function answerOwners(client: pg.Client, file: string): Promise<void> {
     await client.query('rollback')
     if (cause instanceof Failure) throw cause
     throw new Failure(`${file}: ${(cause as Error).message}`, 'write a line app_id,user_id each; nothing was recorded', { cause })
-  }
-}
-
-/** A bar a phase on a terminal; elsewhere a line every ten seconds. */
-function progressBar(): { report: (progress: Progress) => void; stop: () => void } {
-  if (process.stderr.isTTY && process.stderr.columns > 0) {
-    const bars = new cliProgress.MultiBar(
-      { format: '{phase} [{bar}] {value}/{total}, {rate}/s, {eta_formatted} left, batches of {batch}{pause}', hideCursor: true },
-      cliProgress.Presets.legacy,
-    )
-    const ofPhase = new Map<Phase, { bar: cliProgress.SingleBar; started: number }>()
-    return {
-      report: ({ phase, done, total, batch, pause }) => {
-        const started = ofPhase.get(phase)?.started ?? Date.now()
-        const rate = Math.round((done * 1000) / Math.max(1, Date.now() - started))
-        const payload = { phase: phase.padEnd(9), batch, rate, pause: pause === undefined ? '' : `, paused: ${pause}` }
-        const bar = ofPhase.get(phase)?.bar ?? bars.create(total, 0, payload)
-        ofPhase.set(phase, { bar, started })
-        bar.setTotal(Math.max(total, done))
-        bar.update(done, payload)
-      },
-      stop: () => bars.stop(),
-    }
-  }
-  let next = Date.now() + 10_000
-  return {
-    report: ({ phase, done, total, batch, pause }) => {
-      if (Date.now() < next) return
-      next = Date.now() + 10_000
-      const why = pause === undefined ? '' : `, paused: ${pause}`
-      process.stderr.write(`${phase}: ${done} of about ${total}, batches of ${batch}${why}\n`)
-    },
-    stop: () => undefined,
   }
 }
 

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
+import type { BatchProgress } from './batch-bar.ts'
+import { BatchSize, patiently, politeness, prepareBatches } from './batches.ts'
 
 /**
  * Drives the backfill that the database itself knows how to do, one batch a transaction
@@ -17,35 +19,19 @@ export interface BackfillOptions {
   readonly report?: (progress: Progress) => void
 }
 
-export interface Progress {
+export interface Progress extends BatchProgress {
   readonly phase: Phase
-  /** Rows, or users, gone through in this run, out of about so many. */
-  readonly done: number
-  readonly total: number
-  readonly batch: number
-  /** Why it pauses, while it does. */
-  readonly pause?: string
 }
 
 export type Phase = 'users' | 'requests' | 'snapshots'
 
-/** What a batch aims at. Its rows stay locked until it is committed: a writer who wants one of them waits so long. */
-const batchMilliseconds = 50
-/** To look after every batch whether somebody waits would take a tenth of the time. */
-const lookMilliseconds = 250
 /** A user may have many requests: even a few of them can take long. */
 const smallest = 5
-const largest = 20_000
+const tables = ['public.generation_requests', 'public.iteration_snapshots']
 
 /** @returns whether the end was reached; false when `signal` stopped it. */
 export async function backfill(client: pg.Client, options: BackfillOptions = {}): Promise<boolean> {
-  await client.query(`
-    -- Shorter than deadlock_timeout: of a batch and a writer who wait for each other, the batch gives up.
-    set lock_timeout = '100ms';
-    -- A batch is committed together with how far it came, so a crash of the server takes both or neither, and nobody
-    -- waits for the disk while rows are locked.
-    set synchronous_commit = off;
-    set idle_in_transaction_session_timeout = '1min'`)
+  await prepareBatches(client)
   await client.query('select private.backfill_contested()')
   const { isLast = false, staleAfter = null } = options
   const isDone =
@@ -66,18 +52,16 @@ async function goThrough(
   statement: (size: number) => [text: string, values: unknown[]],
 ): Promise<boolean> {
   const total = await estimate(client, phase)
-  let size = 100
-  let lastLook = -Infinity
+  const size = new BatchSize(smallest)
   let done = 0
+  const giveWay = politeness(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
   // A sweep that passed over busy users is repeated, but not for ever: the contract step takes what is left.
   for (let sweeps = 0; sweeps < 5; ) {
     if (signal?.aborted) return false
-    if (performance.now() - lastLook > lookMilliseconds) {
-      await giveWay(client, (pause) => report?.({ phase, done, total, batch: size, pause }), signal)
-      lastLook = performance.now()
-    }
+    await giveWay()
     const started = performance.now()
-    const count = await batch(client, ...statement(size))
+    const { rows } = await patiently<{ count: number }>(client, ...statement(size.rows))
+    const count = rows[0]?.count ?? 0
     if (count === 0) {
       if (await isFinished(client, phase)) break
       sweeps += 1
@@ -85,42 +69,10 @@ async function goThrough(
       continue
     }
     done += count
-    report?.({ phase, done, total: Math.max(total, done), batch: size })
-    const factor = batchMilliseconds / Math.max(1, performance.now() - started)
-    size = Math.round(Math.min(largest, Math.max(smallest, size * Math.min(2, Math.max(0.5, factor)))))
+    report?.({ phase, done, total: Math.max(total, done), batch: size.rows })
+    size.took(performance.now() - started)
   }
   return true
-}
-
-/** Tries again what only the moment was against: a lock that was not to be had, a deadlock. */
-async function batch(client: pg.Client, text: string, values: unknown[]): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { rows } = await client.query<{ count: number }>(text, values)
-      return rows[0]?.count ?? 0
-    } catch (error) {
-      const { code = '' } = error as pg.DatabaseError
-      if (!['55P03', '40P01', '40001'].includes(code) || attempt === 10) throw error
-      await sleep(100 * 2 ** attempt)
-    }
-  }
-}
-
-/** Waits while somebody waits for a lock on our tables, or a replica is more than ten seconds behind. */
-async function giveWay(client: pg.Client, say: (why: string) => void, signal?: AbortSignal): Promise<void> {
-  while (!signal?.aborted) {
-    const { rows } = await client.query<{ writers: boolean; replicas: boolean }>(`
-      select
-        exists (
-          select from pg_locks
-          where not granted and relation in ('public.generation_requests'::regclass, 'public.iteration_snapshots'::regclass)
-        ) as writers,
-        exists (select from pg_stat_replication where replay_lag > interval '10 seconds') as replicas`)
-    const found = rows[0]
-    if (!found?.writers && !found?.replicas) return
-    say(found.writers ? 'somebody waits for a lock' : 'a replica is behind')
-    await sleep(50)
-  }
 }
 
 async function isFinished(client: pg.Client, phase: Phase): Promise<boolean> {
