@@ -22,7 +22,8 @@ export async function prepareBatches(client: pg.Client): Promise<void> {
 
 /** Sizes batches by the time they take. */
 export class BatchSize {
-  #size = 100
+  // Small: how long a row, or a user with all of theirs, takes is not known yet.
+  #size = 20
   readonly #smallest: number
 
   constructor(smallest: number) {
