@@ -130,12 +130,8 @@ t.test('a role that may not delete users hears what may', async (t) => {
 t.test('the command shows first, erases what was confirmed, and looks again', async (t) => {
   const { userId } = await insertTenant(db)
   const args = [`--user=${userId}`]
-  const [shown, wrong] = await Promise.all([
-    runScript(db, 'erase-user', args),
-    runScript(db, 'erase-user', args, { CONFIRM: other.userId }),
-  ])
+  const shown = await runScript(db, 'erase-user', args, { CONFIRM: other.userId })
   t.match(shown, { code: 1, stdout: /public\.apps: 1 rows/, stderr: new RegExp(`CONFIRM=${userId}`) })
-  t.match(wrong, { code: 1 })
   t.ok(await isThere(userId))
 
   const done = await runScript(db, 'erase-user', args, { CONFIRM: userId })

@@ -6,6 +6,7 @@ import t from 'tap'
 import { exportUser } from '../scripts/lib/users/export.ts'
 import { leftOut } from '../scripts/lib/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../scripts/lib/users/tables.ts'
+import { writeWhole } from '../scripts/lib/users/whole-file.ts'
 import { runScript } from './fixtures/command.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 import { insertRow, insertTenant } from './fixtures/rows.ts'
@@ -156,15 +157,15 @@ t.test('the file is whole, the owner\'s alone, and replaces none', async (t) => 
   const done = await runScript(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
   t.match(done, { code: 0, stdout: /public\.apps: 1 rows/ }, done.stderr)
   t.equal((await stat(file)).mode & 0o777, 0o600)
-  const last = (await readFile(file, 'utf8')).trimEnd().split('\n').at(-1) ?? ''
-  t.match(JSON.parse(last), { manifest: { user_id: own.userId } })
+  const whole = await readFile(file, 'utf8')
+  t.match(JSON.parse(whole.trimEnd().split('\n').at(-1) ?? ''), { manifest: { user_id: own.userId } })
 
-  await writeFile(file, 'precious')
-  const refused = await Promise.all([
-    runScript(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`]),
-    runScript(db, 'export-user', ['--user=00000000-0000-4000-8000-000000000000', `--file=${join(folder, 'nobody')}`]),
-  ])
-  for (const { code, stdout } of refused) t.match({ code, stdout }, { code: 1, stdout: '' })
-  t.strictSame(await readdir(folder), ['ada.jsonl'], 'and nothing half-made')
-  t.equal(await readFile(file, 'utf8'), 'precious')
+  await t.rejects(writeWhole(file, async (out) => out.write('other')), { name: 'Failure', message: /is there already/ })
+  const meanwhile = writeWhole(`${file}.2`, async () => writeFile(`${file}.2`, 'precious'))
+  await t.rejects(meanwhile, { name: 'Failure', message: /is there already/ })
+  const nobody = '00000000-0000-4000-8000-000000000000'
+  const failed = writeWhole(`${file}.3`, (out, signal) => exportUser(owner, nobody, out, { signal }))
+  await t.rejects(failed, { name: 'Failure', message: /no user/ })
+  t.strictSame(await readdir(folder), ['ada.jsonl', 'ada.jsonl.2'], 'and nothing half-made')
+  t.strictSame([await readFile(file, 'utf8'), await readFile(`${file}.2`, 'utf8')], [whole, 'precious'])
 })
