@@ -109,10 +109,12 @@ t.test('a stopped run leaves the rest, and the next one takes it', async (t) => 
   const abort = new AbortController()
   const stopped = await retain({ signal: abort.signal, report: () => abort.abort() })
   t.notOk(stopped.isDone)
-  t.strictSame(await ids('user_activity_log'), Array.from({ length: 900 }, (_, index) => index + 101))
+  const rest = await ids('user_activity_log')
+  t.ok(rest.length > 0 && rest.length < 1000, 'one batch is gone')
+  t.strictSame(rest, Array.from(rest, (_, index) => index + 1001 - rest.length), 'the oldest')
   const { isDone, deleted } = await retain()
   t.ok(isDone)
-  t.strictSame([...deleted], [['public.user_activity_log', 900]])
+  t.strictSame([...deleted], [['public.user_activity_log', rest.length]])
 })
 
 t.test('a row that somebody holds is waited for', async (t) => {
