@@ -4,6 +4,8 @@ import { readMigrations } from '../../scripts/lib/migrations.ts'
 import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 
+// Every migration starts dbmate twice.
+t.setTimeout(600_000)
 const migrations = await readMigrations()
 
 t.test('make rollback to nothing and make migrate one at a time give the same schema', async (t) => {
