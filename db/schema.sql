@@ -1688,6 +1688,7 @@ CREATE FUNCTION private.put_back(p_table_name text, p_row_id bigint) RETURNS int
     AS $_$
 declare
   v_content jsonb;
+  v_mended jsonb;
   v_request public.generation_requests;
   v_wanted text;
   v_name text;
@@ -1711,11 +1712,22 @@ begin
       v_name := private.free_app_name(v_request.user_id, v_wanted);
       insert into public.apps (id, user_id, app_name, created_at)
       values (v_request.app_id, v_request.user_id, v_name, coalesce(v_request.created_at, now()));
+      if v_name <> v_wanted then
+        insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+        values ('apps', p_row_id, v_request.user_id, 'app_name', v_wanted, v_name,
+          'another app of the user has the name: the app is called otherwise, the request keeps it');
+      end if;
     end if;
-    v_content := v_content || jsonb_build_object(
+    v_mended := v_content || jsonb_build_object(
       'app_id', v_request.app_id,
       'app_name', case when private.visible_name(v_request.app_name) is null then 'Untitled app' else v_request.app_name end
     );
+    insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
+    select p_table_name, p_row_id, v_request.user_id, m.key, v_content ->> m.key, m.value,
+      case m.key when 'app_id' then 'it had none: an id that follows from the request''s' else 'nothing to see in it' end
+    from jsonb_each_text(v_mended) as m
+    where m.key in ('app_id', 'app_name') and m.value is distinct from v_content ->> m.key;
+    v_content := v_mended;
   else
     v_content := v_content || jsonb_build_object(
       'user_id',

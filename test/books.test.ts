@@ -4,7 +4,7 @@ import t from 'tap'
 import { backfill } from '../scripts/lib/backfill.ts'
 import { allDirt, fillLegacyDatabase } from '../scripts/lib/legacy-database.ts'
 import { examineBooks, readBalances } from '../scripts/lib/verify/books.ts'
-import { column, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, quarantined, request, signUp, snapshot } from './fixtures/legacy.ts'
+import { column, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, originals, quarantined, request, signUp, snapshot } from './fixtures/legacy.ts'
 import { outcomeOf } from './fixtures/probe.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 
@@ -35,8 +35,10 @@ t.test('a live database full of dirt', async (t) => {
     rewritten: await insertRequest(owner, { user_id: kept }),
     mended: await insertRequest(owner, { user_id: kept, created_at: null }),
     ownerless: await insertRequest(owner, { user_id: null, app_name: 'Lost' }),
+    blank: await insertRequest(owner, { user_id: null, app_id: null, app_name: ' ' }),
   }
   const saved = await insertSnapshot(owner, ids.ownerless)
+  await insertRequest(owner, { user_id: kept, app_name: 'Lost' })
   const early = await owner.query<{ id: number }>(`select nextval('public.generation_requests_id_seq')::integer as id`)
   await insertRequest(owner, { user_id: kept })
   await expand(live)
@@ -65,16 +67,23 @@ t.test('a live database full of dirt', async (t) => {
     t.match(await quarantined(owner, 'generation_requests', ids.ownerless), { reason: 'user_id is null' })
     await owner.query(
       `update private.quarantine set content = content || jsonb_build_object('user_id', $2::uuid)
-       where table_name = 'generation_requests' and row_id = $1`,
-      [ids.ownerless, kept],
+       where table_name = 'generation_requests' and row_id = any ($1)`,
+      [[ids.ownerless, ids.blank], kept],
     )
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [2])
     t.match(await request(owner, ids.ownerless), { user_id: kept, app_name: 'Lost', prompt: 'a list of books' })
     t.match(await snapshot(owner, saved), { user_id: kept, generation_request_id: ids.ownerless })
     t.equal(await quarantined(owner, 'iteration_snapshots', saved), undefined)
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [0], 'it is back')
+    t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.blank]), [1])
     t.strictSame(await codes(owner), [])
-    t.match(await balanceOf(owner, 'generation_requests'), { repaired: 1 })
+    t.match(await balanceOf(owner, 'generation_requests'), { repaired: 2 })
+  })
+
+  await t.test('what is changed of a row that is put back is logged', async (t) => {
+    t.strictSame(await originals(owner, 'apps', ids.ownerless), { app_name: 'Lost' })
+    t.strictSame(await originals(owner, 'generation_requests', ids.ownerless), {})
+    t.strictSame(await originals(owner, 'generation_requests', ids.blank), { app_id: null, app_name: ' ' })
   })
 
   await t.test('balances when a user with rows in quarantine is deleted', async (t) => {

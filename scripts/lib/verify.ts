@@ -35,7 +35,10 @@ export async function verify(target: Target, options: VerifyOptions = {}): Promi
       const { findings } = await examineMigrations(await openPatient(client, target))
       const history = findings.map(asFinding)
       const [first, ...others] = history.filter(({ code }) => /^migration_(pending|out_of_order)$/.test(code))
-      if (first) return [{ ...first, what: `${first.what}, and ${others.length} more: until then nothing can be compared` }]
+      if (first) {
+        const more = others.length === 0 ? '' : `, and ${others.length} more`
+        return [{ ...first, what: `${first.what}${more}: until then nothing can be compared` }]
+      }
       const found = history
       for (const examine of examinations) found.push(...(await examine(client, target, options)))
       return found.sort((a, b) => Number(b.isKnown) - Number(a.isKnown))
