@@ -133,6 +133,25 @@ t.test('a live database full of dirt', async (t) => {
       'mended_unlogged public.generation_requests',
     ],
   }
+  const others: Record<string, readonly string[]> = {
+    generation_requests: [
+      'app_id = gen_random_uuid()', `app_name = 'Found'`, `prompt = prompt || '!'`,
+      `generation_type = case generation_type when 'new' then 'resume' else 'new' end::generation_type`,
+      `mode = case mode when 'autonomous' then 'single-shot' else 'autonomous' end::generation_mode`,
+    ],
+    iteration_snapshots: [
+      'generation_request_id = generation_request_id + 1', 'iteration_number = iteration_number + 100',
+      `snapshot_type = case snapshot_type when 'manual' then 'automatic' else 'manual' end::snapshot_type`,
+      `files_snapshot = files_snapshot || ' '`, `prompt_used = prompt_used || '!'`, `"timestamp" = "timestamp" + interval '1 second'`,
+    ],
+  }
+  for (const [table, changes] of Object.entries(others)) {
+    for (const change of changes) {
+      // An old row whose files are not in the sample.
+      const row = `select max(id) from public.${table} where id <= 300 and id not in (select row_id from private.upgrade_samples)`
+      losses[change] = [`update public.${table} set ${change} where id = (${row})`, `values_changed public.${table}`]
+    }
+  }
   for (const [what, [sql, ...expected]] of Object.entries(losses)) {
     await t.test(`notices ${what} that nobody recorded`, async (t) => {
       await owner.query('begin')
