@@ -10,8 +10,8 @@ import type { Target } from './lib/database-url.ts'
 import { Failure, main } from './lib/failure.ts'
 import { fromRoot } from './lib/paths.ts'
 import { seconds, step } from './lib/progress.ts'
-import { packagedNative } from './lib/server-binaries.ts'
 import { startTestServer, superuser } from './lib/server.ts'
+import { packagedNative } from '../db/testing/binaries.ts'
 import { prepareCluster, template } from '../test/fixtures/server.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import process from 'node:process'
+import { claim, orphans } from '../../db/testing/claims.ts'
 import { withClient } from '../lib/connect.ts'
 import { parseDatabaseUrl, type Target } from '../lib/database-url.ts'
 import { Failure } from '../lib/failure.ts'
 import { locate } from '../lib/server-binaries.ts'
-import { claim, orphans } from '../lib/server-claims.ts'
 import { removeIn, startIn, superuser } from '../lib/server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from '../lib/supabase.ts'
 

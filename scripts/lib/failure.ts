@@ -1,20 +1,8 @@
 import process from 'node:process'
+import { Failure } from '../../db/testing/failure.ts'
 
-/**
- * Something the person at the keyboard can mend: printed as one line, what happened and what to do.
- * Anything else that is thrown is a defect of these scripts and keeps its stack.
- */
-export class Failure extends Error {
-  override readonly name = 'Failure'
-  readonly remedy: string
-  readonly exitCode: number
-
-  constructor(what: string, remedy: string, options: { cause?: unknown; exitCode?: number } = {}) {
-    super(what, { cause: options.cause })
-    this.remedy = remedy
-    this.exitCode = options.exitCode ?? 1
-  }
-}
+/** Printed as one line. Anything else that is thrown is a defect of these scripts and keeps its stack. */
+export { Failure }
 
 /** Runs a script's body; turns a `Failure` into its line on stderr and its exit code. */
 export async function main(body: () => Promise<number | void>): Promise<void> {

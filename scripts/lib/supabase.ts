@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import type pg from 'pg'
+import { type DefaultPrivileges, layAuth, layRoles } from '../../db/testing/supabase.ts'
 import { withClient } from './connect.ts'
 import { withDatabase } from './database-url.ts'
 import type { Target } from './database-url.ts'
 import { Failure } from './failure.ts'
-import { fromRoot } from './paths.ts'
 
-/** What a Supabase project of that age grants by default to the API roles. */
-export type DefaultPrivileges = 'until_2026' | 'since_2026'
+export type { DefaultPrivileges }
 
 /**
  * An empty database as hosted Supabase hands it out, owned by the non-superuser `postgres`, on a cluster of ours.
@@ -68,11 +66,3 @@ export async function ensureSupabase(client: pg.Client, target: Target): Promise
   await layAuth(client, 'since_2026')
   return true
 }
-
-const layRoles = async (client: pg.Client): Promise<unknown> => client.query(await standIn('roles.sql'))
-
-/** One simple query, so one transaction: all or nothing. */
-const layAuth = async (client: pg.Client, privileges: DefaultPrivileges): Promise<unknown> =>
-  client.query(`${await standIn('auth.sql')}\n${await standIn(`default_privileges_${privileges}.sql`)}`)
-
-const standIn = (file: string): Promise<string> => readFile(fromRoot('db', 'supabase', file), 'utf8')

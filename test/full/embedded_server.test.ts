@@ -11,8 +11,9 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { type Test, test } from 'tap'
+import { prepare } from '../../db/testing/binaries.ts'
 import { Failure } from '../../scripts/lib/failure.ts'
-import { locate, prepare } from '../../scripts/lib/server-binaries.ts'
+import { locate } from '../../scripts/lib/server-binaries.ts'
 import {
   findIn, removeAbandoned, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
 } from '../../scripts/lib/server.ts'

@@ -1,17 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Failure } from './failure.ts'
 
 /*
  * A claim is a path that carries its owner's process id (`<prefix>-<pid>-<random>`), so that what a killed process left
  * behind can be told from what is in use, with nothing to release.
  */
 
-interface Claim {
+export interface Claim {
   readonly path: string
   readonly pid: number
   readonly isAlive: boolean
@@ -29,29 +27,6 @@ export function claim(prefix: string): string {
 export const orphans = (prefix: string): string[] =>
   claims(prefix).flatMap(({ isAlive, path }) => (isAlive ? [] : [path]))
 
-/**
- * Runs `body` while no other call with this prefix runs, in this process or another.
- * A lock file is laid before the others are looked at, and taken back when one of them is in use: of two that come
- * together at least one sees the other, and a file that a killed process left needs no breaking, only removing.
- */
-export async function exclusively<T>(prefix: string, body: () => Promise<T>): Promise<T> {
-  const lock = claim(`${prefix}.lock`)
-  try {
-    for (const giveUp = Date.now() + 60_000; ; await sleep(20 + Math.random() * 40)) {
-      writeFileSync(lock, '')
-      const holder = claims(`${prefix}.lock`).find(({ isAlive, path }) => isAlive && path !== lock)
-      if (!holder) break
-      rmSync(lock)
-      if (Date.now() < giveUp) continue
-      throw new Failure(`process ${holder.pid} has locked ${prefix} for a minute`, `end it, or remove ${holder.path}`)
-    }
-    for (const path of orphans(`${prefix}.lock`)) rmSync(path, { force: true })
-    return await body()
-  } finally {
-    rmSync(lock, { force: true })
-  }
-}
-
 /** What a process was started as, its arguments parted by spaces; empty when it is gone or a zombie. */
 export function commandLine(pid: number): string {
   try {
@@ -63,7 +38,7 @@ export function commandLine(pid: number): string {
   }
 }
 
-function claims(prefix: string): Claim[] {
+export function claims(prefix: string): Claim[] {
   const folder = dirname(prefix)
   const start = `${basename(prefix)}-`
   return readdirSync(folder)

@@ -1,0 +1,5 @@
+export { createTestDatabase } from './database.ts'
+export type { TestDatabase } from './database.ts'
+export { Failure } from './failure.ts'
+export { startTestServer } from './server.ts'
+export type { TestServer } from './server.ts'
