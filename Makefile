@@ -39,6 +39,10 @@ new: $(installed) ## Start a migration: make new name=create_widgets
 schema: $(installed) ## Write db/schema.sql from the migrations
 	@$(run) scripts/generate.ts schema
 
+.PHONY: version
+version: $(installed) ## Write db/schema-version.ts from the migrations
+	@$(run) scripts/generate.ts version
+
 .PHONY: types
 types: $(installed) ## Write types/db.ts from the migrations
 	@$(run) scripts/generate.ts types
@@ -48,8 +52,8 @@ diagram: $(installed) ## Write the ER diagram in README.md from the migrations
 	@$(run) scripts/generate.ts diagram
 
 .PHONY: generate
-generate: $(installed) ## Write all generated files: schema, types, diagram
-	@$(run) scripts/generate.ts schema types diagram
+generate: $(installed) ## Write all generated files: schema, version, types, diagram
+	@$(run) scripts/generate.ts schema version types diagram
 
 .PHONY: check
 check: $(installed) ## Fail on stale generated files, type errors, squawk and Supabase advisor findings

@@ -1,6 +1,8 @@
 export { createClient } from './client.ts'
 export { errorCodes, InvalidUserIdError } from './errors.ts'
 export type { ErrorName } from './errors.ts'
+export { checkSchema, SchemaVersionError } from './schema-check.ts'
+export { schemaVersion } from './schema-version.ts'
 export { asUser } from './session.ts'
 export * as apps from './queries/apps.ts'
 export type * from '../types/index.ts'

@@ -16,6 +16,103 @@ $$;
 grant authenticated to leo_api;
 grant service_role to leo_worker;
 
+-- Which migrations this is, as dbmate records them: public.schema_version() goes by it, and so does whoever migrates on.
+
+create schema dbmate;
+create table dbmate.schema_migrations (version character varying not null primary key);
+insert into dbmate.schema_migrations (version) values
+  ('20261122100000'),
+  ('20261122100100'),
+  ('20261122100200'),
+  ('20261122100300'),
+  ('20261122100400'),
+  ('20261122101000'),
+  ('20261122101100'),
+  ('20261122101200'),
+  ('20261122101300'),
+  ('20261122101400'),
+  ('20261122101500'),
+  ('20261122102000'),
+  ('20261122102100'),
+  ('20261122102200'),
+  ('20261122102300'),
+  ('20261122103000'),
+  ('20261122103100'),
+  ('20261122103200'),
+  ('20261122103300'),
+  ('20261122104000'),
+  ('20261122104010'),
+  ('20261122104100'),
+  ('20261122104200'),
+  ('20261122104250'),
+  ('20261122104260'),
+  ('20261122104300'),
+  ('20261122104400'),
+  ('20261122104500'),
+  ('20261122104900'),
+  ('20261122105010'),
+  ('20261122105020'),
+  ('20261122105030'),
+  ('20261122105040'),
+  ('20261122105050'),
+  ('20261122110000'),
+  ('20261122110100'),
+  ('20261122110200'),
+  ('20261122110300'),
+  ('20261122110310'),
+  ('20261122110320'),
+  ('20261122110500'),
+  ('20261122110510'),
+  ('20261122110520'),
+  ('20261122110530'),
+  ('20261122110540'),
+  ('20261122111000'),
+  ('20261122111100'),
+  ('20261122111200'),
+  ('20261122111300'),
+  ('20261122111400'),
+  ('20261122111500'),
+  ('20261122112000'),
+  ('20261122112100'),
+  ('20261122113000'),
+  ('20261122113100'),
+  ('20261122120000'),
+  ('20261122120100'),
+  ('20261122120200'),
+  ('20261122120250'),
+  ('20261122120300'),
+  ('20261122120400'),
+  ('20261122120500'),
+  ('20261122120600'),
+  ('20261122120700'),
+  ('20261122121000'),
+  ('20261122121100'),
+  ('20261122121200'),
+  ('20261122121210'),
+  ('20261122121220'),
+  ('20261122121230'),
+  ('20261122121300'),
+  ('20261122121400'),
+  ('20261122121500'),
+  ('20261122121510'),
+  ('20261122121600'),
+  ('20261122121610'),
+  ('20261122121700'),
+  ('20261122122000'),
+  ('20261122122100'),
+  ('20261122122200'),
+  ('20261122122300'),
+  ('20261122122400'),
+  ('20261122122500'),
+  ('20261122122600'),
+  ('20261122123100'),
+  ('20261122123200'),
+  ('20261122123300'),
+  ('20261122123400'),
+  ('20261122123500'),
+  ('20261122123600'),
+  ('20261122125000');
+
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
@@ -1887,6 +1984,27 @@ COMMENT ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) I
 
 
 --
+-- Name: schema_version(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.schema_version() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select max(m.version) from dbmate.schema_migrations as m);
+end
+$$;
+
+
+--
+-- Name: FUNCTION schema_version(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.schema_version() IS 'The newest applied migration. Definer: nobody else may read the bookkeeping.';
+
+
+--
 -- Name: upgrade_progress; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -3043,6 +3161,25 @@ $$;
 --
 
 COMMENT ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) IS 'What is added, removed or changed from one schema snapshot to another: tables (column_name is null; what it says of a changed one leaves its columns out) and columns of the tables that are in both. No rows where the caller may not see both.';
+
+
+--
+-- Name: schema_version(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.schema_version() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT private.schema_version() AS schema_version;
+END;
+
+
+--
+-- Name: FUNCTION schema_version(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.schema_version() IS 'The version of this schema: that of its newest migration, 14 digits.';
 
 
 --
@@ -6884,6 +7021,16 @@ REVOKE ALL ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text
 
 
 --
+-- Name: FUNCTION schema_version(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.schema_version() TO authenticated;
+GRANT ALL ON FUNCTION private.schema_version() TO leo_api;
+GRANT ALL ON FUNCTION private.schema_version() TO service_role;
+
+
+--
 -- Name: FUNCTION take_progress(p_phase text); Type: ACL; Schema: private; Owner: -
 --
 
@@ -7079,6 +7226,16 @@ REVOKE ALL ON FUNCTION private.visible_name(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) TO authenticated;
 GRANT ALL ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) TO service_role;
+
+
+--
+-- Name: FUNCTION schema_version(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.schema_version() TO authenticated;
+GRANT ALL ON FUNCTION public.schema_version() TO leo_api;
+GRANT ALL ON FUNCTION public.schema_version() TO service_role;
 
 
 --
@@ -7586,3 +7743,41 @@ GRANT SELECT(updated_at) ON TABLE public.user_secrets TO authenticated;
 --
 
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+
+--
+-- The rows that the migrations bring along.
+--
+
+insert into private.audit_heads (table_name, hash) values
+  ('deployment_config_history', E'\\x0000000000000000000000000000000000000000000000000000000000000000');
+
+insert into private.error_codes (code, name, meaning) values
+  ('LEO01', 'illegal_status_change', 'the status machine has no such move'),
+  ('LEO02', 'status_change_reserved', 'only a service may make this move'),
+  ('LEO03', 'retries_used_up', 'the user has retried this generation as often as is allowed'),
+  ('LEO04', 'queue_full', 'the user has as many queued generations as are allowed'),
+  ('LEO05', 'too_many_iterations', 'the user asked for more iterations than are allowed'),
+  ('LEO06', 'column_frozen', 'the column never changes once the row is there'),
+  ('LEO07', 'sealed_value_not_declared', 'a value in sealed form was said not to be encrypted'),
+  ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
+  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs'),
+  ('LEO10', 'upgrade_not_ready', 'the upgrade of a live database waits for its operator'),
+  ('LEO11', 'wrong_isolation_level', 'users queue generations in READ COMMITTED transactions only'),
+  ('LEO14', 'app_not_found', 'there is no such app'),
+  ('LEO15', 'place_not_releasing', 'the app has no place that waits to be wiped: it is free already, or still in use'),
+  ('LEO16', 'claim_out_of_range', 'a claim takes 1 to 100 rows, for a second to a day'),
+  ('LEO17', 'unknown_iteration', 'the generation has no such iteration, or no generation is named'),
+  ('LEO18', 'unknown_app', 'the app is not the one of the generation, or not an app of the user'),
+  ('LEO19', 'correction_differs', 'a correction is for the same app, generation, iteration, kind and model as what it corrects');
+
+insert into private.upgrade_counts (table_name, last_id, fingerprint_of, row_count, fingerprint, counted_at) values
+  ('generation_requests', '0', 'hash_record_extended(row(
+      r.id, r.user_id, case when substr(r.app_id::text, 15, 1) <> ''8'' then r.app_id end,
+      nullif(case when r.app_name collate "C" ~ ''[0-9A-Za-z]'' then r.app_name else private.visible_name(r.app_name) end, ''Untitled app''),
+      coalesce(octet_length(r.prompt), 0), coalesce(r.generation_type, ''new''), coalesce(r.mode, ''autonomous''), r.created_at
+    ), 0)', '0', '0', now()),
+  ('iteration_snapshots', '0', 'hash_record_extended(row(
+      r.id, r.generation_request_id, r.iteration_number, coalesce(r.snapshot_type, ''automatic''),
+      octet_length(r.files_snapshot), octet_length(r.prompt_used), r."timestamp"
+    ), 0)', '0', '0', now());

@@ -3,6 +3,7 @@ import t from 'tap'
 import { withClient } from '../scripts/lib/connect.ts'
 import { fromRoot } from '../scripts/lib/paths.ts'
 import { dumpSchema } from '../scripts/lib/pg-dump.ts'
+import { schemaFile } from '../scripts/lib/schema-file.ts'
 import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
 
 const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
@@ -14,8 +15,16 @@ for (const privileges of ['since_2026', 'until_2026'] as const) {
     // On a connection of its own: the file empties the session's search_path.
     await withClient(db.target, (client) => client.query(schema))
     t.equal(await dumpSchema(db.target), await dumpSchema(migrated.target))
+    t.equal(await schemaFile(db.target), schema, 'and its rows')
   })
 }
+
+t.test('a database that was loaded from schema.sql keeps the history of config', async (t) => {
+  const db = await createEmptyDatabase(t)
+  await withClient(db.target, (client) => client.query(schema))
+  await db.owner.query(`insert into deployment_config (key, value) values ('region', 'eu')`)
+  t.strictSame((await db.owner.query('select key, action from deployment_config_history')).rows, [{ key: 'region', action: 'insert' }])
+})
 
 t.test('schema.sql carries grants, policies and comments, and names no owner, version or machine', async (t) => {
   t.match(schema, /^GRANT SELECT ON TABLE public\.iteration_snapshots TO authenticated;$/m)

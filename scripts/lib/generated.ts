@@ -3,11 +3,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { withClient } from './connect.ts'
 import type { Target } from './database-url.ts'
 import { erDiagrams, replaceSection } from './diagram.ts'
 import type { TableGroups } from './diagram.ts'
 import { fromRoot } from './paths.ts'
-import { dumpSchema } from './pg-dump.ts'
+import { appliedVersions, schemaFile } from './schema-file.ts'
 
 /** A file that is written from a migrated database and never by hand. */
 export interface GeneratedFile {
@@ -33,7 +34,8 @@ export const tableGroups: TableGroups = {
 }
 
 export const generatedFiles: readonly GeneratedFile[] = [
-  { name: 'schema', path: 'db/schema.sql', generate: (target) => schemaFile(target) },
+  { name: 'schema', path: 'db/schema.sql', generate: schemaFile },
+  { name: 'version', path: 'db/schema-version.ts', generate: (target) => versionFile(target) },
   { name: 'types', path: 'types/db.ts', generate: (target) => typesFile(target) },
   {
     name: 'diagram',
@@ -42,27 +44,12 @@ export const generatedFiles: readonly GeneratedFile[] = [
   },
 ]
 
-const preamble = `-- Generated from db/migrations by \`make schema\`. Do not edit.
---
--- The whole schema with its grants, for an empty database that has Supabase's roles and the schema \`auth\`
--- (db/supabase lays both on a plain PostgreSQL). Roles belong to the cluster and are in no dump:
+const versionFile = async (target: Target): Promise<string> => `\
+// Generated from db/migrations by \`make version\`. Do not edit.
 
-do $$
-begin
-  if not exists (select from pg_catalog.pg_roles where rolname = 'leo_api') then
-    create role leo_api nologin noinherit;
-  end if;
-  if not exists (select from pg_catalog.pg_roles where rolname = 'leo_worker') then
-    create role leo_worker nologin inherit;
-  end if;
-end
-$$;
-grant authenticated to leo_api;
-grant service_role to leo_worker;
-
+/** The version of the schema that this package was made from: its newest migration. */
+export const schemaVersion = '${(await withClient(target, appliedVersions)).at(-1)}'
 `
-
-const schemaFile = async (target: Target): Promise<string> => preamble + (await dumpSchema(target))
 
 async function typesFile(target: Target): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'leo-types-'))

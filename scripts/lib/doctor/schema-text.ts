@@ -19,7 +19,17 @@ export interface Entry {
 
 const header = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n--\n\n/gm
 
-export function readSchemaText(text: string): SchemaText {
+/** Stands in db/schema.sql between the dump and what is no part of one: the rows that migrations bring along. */
+export const beforeRows = `
+
+--
+-- The rows that the migrations bring along.
+--
+
+`
+
+export function readSchemaText(file: string): SchemaText {
+  const [text = ''] = file.split(beforeRows)
   const headers = [...text.matchAll(header)]
   let line = 1
   let counted = 0
