@@ -1,31 +1,128 @@
+import type { ConstraintCode, ErrorName } from './error-codes.ts'
+
+export { constraintCodes, errorCodes } from './error-codes.ts'
+export type { ConstraintCode, ConstraintName, ErrorName } from './error-codes.ts'
+
+/** Where in the database an error arose, as far as PostgreSQL says. */
+export interface ErrorPlace {
+  readonly sqlstate?: string
+  readonly schema?: string
+  readonly table?: string
+  readonly column?: string
+  readonly constraint?: string
+}
+
+interface Particulars extends ErrorPlace {
+  /** Nothing of what was asked has been done, so that asking again cannot do it twice, and may well succeed. */
+  readonly isRetrySafe?: boolean
+  readonly cause?: unknown
+}
+
 /**
- * Every SQLSTATE that the schema raises by itself, by name. The same list stands in `private.error_codes`; the names of
- * constraints, which PostgreSQL reports beside its own codes, are the other half.
+ * What every error of this package is: `code` is for machines, the message for people; neither it nor the stack holds
+ * a statement or a value. `cause` is the driver's error, without the rows that PostgreSQL quotes in its details.
+ *
+ * @example
+ * if (error instanceof LeoError && error.isRetrySafe) return again()
  */
-export const errorCodes = {
-  illegal_status_change: 'LEO01',
-  status_change_reserved: 'LEO02',
-  retries_used_up: 'LEO03',
-  queue_full: 'LEO04',
-  too_many_iterations: 'LEO05',
-  column_frozen: 'LEO06',
-  sealed_value_not_declared: 'LEO07',
-  rows_would_be_lost: 'LEO08',
-  role_not_as_expected: 'LEO09',
-  upgrade_not_ready: 'LEO10',
-  wrong_isolation_level: 'LEO11',
-  app_not_found: 'LEO14',
-  place_not_releasing: 'LEO15',
-  claim_out_of_range: 'LEO16',
-  unknown_iteration: 'LEO17',
-  unknown_app: 'LEO18',
-  correction_differs: 'LEO19',
-} as const
+export abstract class LeoError extends Error implements ErrorPlace {
+  abstract override readonly name: string
+  /** What happened, in a word that stays the same over releases. */
+  readonly code: string
+  /** Whether to ask again is safe: nothing of it has been done, and it may well succeed. */
+  readonly isRetrySafe: boolean
+  declare readonly sqlstate?: string
+  declare readonly schema?: string
+  declare readonly table?: string
+  declare readonly column?: string
+  declare readonly constraint?: string
 
-export type ErrorName = keyof typeof errorCodes
+  constructor(code: string, message: string, particulars: Particulars = {}) {
+    const { isRetrySafe = false, cause, ...place } = particulars
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.isRetrySafe = isRetrySafe
+    Object.assign(this, place)
+  }
+}
 
-/** Thrown before any query when a text that should be a user's id is none. */
-export class InvalidUserIdError extends Error {
-  override readonly name = 'InvalidUserIdError'
-  readonly code = 'invalid_user_id'
+/** A constraint refused: a name is taken, a text too long, a row referred to not there. `constraint` says which. */
+export class ConstraintError extends LeoError {
+  override readonly name = 'ConstraintError'
+  declare readonly code: ConstraintCode | 'constraint_violated'
+}
+
+/** A rule of the schema refused, one of `errorCodes`: a status cannot change so, a queue is full. */
+export class RuleError extends LeoError {
+  override readonly name = 'RuleError'
+  declare readonly code: ErrorName
+}
+
+/** The caller may not do this, or not as whom it is connected: outside `asUser` a login of `leo_api` may do nothing. */
+export class AccessDeniedError extends LeoError {
+  override readonly name = 'AccessDeniedError'
+  declare readonly code: 'access_denied'
+}
+
+/**
+ * No connection, or none any more. `isRetrySafe` is false where the server may have done what was asked before the
+ * connection went: a commit without an answer, a single statement outside of a transaction.
+ */
+export class ConnectionError extends LeoError {
+  override readonly name = 'ConnectionError'
+  declare readonly code: 'connection_failed' | 'connection_lost' | 'pool_exhausted' | 'too_many_connections'
+}
+
+/** Two transactions were in each other's way and this one gave way; always safe to repeat. */
+export class SerializationError extends LeoError {
+  override readonly name = 'SerializationError'
+  declare readonly code: 'deadlock' | 'serialization_failure'
+}
+
+/** A statement took longer than `statement_timeout`, or somebody cancelled it. */
+export class StatementTimeoutError extends LeoError {
+  override readonly name = 'StatementTimeoutError'
+  declare readonly code: 'statement_canceled' | 'statement_timeout'
+}
+
+/** A lock was not to be had in time; safe to repeat. */
+export class LockTimeoutError extends LeoError {
+  override readonly name = 'LockTimeoutError'
+  declare readonly code: 'lock_timeout'
+}
+
+/** COMMIT was answered with ROLLBACK: an error inside of the transaction was caught and not thrown on. Nothing is kept. */
+export class TransactionRolledBackError extends LeoError {
+  override readonly name = 'TransactionRolledBackError'
+  declare readonly code: 'transaction_rolled_back'
+}
+
+/** A transaction was used after its end. Nothing was sent. */
+export class TransactionOverError extends LeoError {
+  override readonly name = 'TransactionOverError'
+  declare readonly code: 'transaction_over'
+}
+
+/** A text or number that should be an id is none. Thrown before anything is sent. */
+export class InvalidIdError extends LeoError {
+  override readonly name = 'InvalidIdError'
+  declare readonly code: 'invalid_id'
+}
+
+/** `get` found no such row, or none that the caller may see. */
+export class NotFoundError extends LeoError {
+  override readonly name = 'NotFoundError'
+  declare readonly code: 'not_found'
+}
+
+/** The database is older than this package needs, or not this schema at all. */
+export class SchemaVersionError extends LeoError {
+  override readonly name = 'SchemaVersionError'
+  declare readonly code: 'schema_too_old'
+}
+
+/** PostgreSQL refused for a reason that none of the other classes names; `sqlstate` says which. */
+export class QueryError extends LeoError {
+  override readonly name = 'QueryError'
+  declare readonly code: 'query_failed'
 }

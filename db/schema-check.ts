@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { DB } from '../types/db.ts'
+import { SchemaVersionError } from './errors.ts'
 
 /**
  * The oldest version that this package runs on. A minor release leaves it: the database may be one release behind. A
@@ -7,33 +8,13 @@ import type { DB } from '../types/db.ts'
  */
 export const oldestSchemaVersion = '20261122125000'
 
-/** The database is older than what this package runs on. */
-export class SchemaVersionError extends Error {
-  override readonly name = 'SchemaVersionError'
-  readonly code = 'schema_version'
-
-  /** The database's version; undefined where it is too old to say. */
-  readonly found: string | undefined
-  /** The oldest version that this package runs on. */
-  readonly needed: string
-
-  constructor(found: string | undefined, needed: string) {
-    super(
-      `the database's schema is ${found === undefined ? 'too old to say its version' : `of version ${found}`}, and this ` +
-        `package needs ${needed} or later: migrate the database, or use an older release of the package`,
-    )
-    this.found = found
-    this.needed = needed
-  }
-}
-
 /**
  * Makes sure that the database is new enough for this package: call it once, before a service serves. For every login
  * that the package works with.
  *
  * @returns the database's version. It may be newer than `schemaVersion`: what is added later breaks nobody, and what is
  * taken away waits for a major release.
- * @throws {SchemaVersionError} when it is older than what this package runs on.
+ * @throws {SchemaVersionError} `schema_too_old`: it is older than what this package runs on, or not this schema.
  * @example
  * await checkSchema(db)
  * @remarks
@@ -41,8 +22,12 @@ export class SchemaVersionError extends Error {
  */
 export async function checkSchema(db: Kysely<DB>): Promise<string> {
   const found = await readVersion(db)
-  if (found === undefined || found < oldestSchemaVersion) throw new SchemaVersionError(found, oldestSchemaVersion)
-  return found
+  if (found !== undefined && found >= oldestSchemaVersion) return found
+  const what = found === undefined ? 'is too old to say its version' : `has version ${found}`
+  throw new SchemaVersionError(
+    'schema_too_old',
+    `the database's schema ${what}, and this package needs ${oldestSchemaVersion}: migrate it, or use an older release`,
+  )
 }
 
 async function readVersion(db: Kysely<DB>): Promise<string | undefined> {

@@ -3,6 +3,8 @@
  * Please do not edit it manually.
  */
 
+import type { AppId, GenerationId, SealedSecret, SecretId, SnapshotId, UserId } from "./brands.ts";
+import type { CleanupContext, SchemaTables } from "./json.ts";
 import type { ColumnType } from "kysely";
 
 export type CleanupKind = "fly_app" | "github_repository" | "oauth_token" | "supabase_place";
@@ -22,10 +24,6 @@ export type GenerationMode = "autonomous" | "confirm_first" | "single-shot";
 export type GenerationStatus = "cancelled" | "completed" | "failed" | "generating" | "paused" | "queued";
 
 export type GenerationType = "new" | "resume";
-
-export type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
-
-export type Json = JsonValue;
 
 export type JsonArray = JsonValue[];
 
@@ -57,7 +55,7 @@ export interface Apps {
   /**
    * Identifies the app everywhere, GitHub repository names included.
    */
-  id: Generated<string>;
+  id: Generated<AppId>;
   /**
    * The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.
    */
@@ -65,7 +63,7 @@ export interface Apps {
   /**
    * The Supabase Auth user who owns it; deleting the user deletes it.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface CleanupOutbox {
@@ -88,7 +86,7 @@ export interface CleanupOutbox {
   /**
    * What the clean-up needs to know, by kind: app_id and user_id of repositories and Fly apps, app_id of places, secret_id, user_id and provider (the encryption context) of tokens. Empty once finished.
    */
-  context: Generated<Json>;
+  context: Generated<CleanupContext>;
   /**
    * When the app or the user was deleted.
    */
@@ -100,7 +98,7 @@ export interface CleanupOutbox {
   /**
    * Identifies the clean-up.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * What is to be cleaned up.
    */
@@ -112,7 +110,7 @@ export interface CleanupOutbox {
   /**
    * The token to revoke, sealed as it was in user_secrets; null for other kinds, and once it is revoked.
    */
-  sealed_token: string | null;
+  sealed_token: SealedSecret | null;
   /**
    * Which one: the URL of the repository or the Fly app, the project's ref, the token's provider.
    */
@@ -146,7 +144,7 @@ export interface DeploymentConfigHistory {
   /**
    * The person for whom a service made it, as the service says in leo.acting_user.
    */
-  acting_user_id: string | null;
+  acting_user_id: UserId | null;
   /**
    * What happened to the setting.
    */
@@ -166,7 +164,7 @@ export interface DeploymentConfigHistory {
   /**
    * Identifies the entry; rises along the chain.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * Name of the setting. Renaming one is a deletion and an insertion.
    */
@@ -225,23 +223,23 @@ export interface GenerationCosts {
   /**
    * The app that it is for, copied from the generation; stays when the app is deleted. Null where no app is meant.
    */
-  app_id: string | null;
+  app_id: AppId | null;
   /**
    * Tokens read from the model's cache.
    */
-  cached_tokens: Generated<Int8>;
+  cached_tokens: Generated<bigint>;
   /**
    * Compute time in milliseconds.
    */
-  compute_ms: Generated<Int8>;
+  compute_ms: Generated<bigint>;
   /**
    * The row that this one corrects: its numbers are to be added to that one's. App, generation, iteration, kind and model are that row's.
    */
-  corrects_id: Int8 | null;
+  corrects_id: bigint | null;
   /**
    * The cost in micro-dollars: 1000000 is one US dollar. Negative only in a correction.
    */
-  cost_micros: Generated<Int8>;
+  cost_micros: Generated<bigint>;
   /**
    * When it was spent; it counts in this month.
    */
@@ -249,11 +247,11 @@ export interface GenerationCosts {
   /**
    * The generation that it is for; null where none is meant, and once it has been deleted.
    */
-  generation_request_id: number | null;
+  generation_request_id: GenerationId | null;
   /**
    * Rises with every row, in no strict order of time.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * Names the event that cost something, unique per user: written twice, it counts once.
    */
@@ -261,7 +259,7 @@ export interface GenerationCosts {
   /**
    * Tokens read, those of cached_tokens not counted.
    */
-  input_tokens: Generated<Int8>;
+  input_tokens: Generated<bigint>;
   /**
    * The iteration of the generation, from 0 to its max_iterations; null for the whole.
    */
@@ -281,85 +279,85 @@ export interface GenerationCosts {
   /**
    * Tokens written.
    */
-  output_tokens: Generated<Int8>;
+  output_tokens: Generated<bigint>;
   /**
    * Whose cost it is; deleting the user deletes it.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface GenerationCostsByApp {
   /**
    * The app, deleted ones too; null sums what is for no app.
    */
-  app_id: string | null;
+  app_id: ColumnType<AppId | null, never, never>;
   /**
    * Tokens read from the model's cache.
    */
-  cached_tokens: Int8 | null;
+  cached_tokens: ColumnType<bigint, never, never>;
   /**
    * Compute time in milliseconds.
    */
-  compute_ms: Int8 | null;
+  compute_ms: ColumnType<bigint, never, never>;
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: ColumnType<string, never, never>;
+  cost_micros: ColumnType<bigint, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: ColumnType<string, never, never>;
+  entries: ColumnType<bigint, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
-  input_tokens: Int8 | null;
+  input_tokens: ColumnType<bigint, never, never>;
   /**
    * Tokens written.
    */
-  output_tokens: Int8 | null;
+  output_tokens: ColumnType<bigint, never, never>;
   /**
    * Tokens of all kinds.
    */
-  tokens: Int8 | null;
+  tokens: ColumnType<bigint, never, never>;
   /**
    * Whose costs.
    */
-  user_id: ColumnType<string, never, never>;
+  user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByGeneration {
   /**
    * The app, deleted ones too; null sums what is for no app.
    */
-  app_id: string | null;
+  app_id: ColumnType<AppId | null, never, never>;
   /**
    * Tokens read from the model's cache; null where only the sum is known.
    */
-  cached_tokens: Int8 | null;
+  cached_tokens: ColumnType<bigint | null, never, never>;
   /**
    * Compute time in milliseconds; null where no snapshot says.
    */
-  compute_ms: Int8 | null;
+  compute_ms: ColumnType<bigint | null, never, never>;
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: ColumnType<string, never, never>;
+  cost_micros: ColumnType<bigint, never, never>;
   /**
    * Rows of the ledger, corrections included; 0 where the source is snapshots.
    */
-  entries: ColumnType<string, never, never>;
+  entries: ColumnType<bigint, never, never>;
   /**
    * The generation; null sums what is for none, and what was for one that has been deleted.
    */
-  generation_request_id: number | null;
+  generation_request_id: ColumnType<GenerationId | null, never, never>;
   /**
    * Tokens read, those from the model's cache not counted; null where only the sum is known.
    */
-  input_tokens: Int8 | null;
+  input_tokens: ColumnType<bigint | null, never, never>;
   /**
    * Tokens written; null where only the sum is known.
    */
-  output_tokens: Int8 | null;
+  output_tokens: ColumnType<bigint | null, never, never>;
   /**
    * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
    */
@@ -367,50 +365,50 @@ export interface GenerationCostsByGeneration {
   /**
    * Tokens of all kinds; null where no snapshot says.
    */
-  tokens: Int8 | null;
+  tokens: ColumnType<bigint | null, never, never>;
   /**
    * Whose costs.
    */
-  user_id: ColumnType<string, never, never>;
+  user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByIteration {
   /**
    * The app, deleted ones too; null sums what is for no app.
    */
-  app_id: string | null;
+  app_id: ColumnType<AppId | null, never, never>;
   /**
    * Tokens read from the model's cache; null where only the sum is known.
    */
-  cached_tokens: Int8 | null;
+  cached_tokens: ColumnType<bigint | null, never, never>;
   /**
    * Compute time in milliseconds; null where no snapshot says.
    */
-  compute_ms: Int8 | null;
+  compute_ms: ColumnType<bigint | null, never, never>;
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: ColumnType<string, never, never>;
+  cost_micros: ColumnType<bigint, never, never>;
   /**
    * Rows of the ledger, corrections included; 0 where the source is snapshots.
    */
-  entries: ColumnType<string, never, never>;
+  entries: ColumnType<bigint, never, never>;
   /**
    * The generation; null sums what is for none, and what was for one that has been deleted.
    */
-  generation_request_id: number | null;
+  generation_request_id: ColumnType<GenerationId | null, never, never>;
   /**
    * Tokens read, those from the model's cache not counted; null where only the sum is known.
    */
-  input_tokens: Int8 | null;
+  input_tokens: ColumnType<bigint | null, never, never>;
   /**
    * The iteration; null sums what is for the generation as a whole.
    */
-  iteration_number: number | null;
+  iteration_number: ColumnType<number | null, never, never>;
   /**
    * Tokens written; null where only the sum is known.
    */
-  output_tokens: Int8 | null;
+  output_tokens: ColumnType<bigint | null, never, never>;
   /**
    * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
    */
@@ -418,34 +416,34 @@ export interface GenerationCostsByIteration {
   /**
    * Tokens of all kinds; null where no snapshot says.
    */
-  tokens: Int8 | null;
+  tokens: ColumnType<bigint | null, never, never>;
   /**
    * Whose costs.
    */
-  user_id: ColumnType<string, never, never>;
+  user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByMonth {
   /**
    * Tokens read from the model's cache.
    */
-  cached_tokens: Int8 | null;
+  cached_tokens: ColumnType<bigint, never, never>;
   /**
    * Compute time in milliseconds.
    */
-  compute_ms: Int8 | null;
+  compute_ms: ColumnType<bigint, never, never>;
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: ColumnType<string, never, never>;
+  cost_micros: ColumnType<bigint, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: ColumnType<string, never, never>;
+  entries: ColumnType<bigint, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
-  input_tokens: Int8 | null;
+  input_tokens: ColumnType<bigint, never, never>;
   /**
    * When the month began, in UTC.
    */
@@ -453,57 +451,57 @@ export interface GenerationCostsByMonth {
   /**
    * Tokens written.
    */
-  output_tokens: Int8 | null;
+  output_tokens: ColumnType<bigint, never, never>;
   /**
    * Tokens of all kinds.
    */
-  tokens: Int8 | null;
+  tokens: ColumnType<bigint, never, never>;
   /**
    * Whose costs.
    */
-  user_id: ColumnType<string, never, never>;
+  user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByUser {
   /**
    * Tokens read from the model's cache.
    */
-  cached_tokens: Int8 | null;
+  cached_tokens: ColumnType<bigint, never, never>;
   /**
    * Compute time in milliseconds.
    */
-  compute_ms: Int8 | null;
+  compute_ms: ColumnType<bigint, never, never>;
   /**
    * The cost in micro-dollars.
    */
-  cost_micros: ColumnType<string, never, never>;
+  cost_micros: ColumnType<bigint, never, never>;
   /**
    * Rows of the ledger, corrections included.
    */
-  entries: ColumnType<string, never, never>;
+  entries: ColumnType<bigint, never, never>;
   /**
    * Tokens read, those from the model's cache not counted.
    */
-  input_tokens: Int8 | null;
+  input_tokens: ColumnType<bigint, never, never>;
   /**
    * Tokens written.
    */
-  output_tokens: Int8 | null;
+  output_tokens: ColumnType<bigint, never, never>;
   /**
    * Tokens of all kinds.
    */
-  tokens: Int8 | null;
+  tokens: ColumnType<bigint, never, never>;
   /**
    * Whose costs.
    */
-  user_id: ColumnType<string, never, never>;
+  user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationEvents {
   /**
    * The person who made it, or for whom a service did; null when nobody did, or their account is deleted.
    */
-  acting_user_id: string | null;
+  acting_user_id: UserId | null;
   /**
    * What kind of caller made the change.
    */
@@ -519,11 +517,11 @@ export interface GenerationEvents {
   /**
    * The generation; deleting it deletes its timeline.
    */
-  generation_request_id: number;
+  generation_request_id: GenerationId;
   /**
    * Identifies the event; rises with time within a generation.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * The iteration that the generation had reached.
    */
@@ -539,14 +537,14 @@ export interface GenerationEvents {
   /**
    * The owner of the generation.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface GenerationRequests {
   /**
    * The app that this generation builds.
    */
-  app_id: ColumnType<string, string, never>;
+  app_id: ColumnType<AppId, AppId, never>;
   /**
    * Display name of the app when the generation was enqueued; a later rename leaves it.
    */
@@ -590,7 +588,7 @@ export interface GenerationRequests {
   /**
    * Rises with every request; gaps are normal.
    */
-  id: ColumnType<number, number | undefined, never>;
+  id: ColumnType<GenerationId, GenerationId | undefined, never>;
   /**
    * Chosen by the caller; the same key enqueues once. Null for callers that do not care.
    */
@@ -638,7 +636,7 @@ export interface GenerationRequests {
   /**
    * The Supabase Auth user who owns the app.
    */
-  user_id: ColumnType<string, string, never>;
+  user_id: ColumnType<UserId, UserId, never>;
 }
 
 export interface IterationSnapshots {
@@ -649,11 +647,11 @@ export interface IterationSnapshots {
   /**
    * The generation that was checkpointed.
    */
-  generation_request_id: number;
+  generation_request_id: GenerationId;
   /**
    * Rises with every snapshot; gaps are normal.
    */
-  id: Generated<number>;
+  id: Generated<SnapshotId>;
   /**
    * The iteration after which it was taken; 0 is before the first.
    */
@@ -661,7 +659,7 @@ export interface IterationSnapshots {
   /**
    * Tokens, duration and changed files of the iteration.
    */
-  metadata: Json | null;
+  metadata: JsonObject | null;
   /**
    * The prompt of the iteration.
    */
@@ -677,7 +675,7 @@ export interface IterationSnapshots {
   /**
    * The Supabase Auth user who owns the generation.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface PrivateGenerationLeases {
@@ -692,11 +690,11 @@ export interface PrivateGenerationLeases {
   /**
    * The generation.
    */
-  generation_request_id: number;
+  generation_request_id: GenerationId;
   /**
    * The owner of the generation.
    */
-  user_id: string;
+  user_id: UserId;
   /**
    * Which worker has it, as it names itself.
    */
@@ -715,11 +713,11 @@ export interface SchemaSnapshots {
   /**
    * The generation.
    */
-  generation_request_id: number;
+  generation_request_id: GenerationId;
   /**
    * Identifies the snapshot; diff_schema_snapshots takes two of them.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * After which iteration; 0 is what the generation began with.
    */
@@ -727,11 +725,11 @@ export interface SchemaSnapshots {
   /**
    * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.
    */
-  tables: Json;
+  tables: SchemaTables;
   /**
    * The owner of the generation.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface SupabaseProjectPlaces {
@@ -742,7 +740,7 @@ export interface SupabaseProjectPlaces {
   /**
    * The app that has the place, or had it.
    */
-  app_id: string;
+  app_id: AppId;
   /**
    * Since when the app is gone; null while it is there.
    */
@@ -804,11 +802,11 @@ export interface UserActivityLog {
   /**
    * Names of what changed. Never a secret, a prompt or the value of a preference.
    */
-  detail: Generated<Json>;
+  detail: Generated<JsonObject>;
   /**
    * Identifies the entry; among those of one time, the order.
    */
-  id: Generated<Int8>;
+  id: Generated<bigint>;
   /**
    * Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.
    */
@@ -828,7 +826,7 @@ export interface UserActivityLog {
   /**
    * The user who acted, and owner of the object; deleting the user deletes it.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface UserProfiles {
@@ -847,7 +845,7 @@ export interface UserProfiles {
   /**
    * The user's settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.
    */
-  preferences: Generated<Json>;
+  preferences: Generated<JsonObject>;
   /**
    * When the row last changed; kept by trigger.
    */
@@ -855,7 +853,7 @@ export interface UserProfiles {
   /**
    * The Supabase Auth user; deleting the user deletes it.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface UserSecrets {
@@ -866,7 +864,7 @@ export interface UserSecrets {
   /**
    * The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.
    */
-  encrypted_token: string;
+  encrypted_token: SealedSecret;
   /**
    * When the access token expires; null if it does not.
    */
@@ -874,7 +872,7 @@ export interface UserSecrets {
   /**
    * Identifies the connection.
    */
-  id: Generated<string>;
+  id: Generated<SecretId>;
   /**
    * Where the token is good: supabase, github, fly and so on, as a slug.
    */
@@ -886,7 +884,7 @@ export interface UserSecrets {
   /**
    * The Supabase Auth user whose token it is; deleting the user deletes it.
    */
-  user_id: string;
+  user_id: UserId;
 }
 
 export interface DB {

@@ -1,6 +1,9 @@
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { DB } from './db.ts'
 
+export type * from './brands.ts'
+export * from './enums.ts'
+export type { CleanupContext, SchemaColumn, SchemaTables } from './json.ts'
 export type {
   CleanupKind,
   ConfigAction,
@@ -10,7 +13,8 @@ export type {
   GenerationMode,
   GenerationStatus,
   GenerationType,
-  Json,
+  JsonObject,
+  JsonValue,
   SnapshotType,
   SupabasePlaceStatus,
   SupabaseProjectStatus,

@@ -1,8 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import pg from 'pg'
-import type { DB } from '../../types/db.ts'
-import { createClient } from '../client.ts'
+import type pg from 'pg'
+import type { DB, UserId } from '../../types/index.ts'
+import { createClient, createPool, createServiceClient } from '../client.ts'
+import { parseUserId } from '../ids.ts'
+import type { ServiceDatabase } from '../session.ts'
 import { logins, template, withClient } from './disposable.ts'
 
 /** A database with the whole schema and no rows, and clients for those who use it. */
@@ -12,12 +14,12 @@ export interface TestDatabase {
   readonly owner: Kysely<DB>
   /** As the API logs in, a member of leo_api: what `asUser` takes. */
   readonly api: Kysely<DB>
-  /** As a worker logs in, a member of leo_worker. */
-  readonly worker: Kysely<DB>
+  /** As a worker logs in, a member of leo_worker: what the service's queries take. */
+  readonly worker: ServiceDatabase
   /** The same logins as URLs, for a service under test that makes its own pool. */
   readonly urls: { readonly owner: string; readonly api: string; readonly worker: string }
   /** Signs a new user up, as Supabase Auth would. */
-  signUp(): Promise<string>
+  signUp(): Promise<UserId>
   /** Closes the clients and drops the database, whoever is connected to it. */
   drop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -43,7 +45,9 @@ export async function createTestDatabase({ url }: { readonly url: string }): Pro
     return `postgres://${login}:${password}@${host}/${name}${search}`
   }
   const urls = { owner: urlOf(logins.owner), api: urlOf(logins.api), worker: urlOf(logins.worker) }
-  const [owner, api, worker] = [urls.owner, urls.api, urls.worker].map(connect) as [Kysely<DB>, Kysely<DB>, Kysely<DB>]
+  const owner = createClient(poolOf(urls.owner))
+  const api = createClient(poolOf(urls.api))
+  const worker = createServiceClient(poolOf(urls.worker))
 
   const close = async (): Promise<void> => {
     await Promise.all([owner, api, worker].map((client) => client.destroy()))
@@ -55,7 +59,7 @@ export async function createTestDatabase({ url }: { readonly url: string }): Pro
   return {
     ...{ name, owner, api, worker, urls, drop },
     async signUp() {
-      const id = randomUUID()
+      const id = parseUserId(randomUUID())
       await sql`insert into auth.users (id, email, created_at) values (${id}, ${`${id}@example.com`}, now())`.execute(owner)
       return id
     },
@@ -63,9 +67,4 @@ export async function createTestDatabase({ url }: { readonly url: string }): Pro
   }
 }
 
-function connect(connectionString: string): Kysely<DB> {
-  const pool = new pg.Pool({ connectionString, allowExitOnIdle: true })
-  // What breaks an idle connection, such as a server that is stopped first, is no news to a test.
-  pool.on('error', () => undefined)
-  return createClient(pool)
-}
+const poolOf = (connectionString: string): pg.Pool => createPool({ connectionString, allowExitOnIdle: true })
