@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { withClient } from '../scripts/lib/connect.ts'
 import { fromRoot } from '../scripts/lib/paths.ts'
-import { dumpSchema } from '../scripts/lib/pg-dump.ts'
 import { schemaFile } from '../scripts/lib/schema-file.ts'
 import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
 
@@ -10,12 +9,11 @@ const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
 const migrated = await createTestDatabase(t)
 
 for (const privileges of ['since_2026', 'until_2026'] as const) {
-  t.test(`loaded into an empty project made ${privileges.replace('_', ' ')}, schema.sql gives the migrated schema`, async (t) => {
+  t.test(`loaded into an empty project made ${privileges.replace('_', ' ')}, schema.sql gives the migrated schema and its rows`, async (t) => {
     const db = await createEmptyDatabase(t, privileges)
     // On a connection of its own: the file empties the session's search_path.
     await withClient(db.target, (client) => client.query(schema))
-    t.equal(await dumpSchema(db.target), await dumpSchema(migrated.target))
-    t.equal(await schemaFile(db.target), schema, 'and its rows')
+    t.equal(await schemaFile(db.target), await schemaFile(migrated.target))
   })
 }
 

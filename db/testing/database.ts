@@ -31,7 +31,7 @@ export interface TestDatabase {
  *
  * @param server what `startTestServer` returned, or its `url` where another process started it.
  * @example
- * const db = await createTestDatabase({ url: process.env.TEST_SERVER_URL })
+ * const db = await createTestDatabase({ url: process.env.TEST_SERVER_URL! })
  * const userId = await db.signUp()
  * await asUser(db.api, userId, (trx) => apps.list(trx))
  * await db.drop()

@@ -71,5 +71,6 @@ function temporaryFolder(): string {
   return [tmpdir(), '/var/tmp'].find((folder) => existsSync(folder) && isReadable(folder, user)) ?? tmpdir()
 }
 
-/** Anyone may make a folder of that name there. */
-const isOurs = (folder: string): boolean => lstatSync(folder).uid === process.geteuid?.()
+/** Anyone may make a folder of that name there. Undefined where somebody else was quicker to remove it. */
+const isOurs = (folder: string): boolean =>
+  lstatSync(folder, { throwIfNoEntry: false })?.uid === process.geteuid?.()

@@ -42,7 +42,8 @@ export async function startTestServer(): Promise<TestServer> {
   const report = await reportOf(keeper)
   if ('what' in report) throw new Failure(report.what, report.remedy)
 
-  // Only its input is left open; what is unreferenced lets this process end.
+  // Only its input is left open, which ends with this process; what is unreferenced lets this process end.
+  keeper.stdin.on('error', () => undefined)
   keeper.stdout.destroy()
   keeper.stderr.destroy()
   keeper.unref()
