@@ -5780,6 +5780,20 @@ COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx I
 
 
 --
+-- Name: generation_events_user_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_user_id_id_idx ON public.generation_events USING btree (user_id, id);
+
+
+--
+-- Name: INDEX generation_events_user_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_user_id_id_idx IS 'Serves events.list: one user''s newest events, page by page.';
+
+
+--
 -- Name: generation_requests_priority_queue_at_id_queued_idx; Type: INDEX; Schema: public; Owner: -
 --
 
