@@ -39,6 +39,8 @@ export type Correction = Pick<
 export type Booked = { readonly outcome: 'inserted'; readonly id: bigint } | { readonly outcome: 'repeated' }
 
 const defaults: { readonly [column in (typeof written)[number]]?: string } = {
+  // A correction's is the corrected row's; where there is none, the foreign key is to say so.
+  kind: `(select kind from generation_costs where user_id = $1 and id = $${written.indexOf('corrects_id') + 1}), 'other'`,
   input_tokens: '0::bigint',
   output_tokens: '0::bigint',
   cached_tokens: '0::bigint',
