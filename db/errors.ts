@@ -1,3 +1,4 @@
+import type { SnapshotId } from '../types/index.ts'
 import type { ConstraintCode, ErrorName } from './error-codes.ts'
 
 export { constraintCodes, errorCodes } from './error-codes.ts'
@@ -109,10 +110,35 @@ export class InvalidIdError extends LeoError {
   declare readonly code: 'invalid_id'
 }
 
+/** A text that should be a cursor is none, or one of another list. Thrown before anything is sent. */
+export class InvalidCursorError extends LeoError {
+  override readonly name = 'InvalidCursorError'
+  declare readonly code: 'invalid_cursor'
+}
+
 /** `get` found no such row, or none that the caller may see. */
 export class NotFoundError extends LeoError {
   override readonly name = 'NotFoundError'
   declare readonly code: 'not_found'
+}
+
+/** The setting is encrypted: `leo-saas-schema/secrets` reads and writes it. */
+export class ConfigEncryptedError extends LeoError {
+  override readonly name = 'ConfigEncryptedError'
+  declare readonly code: 'config_encrypted'
+}
+
+/** The files of a snapshot are no JSON object of strings: an old writer left something else there. */
+export class FilesNotReadableError extends LeoError {
+  override readonly name = 'FilesNotReadableError'
+  declare readonly code: 'files_not_readable'
+  /** Which snapshot; take another one, or repair it. */
+  readonly snapshot_id: SnapshotId
+
+  constructor(snapshot_id: SnapshotId) {
+    super('files_not_readable', `the files of snapshot ${snapshot_id} are no JSON object of strings: take another one, or repair it`)
+    this.snapshot_id = snapshot_id
+  }
 }
 
 /** The database is older than this package needs, or not this schema at all. */

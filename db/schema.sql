@@ -111,7 +111,9 @@ insert into dbmate.schema_migrations (version) values
   ('20261122123400'),
   ('20261122123500'),
   ('20261122123600'),
-  ('20261122125000');
+  ('20261122125000'),
+  ('20261122126000'),
+  ('20261122126100');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -5914,6 +5916,20 @@ CREATE INDEX generation_events_user_id_generation_request_id_id_idx ON public.ge
 --
 
 COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx IS 'Serves the timeline of one generation, in order, and its deletion.';
+
+
+--
+-- Name: generation_events_user_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generation_events_user_id_id_idx ON public.generation_events USING btree (user_id, id);
+
+
+--
+-- Name: INDEX generation_events_user_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.generation_events_user_id_id_idx IS 'Serves events.list: one user''s newest events, page by page.';
 
 
 --

@@ -44,7 +44,7 @@ export interface ServiceOptions extends SessionOptions {
  * @throws {TransactionRolledBackError} `transaction_rolled_back`: `fn` swallowed a query's error.
  * @throws {ConnectionError} `isRetrySafe` unless the connection went while committing.
  * @example
- * const mine = await asUser(db, userId, (trx) => apps.list(trx), { timeoutMs: 5_000 })
+ * const { apps: mine } = await asUser(db, userId, (trx) => apps.list(trx), { timeoutMs: 5_000 })
  */
 export async function asUser<T>(
   db: Kysely<DB>,

@@ -1,0 +1,158 @@
+/** The platform's own settings, as far as they are not secret. For services. `leo-saas-schema/secrets` has the others. */
+import { sql } from 'kysely'
+import type { Row } from '../../types/index.ts'
+import { ConfigEncryptedError, NotFoundError } from '../errors.ts'
+import type { ServiceDatabase } from '../session.ts'
+import { keyset, limitOf } from './page.ts'
+import type { Page } from './page.ts'
+
+/** A setting; `value` is null where it is encrypted. */
+export interface Setting extends Pick<Row<'deployment_config'>, 'key' | 'encrypted' | 'description' | 'updated_at'> {
+  readonly value: string | null
+}
+
+const history = [
+  'id',
+  'key',
+  'action',
+  'old_value',
+  'new_value',
+  'old_encrypted',
+  'new_encrypted',
+  'old_key_id',
+  'new_key_id',
+  'actor_role',
+  'acting_user_id',
+  'changed_at',
+  'redacted_at',
+] as const
+
+/** A change of a setting; a value is null where there was none, where it is encrypted, and where it was redacted. */
+export type ConfigChange = Pick<Row<'deployment_config_history'>, (typeof history)[number]>
+
+/** A ciphertext has no business on the wire to whoever cannot open it. */
+const plainValue = sql<string | null>`case when not encrypted then value end`
+
+/**
+ * Reads a setting. For services.
+ *
+ * @returns `undefined` where there is none.
+ * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
+ * @example
+ * const region = (await config.find(serviceDb, 'fly.region')) ?? 'fra'
+ */
+export async function find(db: ServiceDatabase, key: string): Promise<string | undefined> {
+  const setting = await db
+    .selectFrom('deployment_config')
+    .select([plainValue.as('value'), 'encrypted'])
+    .where('key', '=', key)
+    .executeTakeFirst()
+  if (setting?.encrypted) throw isEncrypted()
+  return setting?.value ?? undefined
+}
+
+/**
+ * `find` for a setting that has to be there. For services.
+ *
+ * @throws {NotFoundError} `not_found`.
+ * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
+ */
+export async function get(db: ServiceDatabase, key: string): Promise<string> {
+  const value = await find(db, key)
+  if (value === undefined) throw new NotFoundError('not_found', 'there is no such setting: set it in deployment_config')
+  return value
+}
+
+const settings = keyset('config', 'text')
+
+/**
+ * Lists the settings by key, secret ones without their value. For services.
+ *
+ * @returns a page and `next`: the cursor of the page after it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
+ * @example
+ * const { settings } = await config.list(serviceDb, { limit: 100 })
+ */
+export async function list(db: ServiceDatabase, page: Page = {}): Promise<{ settings: Setting[]; next: string | null }> {
+  const after = settings.after(page)
+  const found = await db
+    .selectFrom('deployment_config')
+    .select(['key', plainValue.as('value'), 'encrypted', 'description', 'updated_at'])
+    .$if(after !== undefined, (query) => query.where('key', '>', after![0]))
+    .orderBy('key')
+    .limit(limitOf(page) + 1)
+    .execute()
+  const { rows, next } = settings.cut(found, page, ({ key }) => [key])
+  return { settings: rows, next }
+}
+
+/**
+ * Makes or changes a setting that is no secret; its old value stays in the history, for all services to read. For services.
+ *
+ * @param setting `description`: what it is for; left out, it stays as it is.
+ * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret, and is not overwritten by a plain value.
+ * @throws {ConstraintError} `config_key_form`.
+ * @throws {RuleError} `sealed_value_not_declared`: the value is a sealed secret.
+ * @example
+ * await config.set(serviceDb, { key: 'fly.region', value: 'fra', description: 'where apps are deployed' })
+ */
+export async function set(
+  db: ServiceDatabase,
+  { key, value, description }: { readonly key: string; readonly value: string; readonly description?: string | null },
+): Promise<void> {
+  const described = description === undefined ? {} : { description }
+  const written = await db
+    .insertInto('deployment_config')
+    .values({ key, value, ...described })
+    .onConflict((conflict) =>
+      conflict.column('key').doUpdateSet({ value, ...described }).where('deployment_config.encrypted', '=', false),
+    )
+    .returning('key')
+    .executeTakeFirst()
+  if (written === undefined) throw isEncrypted()
+}
+
+/**
+ * Deletes a setting, a secret one too; what it was when it was plain stays in the history. For services.
+ *
+ * @returns `not_found` where there is none.
+ * @example
+ * const { outcome } = await config.delete(serviceDb, 'fly.region')
+ */
+async function remove(db: ServiceDatabase, key: string): Promise<{ outcome: 'deleted' } | { outcome: 'not_found' }> {
+  const deleted = await db.deleteFrom('deployment_config').where('key', '=', key).returning('key').executeTakeFirst()
+  return { outcome: deleted === undefined ? 'not_found' : 'deleted' }
+}
+export { remove as delete }
+
+const changes = keyset('config.history', 'number')
+
+/**
+ * Lists the changes of a setting, the latest first. For services.
+ *
+ * @returns a page, empty for a key that never was, and `next`: the cursor of the page after it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
+ * @example
+ * const { changes } = await config.listHistory(serviceDb, { key: 'fly.region' })
+ */
+export async function listHistory(
+  db: ServiceDatabase,
+  { key, ...page }: { readonly key: string } & Page,
+): Promise<{ changes: ConfigChange[]; next: string | null }> {
+  const after = changes.after(page)
+  const found = await db
+    .selectFrom('deployment_config_history')
+    .select(history)
+    .where('key', '=', key)
+    .$if(after !== undefined, (query) => query.where('id', '<', BigInt(after![0])))
+    .orderBy('id', 'desc')
+    .limit(limitOf(page) + 1)
+    .execute()
+  const { rows, next } = changes.cut(found, page, ({ id }) => [id])
+  return { changes: rows, next }
+}
+
+const isEncrypted = (): ConfigEncryptedError =>
+  new ConfigEncryptedError('config_encrypted', 'this setting is encrypted: use leo-saas-schema/secrets, or delete it first')

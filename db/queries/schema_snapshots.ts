@@ -1,0 +1,141 @@
+/** Which tables a generation has made in the app's own database, iteration by iteration. */
+import { sql } from 'kysely'
+import type { GenerationId, JsonValue, New, Row, UserId } from '../../types/index.ts'
+import { NotFoundError } from '../errors.ts'
+import type { AnyDatabase, ServiceDatabase } from '../session.ts'
+import { keyset, limitOf } from './page.ts'
+import type { Page } from './page.ts'
+
+const facts = ['id', 'generation_request_id', 'iteration_number', 'created_at'] as const
+
+export type SchemaSnapshotFacts = Pick<Row<'schema_snapshots'>, (typeof facts)[number]>
+export type SchemaSnapshot = Pick<Row<'schema_snapshots'>, (typeof facts)[number] | 'tables' | 'ddl'>
+export type NewSchemaSnapshot = Omit<New<'schema_snapshots'>, 'id' | 'created_at'>
+
+/** A table, or where `column_name` is not null a column of one that is in both, that differs. */
+export interface SchemaDifference {
+  readonly table_name: string
+  readonly column_name: string | null
+  readonly change: 'added' | 'removed' | 'changed'
+  readonly before: JsonValue
+  readonly after: JsonValue
+}
+
+/** A schema snapshot, and whose it is. */
+export interface OfSchemaSnapshot {
+  readonly user_id: UserId
+  readonly id: bigint
+}
+
+/**
+ * Saves which tables there are after an iteration. For services.
+ *
+ * @returns `inserted`; `repeated` where there is one of that iteration already, which stays as it is.
+ * @throws {ConstraintError} `tables_without_columns`, `columns_without_name_or_type`, `tables_too_long`, `ddl_too_long`;
+ *   `generation_not_found`: the user has no such generation.
+ * @throws {RuleError} `unknown_iteration`: beyond the generation's `max_iterations`.
+ * @example
+ * await schema_snapshots.insert(serviceDb, {
+ *   user_id: userId,
+ *   generation_request_id: generationId,
+ *   iteration_number: 1,
+ *   tables: { books: { columns: [{ name: 'title', type: 'text' }] } },
+ *   ddl: 'create table books (title text)',
+ * })
+ */
+export async function insert(
+  db: ServiceDatabase,
+  snapshot: NewSchemaSnapshot,
+): Promise<{ outcome: 'inserted'; id: bigint } | { outcome: 'repeated' }> {
+  const inserted = await db
+    .insertInto('schema_snapshots')
+    .values(snapshot)
+    .onConflict((conflict) => conflict.columns(['user_id', 'generation_request_id', 'iteration_number']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return inserted === undefined ? { outcome: 'repeated' } : { outcome: 'inserted', id: inserted.id }
+}
+
+const order = keyset('schema_snapshots', 'number')
+
+/**
+ * Lists the schema snapshots of a generation without tables and DDL, the latest iteration first. For its user, and for
+ * services.
+ *
+ * @returns a page, empty where there are none or the generation is another's, and `next`: the cursor of the page after
+ *   it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
+ * @example
+ * const { schema_snapshots: saved } = await asUser(db, userId, (trx) =>
+ *   schema_snapshots.list(trx, { user_id: userId, generation_request_id: generationId }))
+ */
+export async function list(
+  db: AnyDatabase,
+  { user_id, generation_request_id, ...page }: { readonly user_id: UserId; readonly generation_request_id: GenerationId } & Page,
+): Promise<{ schema_snapshots: SchemaSnapshotFacts[]; next: string | null }> {
+  const after = order.after(page)
+  const found = await db
+    .selectFrom('schema_snapshots')
+    .select(facts)
+    .where('user_id', '=', user_id)
+    .where('generation_request_id', '=', generation_request_id)
+    .$if(after !== undefined, (query) => query.where('iteration_number', '<', Number(after?.[0])))
+    .orderBy('iteration_number', 'desc')
+    .limit(limitOf(page) + 1)
+    .execute()
+  const { rows, next } = order.cut(found, page, ({ iteration_number }) => [iteration_number])
+  return { schema_snapshots: rows, next }
+}
+
+/**
+ * Finds a schema snapshot with tables and DDL. For its user, and for services.
+ *
+ * @returns `undefined` where there is none, or it is another's.
+ */
+export async function find(db: AnyDatabase, { user_id, id }: OfSchemaSnapshot): Promise<SchemaSnapshot | undefined> {
+  return db
+    .selectFrom('schema_snapshots')
+    .select([...facts, 'tables', 'ddl'])
+    .where('user_id', '=', user_id)
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+/**
+ * `find` for a schema snapshot that has to be there. For its user, and for services.
+ *
+ * @throws {NotFoundError} `not_found`: there is none, or it is another's.
+ */
+export async function get(db: AnyDatabase, of: OfSchemaSnapshot): Promise<SchemaSnapshot> {
+  const snapshot = await find(db, of)
+  if (snapshot === undefined) throw notFound()
+  return snapshot
+}
+
+/**
+ * Compares two schema snapshots. For their user, and for services. A renamed table or column is one removed and one added.
+ *
+ * @returns by table and column; empty where nothing differs.
+ * @throws {NotFoundError} `not_found`: one of them is not there, or another's.
+ * @example
+ * const [latest, earlier] = (await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })).schema_snapshots
+ * if (latest && earlier) console.log(await schema_snapshots.diff(serviceDb, { user_id: userId, from_id: earlier.id, to_id: latest.id }))
+ */
+export async function diff(
+  db: AnyDatabase,
+  { user_id, from_id, to_id }: { readonly user_id: UserId; readonly from_id: bigint; readonly to_id: bigint },
+): Promise<SchemaDifference[]> {
+  // One row at least where both are there, so that an empty difference is not a hidden snapshot.
+  const { rows } = await sql<SchemaDifference | { table_name: null }>`
+    select d.table_name, d.column_name, d.change, d.before, d.after
+    from schema_snapshots as earlier
+    join schema_snapshots as later on later.user_id = earlier.user_id
+    left join lateral public.diff_schema_snapshots(earlier.id, later.id) as d on true
+    where earlier.user_id = ${user_id} and earlier.id = ${from_id} and later.id = ${to_id}
+  `.execute(db)
+  if (rows.length === 0) throw notFound()
+  return rows.filter((row): row is SchemaDifference => row.table_name !== null)
+}
+
+const notFound = (): NotFoundError => new NotFoundError('not_found', 'the user has no such schema snapshot')
