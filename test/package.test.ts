@@ -55,7 +55,7 @@ t.test('a strict service compiles with it, and runs', async (t) => {
     WORKER_DATABASE_URL: loginTo(db.name, 'test_worker').dbmateUrl,
   }
   const calls = `import { api, listApps, worker } from './api.js'
-    console.log((await listApps('${await db.signUp()}')).length, (await worker.selectFrom('apps').select('id').execute()).length)
+    console.log((await listApps('${await db.signUp()}')).apps.length, (await worker.selectFrom('apps').select('id').execute()).length)
     await Promise.all([api.destroy(), worker.destroy()])`
   t.equal(await runService(service, ['--input-type=module', '--eval', calls], { env: urls }), '0 0\n')
 })
