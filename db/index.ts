@@ -5,4 +5,8 @@ export { parseAppId, parseGenerationId, parseSecretId, parseSnapshotId, parseUse
 export { asService, asUser, inTransaction } from './session.ts'
 export type { AnyDatabase, ServiceDatabase, ServiceOptions, ServiceTransaction, SessionOptions, UserTransaction } from './session.ts'
 export * as apps from './queries/apps.ts'
+export { FilesNotReadableError } from './queries/files.ts'
+export type { Files } from './queries/files.ts'
+export * as generations from './queries/generations.ts'
+export * as queue from './queries/queue.ts'
 export * from '../types/index.ts'
