@@ -6,6 +6,8 @@ export interface DataKeyCacheOptions {
 
 interface Entry {
   readonly key: Promise<Uint8Array>
+  /** The same, once it is there. */
+  plain: Uint8Array | undefined
   readonly timer: NodeJS.Timeout
   users: number
   isEvicted: boolean
@@ -30,10 +32,11 @@ export class DataKeyCache {
     this.#entries.set(id, entry)
     entry.users += 1
     try {
-      return use(await entry.key)
+      entry.plain = await entry.key
+      return use(entry.plain)
     } finally {
       entry.users -= 1
-      void overwriteUnused(entry)
+      overwriteUnused(entry)
     }
   }
 
@@ -43,7 +46,7 @@ export class DataKeyCache {
 
   #add(id: string, load: () => Promise<Uint8Array>): Entry {
     const timer = setTimeout(() => this.#evict(id, entry), this.#options.maxAgeMs).unref()
-    const entry: Entry = { key: load(), timer, users: 0, isEvicted: false }
+    const entry: Entry = { key: load(), plain: undefined, timer, users: 0, isEvicted: false }
     entry.key.catch(() => this.#evict(id, entry))
     for (const [oldest, old] of this.#entries) {
       if (this.#entries.size < this.#options.maxKeys) break
@@ -56,13 +59,11 @@ export class DataKeyCache {
     if (this.#entries.get(id) === entry) this.#entries.delete(id)
     clearTimeout(entry.timer)
     entry.isEvicted = true
-    void overwriteUnused(entry)
+    overwriteUnused(entry)
   }
 }
 
 /** Not under the hands of somebody who waits for it. */
-async function overwriteUnused(entry: Entry): Promise<void> {
-  if (!entry.isEvicted || entry.users > 0) return
-  const key = await entry.key.catch(() => undefined)
-  key?.fill(0)
+function overwriteUnused({ isEvicted, users, plain }: Entry): void {
+  if (isEvicted && users === 0) plain?.fill(0)
 }
