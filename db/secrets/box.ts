@@ -20,7 +20,7 @@ export interface SecretBoxOptions {
  * Seals and opens secrets, each under a data key of its own, which lies beside it wrapped by a key that never leaves
  * its provider. For services; one box a process.
  *
- * All methods throw `SecretError`s: their `code` says what happened, `isRetrySafe` whether the same call may work later.
+ * All methods throw `SecretError`s: `code` says what happened, `isRetrySafe` whether the same call may work later.
  *
  * @example
  * const box = new SecretBox(process.env.NODE_ENV === 'development' ? devKeys() : kmsKeys({ sealWith, accept }))
@@ -82,9 +82,9 @@ export class SecretBox {
   }
 
   /**
-   * The same secret, its data key wrapped by the key that seals now. KMS does that by itself: nothing is opened, the right
-   * to Decrypt is not needed, and the ciphertext stays as it is. Does not look whether it was wrapped by that key before:
-   * ask for those that `currentKeyId()` did not wrap.
+   * The same secret, its data key wrapped by the key that seals now. KMS does that by itself: nothing is opened, the
+   * right to Decrypt is not needed, and the ciphertext stays as it is. It is done even if that key wrapped it before:
+   * look for those that `currentKeyId()` did not wrap.
    */
   async rewrap(context: SecretContext, sealed: SealedSecret): Promise<SealedSecret> {
     const parts = this.#accepted(sealed)
@@ -107,7 +107,8 @@ export class SecretBox {
     const parts = partsOf(sealed)
     if (parts.scheme === 'dev') assertNotProduction()
     if (parts.scheme !== this.#keys.scheme) {
-      throw new KeyNotAcceptedError(`a secret of the scheme ${parts.scheme} is none for ${this.#keys.scheme} keys: store it anew`)
+      const { scheme } = this.#keys
+      throw new KeyNotAcceptedError(`${scheme} keys open no secret that ${parts.scheme} keys sealed: store it anew`)
     }
     this.#keys.assertAccepts(parts.keyId)
     return parts
@@ -160,7 +161,7 @@ const additionalData = (scheme: Scheme, context: EncryptionContext): string =>
 
 function opened({ scheme, body }: SealedParts, context: EncryptionContext, key: Uint8Array): SecretValue {
   const text = decrypt(key, body, additionalData(scheme, context))
-  if (text === undefined) throw new TamperedSecretError('a sealed secret does not open: it was changed, or is of another row')
+  if (text === undefined) throw new TamperedSecretError()
   try {
     return new SecretValue(text.toString())
   } finally {

@@ -1,8 +1,8 @@
 import { InvalidSecretUseError } from './errors.ts'
 
 /**
- * Which row a secret belongs to: KMS and the cipher are given it, and a text that was moved to another row does not open.
- * KMS logs it in plain text, so these are ids and names, never an e-mail address.
+ * Which row a secret belongs to: KMS and the cipher are given it, and a text that was moved to another row does not
+ * open. KMS logs it in plain text, so these are ids and names, never an e-mail address.
  */
 export type SecretContext =
   | { readonly table: 'user_secrets'; readonly user_id: string; readonly provider: string }
@@ -34,6 +34,6 @@ export function encryptionContext(context: SecretContext): EncryptionContext {
 }
 
 function matching(name: keyof typeof forms, value: string): string {
-  if (!forms[name].test(value)) throw new InvalidSecretUseError(`the context of a secret has no valid ${name}: take it from the row`)
-  return value
+  if (forms[name].test(value)) return value
+  throw new InvalidSecretUseError(`the context of a secret has no valid ${name}: take it from the row`)
 }

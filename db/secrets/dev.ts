@@ -28,13 +28,14 @@ export function devKeys(): KeyProvider {
   const unwrap = (key: WrappedKey, context: EncryptionContext): Buffer => {
     assertNotProduction()
     const plain = decrypt(embeddedKey, key.wrapped, aad(context))
-    if (plain === undefined) throw new TamperedSecretError('a sealed secret does not open: it was changed, or is of another row')
+    if (plain === undefined) throw new TamperedSecretError()
     return plain
   }
   return {
     scheme: 'dev',
     assertAccepts(id) {
-      if (id !== keyId) throw new KeyNotAcceptedError('a secret was sealed by an unknown development key: store it anew')
+      if (id === keyId) return
+      throw new KeyNotAcceptedError('a secret was sealed by an unknown development key: store it anew')
     },
     generate: async (context) => {
       assertNotProduction()
@@ -57,6 +58,6 @@ export function devKeys(): KeyProvider {
 
 export function assertNotProduction(): void {
   if (isProduction()) {
-    throw new InsecureInProductionError('the development key is no protection: use kmsKeys, or set NODE_ENV to development or test')
+    throw new InsecureInProductionError('the development key protects nothing: use kmsKeys, or NODE_ENV=development')
   }
 }

@@ -14,6 +14,10 @@ export class TamperedSecretError extends SecretError {
   override readonly name = 'TamperedSecretError'
   override readonly code = 'secret_tampered'
   override readonly isRetrySafe = false
+
+  constructor(options?: ErrorOptions) {
+    super('a sealed secret does not open: it was changed, or is of another row', options)
+  }
 }
 
 /** The text is not in the form of a sealed secret, or what was sealed is not what was to be read. */

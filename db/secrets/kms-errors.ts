@@ -8,8 +8,8 @@ import {
 } from './errors.ts'
 
 /**
- * What is kept of an error of the KMS client. Not the error itself: where an answer could not be read, it carries the
- * answer's text, plaintext key included, in its message and in properties.
+ * What is kept of an error of the KMS client. Not the error itself: of an answer that could not be read it repeats the
+ * text in its message, by version of the client in properties too, and that is where a data key is.
  */
 export class KmsFault extends Error {
   override readonly name: string
@@ -61,11 +61,15 @@ export function translated(error: unknown): SecretError {
   const thrown: SdkError = error instanceof Error ? error : new Error()
   const { name } = thrown
   const cause = { cause: new KmsFault(thrown) }
-  if (tampered.has(name)) return new TamperedSecretError('a sealed secret does not open: it was changed, or is of another row', cause)
-  if (throttled.has(name)) return new KeyThrottledError('KMS throttles: try again later, or ask AWS for a higher quota', cause)
-  if (noCredentials.has(name)) return new KeyServiceUnavailableError(`KMS is given no valid credentials (${name}): renew them`, cause)
+  if (tampered.has(name)) return new TamperedSecretError(cause)
+  if (throttled.has(name)) {
+    return new KeyThrottledError('KMS throttles: try again later, or ask AWS for a higher quota', cause)
+  }
+  if (noCredentials.has(name)) {
+    return new KeyServiceUnavailableError(`KMS is given no valid credentials (${name}): renew them`, cause)
+  }
   if (name === 'AccessDeniedException') {
-    return new KeyAccessDeniedError('KMS denies the use of the key: look at the key policy and the IAM policy of this role', cause)
+    return new KeyAccessDeniedError('KMS denies the use of the key: look at its policy and at that of the role', cause)
   }
   if (isAnswer(thrown) && thrown.$fault === 'client') {
     return new KeyUnusableError(`KMS cannot use the key (${name}): look at its state and at what it is for`, cause)

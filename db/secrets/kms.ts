@@ -35,7 +35,7 @@ export function kmsKeys({ sealWith, accept, deadlineMs = 5000, endpoint }: KmsOp
 
   const acceptedKey = (keyId: string | undefined): string => {
     if (keyId !== undefined && accepted.has(keyId)) return keyId
-    throw new KeyNotAcceptedError('a key of KMS is not among the accepted ones: add its ARN to them if it should be')
+    throw new KeyNotAcceptedError('a key of KMS is not among the accepted ones: add its ARN if it should be')
   }
 
   return {
@@ -106,4 +106,4 @@ function present(bytes: Uint8Array | undefined): Uint8Array {
 }
 
 const unreadable = (): KeyServiceUnavailableError =>
-  new KeyServiceUnavailableError('KMS answered with something else than was asked for: look at what is between it and the service')
+  new KeyServiceUnavailableError('KMS answered something else: look at what is between it and the service')

@@ -44,7 +44,9 @@ export const sealedSecret = ({ scheme, keyId, wrapped, body }: SealedParts): Sea
   parseSealedSecret([version, scheme, keyId, base64url(wrapped), base64url(body)].join('.'))
 
 export function partsOf(text: string): SealedParts {
-  if (!/^leo[0-9]+\./.test(text)) throw new NotEncryptedError('a value that has to be sealed is not: seal it and store it again')
+  if (!/^leo[0-9]+\./.test(text)) {
+    throw new NotEncryptedError('a value that has to be sealed is not: seal it and store it again')
+  }
   const [, scheme, keyId, wrapped, body] = form.exec(text) ?? []
   if (scheme === undefined || keyId === undefined || wrapped === undefined || body === undefined) throw malformed()
   if (keyId.length > maxKeyIdLength) throw malformed()
@@ -67,4 +69,4 @@ function bytesOf(text: string, min: number, max: number): Uint8Array {
 }
 
 const malformed = (): MalformedSecretError =>
-  new MalformedSecretError('a sealed secret is not in the form leo1.<scheme>.<key>.<wrapped key>.<ciphertext>: restore it, or store it anew')
+  new MalformedSecretError('a sealed secret is not of the form that sealing gives it: restore it, or store it anew')

@@ -68,4 +68,5 @@ function text(field: unknown): string | undefined {
   throw malformed()
 }
 
-const malformed = (): MalformedSecretError => new MalformedSecretError('an opened secret is no set of tokens: connect the provider anew')
+const malformed = (): MalformedSecretError =>
+  new MalformedSecretError('an opened secret is no set of tokens: connect the provider anew')

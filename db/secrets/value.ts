@@ -19,9 +19,13 @@ export class SecretValue {
   /** @throws {InvalidSecretUseError} for an empty text, one of more than 64 KiB, or half a surrogate pair. */
   constructor(text: string) {
     const bytes = Buffer.byteLength(text)
-    if (bytes < 1 || bytes > maxSecretBytes) throw new InvalidSecretUseError('a secret has 1 byte to 64 KiB: store a larger one in parts')
+    if (bytes < 1 || bytes > maxSecretBytes) {
+      throw new InvalidSecretUseError('a secret has 1 byte to 64 KiB: leave out what is none, or store it in parts')
+    }
     // It would come back as U+FFFD.
-    if (/\p{Surrogate}/u.test(text)) throw new InvalidSecretUseError('a secret is a well-formed text: encode bytes, as base64 say')
+    if (/\p{Surrogate}/u.test(text)) {
+      throw new InvalidSecretUseError('a secret is a well-formed text: encode bytes, as base64 say')
+    }
     this.#text = text
     Object.freeze(this)
   }
