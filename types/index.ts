@@ -19,7 +19,6 @@ export type {
   SupabasePlaceStatus,
   SupabaseProjectStatus,
 } from './db.ts'
-export type { SealedSecret } from './secrets.ts'
 
 /** A table of this schema, by name. */
 export type Table = keyof DB

@@ -1,4 +1,4 @@
-import type { SealedSecret } from '../../types/secrets.ts'
+import type { SealedSecret } from '../../types/index.ts'
 import { DataKeyCache } from './cache.ts'
 import type { DataKeyCacheOptions } from './cache.ts'
 import { decrypt, encrypt } from './cipher.ts'

@@ -1,3 +1,4 @@
+import type { UserId } from '../../types/index.ts'
 import { InvalidSecretUseError } from './errors.ts'
 
 /**
@@ -5,7 +6,7 @@ import { InvalidSecretUseError } from './errors.ts'
  * open. KMS logs it in plain text, so these are ids and names, never an e-mail address.
  */
 export type SecretContext =
-  | { readonly table: 'user_secrets'; readonly user_id: string; readonly provider: string }
+  | { readonly table: 'user_secrets'; readonly user_id: UserId; readonly provider: string }
   | { readonly table: 'deployment_config'; readonly key: string }
 
 /** One spelling of a context, in the order of its names. */
@@ -25,8 +26,7 @@ export function encryptionContext(context: SecretContext): EncryptionContext {
       return {
         provider: matching('provider', context.provider),
         table: context.table,
-        // PostgreSQL gives UUIDs back in lower case, however they were written.
-        user_id: matching('user_id', context.user_id.toLowerCase()),
+        user_id: matching('user_id', context.user_id),
       }
     case 'deployment_config':
       return { key: matching('key', context.key), table: context.table }

@@ -60,7 +60,7 @@ export function translated(error: unknown): SecretError {
   if (error instanceof SecretError) return error
   const thrown: SdkError = error instanceof Error ? error : new Error()
   const { name } = thrown
-  const cause = { cause: new KmsFault(thrown) }
+  const cause = new KmsFault(thrown)
   if (tampered.has(name)) return new TamperedSecretError(cause)
   if (throttled.has(name)) {
     return new KeyThrottledError('KMS throttles: try again later, or ask AWS for a higher quota', cause)

@@ -1,4 +1,4 @@
-import type { SealedSecret } from '../../types/secrets.ts'
+import type { SealedSecret } from '../../types/index.ts'
 import { MalformedSecretError, NotEncryptedError } from './errors.ts'
 import { maxSecretBytes } from './value.ts'
 import { nonceBytes, tagBytes } from './cipher.ts'
