@@ -55,7 +55,7 @@ async function ends(
   const before = performance.now()
   await (error === undefined ? t.resolves(call, title) : t.rejects(call, error, title))
   const took = performance.now() - before
-  t.ok(took < deadlineMs + 500, `${title}: took ${took.toFixed(0)} ms`)
+  t.ok(took < deadlineMs + 1000, `${title}: took ${took.toFixed(0)} ms`)
 }
 
 t.test('every fault ends within the deadline, in the error that it is', async (t) => {
@@ -267,9 +267,9 @@ t.test('keys are cached for their time, and no more than said', async (t) => {
   const two = boxOf({}, { cache: { maxKeys: 2, maxAgeMs: 60_000 } })
   t.equal(await calls(two, 0, 1, 0, 2, 0), 3, 'the least recently used goes first')
   t.equal(await calls(two, 1), 1)
-  const brief = boxOf({}, { cache: { maxKeys: 2, maxAgeMs: 30 } })
+  const brief = boxOf({}, { cache: { maxKeys: 2, maxAgeMs: 300 } })
   t.equal(await calls(brief, 0, 0), 1)
-  await pause(60)
+  await pause(350)
   t.equal(await calls(brief, 0), 1)
   const one = boxOf({}, { cache: { maxKeys: 1, maxAgeMs: 60_000 } })
   const crowd = Array.from({ length: 60 }, (_, n) => one.open(context, sealed[n % 3]!))
