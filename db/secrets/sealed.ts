@@ -41,7 +41,7 @@ export function parseSealedSecret(text: string): SealedSecret {
 export const keyIdOf = (sealed: SealedSecret): string => partsOf(sealed).keyId
 
 export const sealedSecret = ({ scheme, keyId, wrapped, body }: SealedParts): SealedSecret =>
-  parseSealedSecret([version, scheme, keyId, base64url(wrapped), base64url(body)].join('.'))
+  [version, scheme, keyId, base64url(wrapped), base64url(body)].join('.') as SealedSecret
 
 export function partsOf(text: string): SealedParts {
   if (!/^leo[0-9]+\./.test(text)) {

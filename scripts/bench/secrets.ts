@@ -22,7 +22,7 @@ const turnMs = 200
 const inFlight = 16
 const counted = 10_000
 /** Enough to see that each operation asks KMS. */
-const sample = 500
+const sample = 200
 
 const encrypting = 'KMS Encrypt per secret'
 const decrypting = 'KMS Decrypt per secret'
@@ -55,8 +55,9 @@ type Result = Pick<Running, 'title' | 'turns' | 'calls'> & { readonly ratios: re
 await main(async () => {
   // For this process and the endpoint: no credentials of anybody, and the local key.
   Object.assign(process.env, credentials, { NODE_ENV: 'development' })
-  const kms = fork(fromRoot('scripts/bench/secrets/endpoint.ts'), [String(latency)], { execArgv: ['--import', 'tsx'] })
-  const ended = once(kms, 'exit').then(() => Promise.reject(new Failure('the endpoint ended', 'look at what it printed')))
+  const script = fromRoot('scripts/bench/secrets/endpoint.ts')
+  const kms = fork(script, [String(latency)], { execArgv: ['--import', 'tsx'] })
+  const ended = once(kms, 'exit').then(() => Promise.reject(new Failure('KMS ended', 'look at what it printed')))
   const answer = async <T>(): Promise<T> => {
     const [message] = await Promise.race([once(kms, 'message'), ended])
     return message as T
@@ -80,8 +81,9 @@ function candidates(endpoint: string, arn: string): Candidate[] {
   const alone = () => kmsAlone(endpoint, arn)
   const box = () => kmsBox(endpoint, arn)
   const library = () => awsLibrary(endpoint, arn, false)
-  const writing = (title: string, make: Candidate['make']): Candidate => ({ title, run: seal, make, baseline: encrypting })
-  const reading = (title: string, make: Candidate['make']): Candidate => ({ title, run: open, make, baseline: decrypting })
+  type Make = Candidate['make']
+  const writing = (title: string, make: Make): Candidate => ({ title, run: seal, make, baseline: encrypting })
+  const reading = (title: string, make: Make): Candidate => ({ title, run: open, make, baseline: decrypting })
   return [
     writing(encrypting, alone),
     writing('seal', box),
@@ -143,13 +145,14 @@ async function repeat(once: (index: number) => Promise<unknown>, goesOn: (starte
 function report(results: readonly Result[]): string {
   const spread = (values: readonly number[], digits: number): string => {
     const sorted = values.toSorted((a, b) => a - b)
-    const [low, median, high] = [0, sorted.length >> 1, sorted.length - 1].map((at) => (sorted[at] ?? NaN).toFixed(digits))
-    return `${median} (${low}–${high})`.padStart(24)
+    const at = (index: number): string => (sorted[index] ?? NaN).toFixed(digits)
+    return `${at(sorted.length >> 1)} (${at(0)}–${at(sorted.length - 1)})`.padStart(24)
   }
   const row = ({ title, turns, ratios, calls }: Result): string => {
     const speeds = turns.map(({ perSecond }) => perSecond)
     const cpu = turns.map((turn) => turn.cpu)
-    return `${title.padEnd(34)}${spread(speeds, 0)}${spread(ratios, 2)}${spread(cpu, 2)}${String(calls).padStart(10)}`
+    const columns = [spread(speeds, 0), spread(ratios, 2), spread(cpu, 3), String(calls).padStart(10)]
+    return title.padEnd(34) + columns.join('')
   }
   const titles = ['a second', '× KMS alone', 'ms of CPU'].map((title) => title.padStart(24)).join('')
   return [
