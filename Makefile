@@ -85,6 +85,10 @@ test-full: test-matrix scripts/consumers/node_modules/.package-lock.json ## Run 
 bench-costs: $(installed) ## Time a user's sums per month in a ledger of a million rows, on a server of its own
 	@$(run) scripts/bench/costs.ts
 
+.PHONY: bench-secrets
+bench-secrets: $(installed) scripts/bench/secrets/node_modules/.package-lock.json ## Time sealing and opening beside KMS alone and AWS's own library, on a KMS of its own
+	@$(run) scripts/bench/secrets.ts
+
 ##@ DBA (on DATABASE_URL, else on the embedded database)
 
 .PHONY: status
@@ -142,6 +146,11 @@ erase-user: $(installed) ## Show what there is of a user; erase it all, and prov
 $(installed): package-lock.json
 	@echo 'installing packages, about half a minute'
 	@npm ci --no-fund --no-audit
+	@touch $@
+
+scripts/bench/secrets/node_modules/.package-lock.json: scripts/bench/secrets/package-lock.json
+	@echo 'installing what sealing is measured against, some 30 MB'
+	@npm ci --no-fund --no-audit --prefix scripts/bench/secrets
 	@touch $@
 
 scripts/matrix/node_modules/.package-lock.json: scripts/matrix/package-lock.json
