@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import * as root from '../db/index.ts'
 import { devKeys, keyIdOf, parseSealedSecret, SecretBox, SecretValue } from '../db/secrets/index.ts'
 import { secretToTokens, tokensToSecret } from '../db/secrets/index.ts'
-import type { SealedSecret, SecretContext } from '../db/secrets/index.ts'
+import type { KeyProvider, SealedSecret, SecretContext } from '../db/secrets/index.ts'
 import type { UserId } from '../types/index.ts'
 import { createTestDatabase, service } from './fixtures/database.ts'
 import { insertRow, only } from './fixtures/rows.ts'
@@ -112,7 +112,24 @@ t.test('a secret that was moved to another row does not open there', async (t) =
   await swaps(t, kmsBox)
 })
 
-t.test('nor does it when its data key is in the cache', async (t) => {
+t.test('the cipher is bound to the row and the scheme even if whoever gives out keys looks at neither', async (t) => {
+  const careless = (scheme: KeyProvider['scheme']): SecretBox => {
+    const plain = async () => Buffer.alloc(32, 7)
+    const generate = async () => ({ keyId: 'any', wrapped: Buffer.of(1), plain: await plain() })
+    const [assertAccepts, currentKeyId, close] = [() => undefined, async () => 'any', () => undefined]
+    return new SecretBox({ scheme, generate, unwrap: plain, rewrap: generate, assertAccepts, currentKeyId, close })
+  }
+  const sealed = await careless('kms').seal(context, secret())
+  t.equal((await careless('kms').open(context, sealed)).reveal(), secret().reveal())
+  for (const [title, elsewhere] of Object.entries(contexts)) {
+    if (elsewhere === context) continue
+    await t.rejects(careless('kms').open(elsewhere, sealed), { code: 'secret_tampered' }, title)
+  }
+  const renamed = sealed.replace('.kms.', '.dev.') as SealedSecret
+  await t.rejects(careless('dev').open(context, renamed), { code: 'secret_tampered' })
+})
+
+t.test('a secret that was moved or changed does not open when its data key is in the cache either', async (t) => {
   const warm = boxOf({}, { cache: ofAge })
   await swaps(t, warm)
   const sealed = await warm.seal(context, secret())
@@ -125,6 +142,8 @@ t.test('nor does it when its data key is in the cache', async (t) => {
   kms.takeCalls()
   await warm.open(context, sealed)
   t.equal(kms.takeCalls(), 0, 'where it is still')
+  await t.rejects(warm.open(contexts['of another user'], sealed), { code: 'secret_tampered' })
+  t.equal(kms.takeCalls(), 1, 'KMS is asked about another row')
 })
 
 t.test('a context is one that a row can have', async (t) => {

@@ -1,8 +1,8 @@
 import { LeoError } from '../errors.ts'
 
 /**
- * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is one
- * that this package made (kms-errors.ts), never an error as the KMS client threw it.
+ * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is
+ * one that this package made (kms-errors.ts), never an error as the KMS client threw it.
  */
 export abstract class SecretError extends LeoError {}
 

@@ -122,7 +122,7 @@ async function measure(all: readonly Candidate[], callsSince: () => Promise<numb
   })
 }
 
-async function turn(once: (index: number) => Promise<unknown>): Promise<Turn> {
+async function turn(once: Running['once']): Promise<Turn> {
   const [started, cpuBefore] = [performance.now(), process.cpuUsage()]
   const done = await repeat(once, () => performance.now() - started < turnMs)
   const { user, system } = process.cpuUsage(cpuBefore)
@@ -130,7 +130,7 @@ async function turn(once: (index: number) => Promise<unknown>): Promise<Turn> {
 }
 
 /** As many at once as there are requests; how many it were in the end. */
-async function repeat(once: (index: number) => Promise<unknown>, goesOn: (started: number) => boolean): Promise<number> {
+async function repeat(once: Running['once'], goesOn: (started: number) => boolean): Promise<number> {
   let started = 0
   const request = async (): Promise<void> => {
     while (goesOn(started)) {
