@@ -52,7 +52,12 @@ export async function rename(
   // An update knows no `on conflict`, and a look beforehand does not see who takes the name at this moment.
   await sql`savepoint rename_app`.execute(trx)
   try {
-    const app = await trx.updateTable('apps').set({ app_name }).where('id', '=', id).returning(columns).executeTakeFirst()
+    const app = await trx
+      .updateTable('apps')
+      .set({ app_name })
+      .where('id', '=', id)
+      .returning(columns)
+      .executeTakeFirst()
     await sql`release savepoint rename_app`.execute(trx)
     return app === undefined ? { outcome: 'not_found' } : { outcome: 'renamed', app }
   } catch (error) {
@@ -167,8 +172,8 @@ export async function get(trx: UserTransaction, id: AppId): Promise<AppWithGener
 }
 
 /**
- * Deletes an app, its generations and their snapshots; what it has cost stays in the ledger, and what it leaves elsewhere
- * is put down for cleaning up. For users, inside `asUser`.
+ * Deletes an app, its generations and their snapshots; what it has cost stays in the ledger, and what it leaves
+ * elsewhere is put down for cleaning up. For users, inside `asUser`.
  *
  * @returns `not_found` where there is none, or it is not theirs.
  * @example
