@@ -155,8 +155,8 @@ export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
 
 /**
  * Finds the content of one file of a snapshot. For its user, and for services. The files travel whole: PostgreSQL would
- * pick one out faster, but fails on texts that are no JSON and on contents with U+0000, and takes the transaction
- * along.
+ * have to read all of them too, is hardly faster, and fails on contents with U+0000 and on texts that are no JSON, which
+ * would take the transaction along.
  *
  * @returns `undefined` where there is no such snapshot, or no such file in it.
  * @throws {FilesNotReadableError} `files_not_readable`.
