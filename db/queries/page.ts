@@ -10,20 +10,15 @@ export interface Page {
 
 const most = 100
 
-/**
- * How many a page may have. Out of bounds is refused and not clamped: who asks for 500 and gets 100 takes them for all.
- */
+/** How many a page may have. Refused and not clamped: who asks for 500 and gets 100 takes them for all. */
 export function limitOf({ limit = 20 }: Page): number {
-  if (!Number.isInteger(limit) || limit < 1 || limit > most)
-    throw new RangeError(`limit is a whole number from 1 to ${most}`)
-  return limit
+  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return limit
+  throw new RangeError(`limit is a whole number from 1 to ${most}`)
 }
 
 /** What a column of a list's order looks like in a cursor; none of it can make a statement fail. */
 const forms = {
-  /**
-   * Microseconds since 1970: a JavaScript Date has none, and a page that began at one would skip rows or repeat them.
-   */
+  /** Microseconds since 1970: a Date has none, and a page that began at one would skip rows or repeat them. */
   time: /^-?[0-9]{1,16}$/,
   number: /^-?[0-9]{1,18}$/,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
@@ -33,9 +28,7 @@ const forms = {
 type Form = keyof typeof forms
 type Key<Forms extends readonly Form[]> = { readonly [I in keyof Forms]: string }
 
-/**
- * The order of a list, which is unique: a cursor is the place of a row in it, whether or not the row is still there.
- */
+/** The order of a list, which is unique: a cursor is a place in it, whether or not the row is still there. */
 export interface Keyset<Forms extends readonly Form[]> {
   /** The place after which the page begins; `undefined` for the first. */
   after(page: Page): Key<Forms> | undefined

@@ -47,15 +47,15 @@ export async function get(db: AnyDatabase, user_id: UserId): Promise<Profile> {
  * await asUser(db, userId, (trx) => profiles.update(trx, userId, { preferences: { theme: 'dark', beta: null } }))
  */
 export async function update(db: AnyDatabase, user_id: UserId, patch: ProfilePatch): Promise<Profile> {
-  const { preferences = {}, ...shown } = patch
+  const { preferences, ...shown } = patch
   return db
     .insertInto('user_profiles')
-    .values({ ...shown, user_id, preferences: withoutNulls(preferences) })
+    .values({ ...shown, user_id, preferences: withoutNulls(preferences ?? {}) })
     .onConflict((conflict) =>
       // The database merges an update. The id is set, to what it is, so that an empty patch is a statement, too.
       conflict
         .column('user_id')
-        .doUpdateSet({ ...shown, user_id, ...('preferences' in patch && { preferences: sql`${preferences}` }) }),
+        .doUpdateSet({ ...shown, user_id, ...(preferences && { preferences: sql`${preferences}` }) }),
     )
     .returning(columns)
     .executeTakeFirstOrThrow()

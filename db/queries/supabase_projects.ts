@@ -75,7 +75,7 @@ export async function update(
   const project = await db
     .updateTable('supabase_projects')
     // To what it is, so that an empty patch is a statement, too.
-    .set({ pool: sql.ref('pool'), ...patch })
+    .set({ ...patch, pool: patch.pool ?? sql.ref('pool') })
     .where('ref', '=', ref)
     .returning(columns)
     .executeTakeFirst()
