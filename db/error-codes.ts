@@ -76,6 +76,7 @@ export const constraintCodes = {
   generation_requests_completed_at_set_when_finished_check: 'completed_at_contradicts_status',
   generation_requests_current_iteration_within_limit_check: 'iteration_out_of_range',
   generation_requests_deployment_url_is_https_check: 'deployment_url_not_https',
+  generation_requests_failure_count_not_negative_check: 'failure_count_negative',
   generation_requests_github_commit_is_sha_check: 'github_commit_not_sha',
   generation_requests_github_url_is_https_check: 'github_url_not_https',
   generation_requests_idempotency_key_form_check: 'idempotency_key_form',

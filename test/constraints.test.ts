@@ -47,6 +47,7 @@ const good = {
     ...{ user_id: own.userId, generation_request_id: idleRequestId },
     ...{ attempt: 1, worker: 'w', expires_at: 'now' },
   },
+  'private.queues': { name: 'new' },
   'private.migration_log': {
     ...{ id: 1_000_000, table_name: 'apps', row_id: 1, user_id: own.userId, column_name: 'prompt' },
     ...{ reason: 'a test', logged_at: 'now' },
@@ -200,6 +201,7 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
       holds: of('github_commit', '0123456789abcdef0123456789abcdef01234567', a(64), null),
     },
     generation_requests_attempt_not_negative_check: { breaks: of('attempt', -1), holds: of('attempt', 0) },
+    generation_requests_failure_count_not_negative_check: { breaks: of('failure_count', -1), holds: of('failure_count', 0) },
     generation_requests_retry_count_not_negative_check: { breaks: of('retry_count', -1), holds: of('retry_count', 0) },
     generation_requests_idempotency_key_form_check: {
       breaks: of('idempotency_key', '', 'a b', 'é', 'a\n', a(201)),
@@ -259,6 +261,17 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
     generation_leases_worker_printable_check: {
       breaks: of('worker', '', ' ', 'a b', '\u00a0', 'a\n'),
       holds: of('worker', 'host-1:42'),
+    },
+  },
+  'private.queues': {
+    queues_pkey: { breaks: of('name', 'generations'), holds: of('name', 'another') },
+    queues_paused_by_somebody_check: {
+      breaks: [{ paused_at: 'now' }, { paused_by: 'ops' }],
+      holds: [{ paused_at: 'now', paused_by: 'ops' }],
+    },
+    queues_reason_only_while_paused_check: {
+      breaks: of('reason', 'upgrade'),
+      holds: [{ paused_at: 'now', paused_by: 'ops', reason: 'upgrade' }],
     },
   },
   'private.migration_log': {
@@ -590,11 +603,12 @@ const required: Readonly<Record<Table, string>> = {
   'public.apps': 'id user_id app_name created_at',
   'public.generation_requests':
     'id user_id app_id app_name prompt status generation_type mode max_iterations current_iteration created_at ' +
-    'updated_at attempt retry_count priority queue_at',
+    'updated_at attempt retry_count priority queue_at failure_count',
   'public.iteration_snapshots': 'id user_id generation_request_id iteration_number snapshot_type timestamp',
   'public.deployment_config': 'key value encrypted updated_at',
   'public.user_secrets': 'id user_id provider encrypted_token created_at updated_at',
   'private.generation_leases': 'user_id generation_request_id attempt worker expires_at',
+  'private.queues': 'name',
   'private.migration_log': 'id table_name row_id column_name reason logged_at',
   'private.quarantine': 'id table_name row_id reason content quarantined_at',
   'private.upgrade_users': 'user_id named_at',

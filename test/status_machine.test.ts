@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { assume, createTestDatabase, service, user } from './fixtures/database.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
 import { insertApp, insertRequest, only } from './fixtures/rows.ts'
+import type { Row } from './fixtures/rows.ts'
 import { logins } from './fixtures/server.ts'
 
 const db = await createTestDatabase(t)
@@ -157,8 +158,13 @@ t.test('who comes back to the queue by their own will stands at its end', async 
     const id = await insertRequest(db.owner, userId, appId, { status, queue_at: early })
     const byService = await db.tryAs(service, (client) => change(client, id, 'queued'))
     t.strictSame(only(byService)['queue_at'], early, `${status}: a service leaves it where it was`)
-    const byUser = only(await db.as(user(userId), (client) => change(client, id, 'queued')))
-    t.strictSame(byUser['queue_at'], byUser['updated_at'], `${status}: a user goes to the end`)
+    const back = () => db.as(user(userId), (client) => change(client, id, 'queued'))
+    const last = only(await db.owner.query<Row>(`select max(queue_at) + interval '1 minute' as next from generation_requests where status = 'queued'`))
+    t.strictSame(only(await back())['queue_at'], last['next'], `${status}: a user goes behind what they have queued`)
+    await db.owner.query(`update generation_requests set status = 'cancelled' where status = 'queued'`)
+    const alone = await insertRequest(db.owner, userId, appId, { status, queue_at: early })
+    const byUser = only(await db.as(user(userId), (client) => change(client, alone, 'queued')))
+    t.strictSame(byUser['queue_at'], byUser['updated_at'], `${status}: where there is nothing, to the end of all`)
   }
 })
 

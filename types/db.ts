@@ -554,6 +554,10 @@ export interface GenerationRequests {
    */
   attempt: Generated<number>;
   /**
+   * While queued: not taken before this time, because an attempt has failed. Null: at once.
+   */
+  available_at: Timestamp | null;
+  /**
    * When it completed, failed or was cancelled; null in every other status, so a retry clears it.
    */
   completed_at: Timestamp | null;
@@ -573,6 +577,10 @@ export interface GenerationRequests {
    * Why it failed; kept when it is tried again.
    */
   error_message: string | null;
+  /**
+   * How often an attempt at it has failed or lost its worker since somebody queued it last.
+   */
+  failure_count: Generated<number>;
   /**
    * Started from nothing, or from an earlier session.
    */
@@ -618,7 +626,7 @@ export interface GenerationRequests {
    */
   prompt: string;
   /**
-   * Not taken before this time, and among equals the earliest first.
+   * Its place in the queue: among equal priorities the earliest is taken first. An order, not a time to wait for.
    */
   queue_at: Generated<Timestamp>;
   /**

@@ -161,7 +161,7 @@ interface Job {
 async function work(client: pg.Client, { owner, id, app, generation, tree }: Job): Promise<void> {
   const { status, iterations } = generation
   if (status === 'queued') {
-    // Not due for a day, or it would soon look like a queue that nobody works on.
+    // At the end of the queue, or it would soon look like one that nobody works on.
     await become(client, 'service_role')
     await client.query(`update generation_requests set queue_at = now() + interval '1 day' where id = $1`, [id])
     return

@@ -41,6 +41,7 @@ export const ownerless: Readonly<Record<string, OwnerlessTable>> = {
   'public.supabase_projects': { what: 'the pool' },
   'private.audit_heads': { what: 'ends of chains of hashes' },
   'private.error_codes': { what: 'part of the schema' },
+  'private.queues': { what: 'whether claims are paused' },
   'private.upgrade_changes': { what: books },
   'private.upgrade_counts': { what: books },
   'private.upgrade_progress': { what: books },

@@ -1,0 +1,64 @@
+-- The switch that stops all claims, for maintenance: what runs goes on and may finish, nothing new is taken. In a
+-- table of its own and not in deployment_config, whose writers wait for each other at the end of a chain of hashes.
+-- Claims read it without a lock: one that has begun when the switch is turned may still take its batch.
+-- Locks: none. Undo: drops the table; whether claims were paused is forgotten.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create table private.queues (
+  name text not null,
+  paused_at timestamptz,
+  paused_by text,
+  reason text,
+  constraint queues_pkey primary key (name),
+  constraint queues_paused_by_somebody_check check ((paused_at is null) = (paused_by is null)),
+  constraint queues_reason_only_while_paused_check check (reason is null or paused_at is not null)
+);
+
+comment on table private.queues is 'Which queues may be claimed from. So far there is one, generations.';
+comment on column private.queues.name is 'The queue.';
+comment on column private.queues.paused_at is 'Since when none of it is claimed; null: it is.';
+comment on column private.queues.paused_by is 'Who paused the claims, as they name themselves.';
+comment on column private.queues.reason is 'Why, for people.';
+
+insert into private.queues (name) values ('generations');
+
+revoke all on private.queues from public, anon, authenticated, service_role;
+grant select on private.queues to leo_worker;
+
+create function private.pause_generation_claims(p_by text, p_reason text default null)
+returns void
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update private.queues set paused_at = coalesce(paused_at, now()), paused_by = p_by, reason = p_reason
+  where name = 'generations'
+$$;
+
+comment on function private.pause_generation_claims(text, text) is
+  'Stops all claims of generations until they are resumed. Paused already: says who and why anew, since when stays.';
+
+create function private.resume_generation_claims()
+returns void
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update private.queues set paused_at = null, paused_by = null, reason = null where name = 'generations'
+$$;
+
+comment on function private.resume_generation_claims() is 'Lets claims of generations go on.';
+
+grant execute on function private.pause_generation_claims(text, text) to leo_worker;
+grant execute on function private.resume_generation_claims() to leo_worker;
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.resume_generation_claims();
+drop function private.pause_generation_claims(text, text);
+drop table private.queues;

@@ -1,0 +1,57 @@
+-- What a worker has got so far, kept in one statement: the files, the iteration, the session to go on from.
+-- A worker that does not learn whether it was kept, and says it again, leaves two snapshots of the iteration.
+-- Locks: none. Undo: drops the function.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
+create function private.record_iteration(
+  p_id integer,
+  p_attempt integer,
+  p_iteration_number integer,
+  p_snapshot_type public.snapshot_type,
+  p_files_snapshot text,
+  p_prompt_used text default null,
+  p_metadata jsonb default null,
+  p_session_id text default null
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id uuid;
+  v_snapshot_id integer;
+begin
+  -- The generation before its snapshot, whose foreign key asks for it.
+  update public.generation_requests as r
+  set
+    -- An attempt that begins anew does earlier iterations again.
+    current_iteration = greatest(r.current_iteration, p_iteration_number),
+    last_session_id = coalesce(p_session_id, r.last_session_id)
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+  returning r.user_id into v_user_id;
+
+  if not found then
+    return null;
+  end if;
+
+  insert into public.iteration_snapshots
+    (user_id, generation_request_id, iteration_number, snapshot_type, files_snapshot, prompt_used, metadata)
+  values (v_user_id, p_id, p_iteration_number, p_snapshot_type, p_files_snapshot, p_prompt_used, p_metadata)
+  returning id into v_snapshot_id;
+  return v_snapshot_id;
+end
+$$;
+
+comment on function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text) is
+  'Keeps what an iteration has made, and the session to go on from. Returns the snapshot''s id; null: this attempt has lost the generation, and nothing is kept.';
+
+grant execute on function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text)
+  to leo_worker;
+
+-- migrate:down
+set local lock_timeout = '3s';
+
+drop function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text);

@@ -1,0 +1,152 @@
+import { sql } from 'kysely'
+import type { AppId, GenerationId, GenerationMode, GenerationStatus, GenerationType, UserId } from '../../types/index.ts'
+import { NotFoundError } from '../errors.ts'
+import type { UserTransaction } from '../session.ts'
+
+const columns = [
+  ...(['id', 'app_id', 'app_name', 'prompt', 'status', 'generation_type', 'mode', 'current_iteration', 'max_iterations'] as const),
+  ...(['github_url', 'github_commit', 'deployment_url', 'error_message', 'retry_count', 'available_at'] as const),
+  ...(['created_at', 'updated_at', 'completed_at'] as const),
+] as const
+
+export interface Enqueue {
+  readonly app_id: AppId
+  readonly prompt: string
+  readonly mode: GenerationMode
+  readonly initial_prompt?: string
+  /** `new` unless given. */
+  readonly generation_type?: GenerationType
+  /** 10 unless given, 100 at most. */
+  readonly max_iterations?: number
+  /** The same key enqueues once, however often it is said: printable ASCII, up to 200 characters. */
+  readonly idempotency_key?: string
+}
+
+/**
+ * Queues a generation of one of the user's own apps. For users: call it inside `asUser`.
+ *
+ * @returns `enqueued` with the new one; `repeated` with the one that has the key already, as it stands now.
+ * @throws {RuleError} `queue_full`: 20 are queued already; `too_many_iterations`: more than 100.
+ * @throws {ConstraintError} `app_not_found`: no app of the user's; `idempotency_key_form`.
+ * @example
+ * const { generation } = await asUser(db, userId, (trx) =>
+ *   generations.enqueue(trx, { app_id, prompt: 'a list of books', mode: 'autonomous', idempotency_key: click }))
+ */
+export async function enqueue(trx: UserTransaction, request: Enqueue) {
+  const key = request.idempotency_key
+  const enqueued = await trx
+    .insertInto('generation_requests')
+    .values({ ...request, user_id: sql<UserId>`(select auth.uid())` })
+    .onConflict((conflict) =>
+      conflict.columns(['user_id', 'idempotency_key']).where('idempotency_key', 'is not', null).doNothing(),
+    )
+    .returning(columns)
+    .executeTakeFirst()
+  if (enqueued) return { outcome: 'enqueued' as const, generation: enqueued }
+
+  // In a statement of its own: only that sees what the insert has waited for.
+  const generation = await trx
+    .selectFrom('generation_requests')
+    .select(columns)
+    .where('idempotency_key', '=', key!)
+    .where('user_id', '=', sql<UserId>`(select auth.uid())`)
+    .executeTakeFirstOrThrow()
+  return { outcome: 'repeated' as const, generation }
+}
+
+/**
+ * Lists the user's own generations, newest first. For users: call it inside `asUser`.
+ *
+ * @param options `app_id`: of this app only; `before`: those older than this id, which is how the next page is asked for;
+ * `limit`: how many at most, 1 to 100, 20 unless given.
+ * @returns an empty array where there are none.
+ * @example
+ * const page = await generations.list(trx, { app_id })
+ * const next = await generations.list(trx, { app_id, before: page.at(-1)?.id })
+ */
+export async function list(
+  trx: UserTransaction,
+  { app_id, before, limit = 20 }: { app_id?: AppId; before?: GenerationId | undefined; limit?: number } = {},
+) {
+  let query = trx.selectFrom('generation_requests').select(columns).where('user_id', '=', sql<UserId>`(select auth.uid())`)
+  if (app_id !== undefined) query = query.where('app_id', '=', app_id)
+  if (before !== undefined) query = query.where('id', '<', before)
+  return query
+    .orderBy('id', 'desc')
+    .limit(Math.min(Math.max(limit, 1), 100))
+    .execute()
+}
+
+/**
+ * Finds one of the user's own generations. For users: call it inside `asUser`.
+ *
+ * @returns `undefined` where there is none, or it is another user's.
+ */
+export async function find(trx: UserTransaction, id: GenerationId) {
+  return trx.selectFrom('generation_requests').select(columns).where('id', '=', id).executeTakeFirst()
+}
+
+/**
+ * `find` for a generation that has to be there.
+ *
+ * @throws {NotFoundError} `not_found`: there is none, or it is another user's.
+ */
+export async function get(trx: UserTransaction, id: GenerationId) {
+  const found = await find(trx, id)
+  if (!found) throw new NotFoundError('not_found', 'there is no such generation, or it is not the user\'s: list them')
+  return found
+}
+
+/** What has become of a user's wish; `status` is the one that stands in its way. */
+export type Change =
+  | { outcome: 'changed'; status: GenerationStatus }
+  | { outcome: 'not_allowed'; status: GenerationStatus }
+  | { outcome: 'not_found' }
+
+/** The old status is part of the question: what a worker does at the same time is not overwritten. */
+async function change(
+  trx: UserTransaction,
+  id: GenerationId,
+  from: readonly GenerationStatus[],
+  to: GenerationStatus,
+): Promise<Change> {
+  const changed = await trx
+    .updateTable('generation_requests')
+    .set({ status: to })
+    .where('id', '=', id)
+    .where('status', 'in', from)
+    .returning('status')
+    .executeTakeFirst()
+  if (changed) return { outcome: 'changed', status: to }
+  const found = await trx.selectFrom('generation_requests').select('status').where('id', '=', id).executeTakeFirst()
+  return found ? { outcome: 'not_allowed', status: found.status } : { outcome: 'not_found' }
+}
+
+/**
+ * Pauses a generation that is queued or runs; its worker stops at the next thing that it says. For users: call it inside
+ * `asUser`.
+ *
+ * @example
+ * const paused = await asUser(db, userId, (trx) => generations.pause(trx, id))
+ * if (paused.outcome === 'not_allowed') console.log(`it is ${paused.status}`)
+ */
+export const pause = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
+  change(trx, id, ['queued', 'generating'], 'paused')
+
+/**
+ * Queues a paused generation again, behind the user's others. For users: call it inside `asUser`.
+ *
+ * @throws {RuleError} `queue_full`: 20 are queued already.
+ */
+export const resume = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['paused'], 'queued')
+
+/** Cancels a generation that is queued, runs or is paused, for good. For users: call it inside `asUser`. */
+export const cancel = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
+  change(trx, id, ['queued', 'generating', 'paused'], 'cancelled')
+
+/**
+ * Queues a failed generation again, behind the user's others, 3 times at most. For users: call it inside `asUser`.
+ *
+ * @throws {RuleError} `retries_used_up`: after the third time; `queue_full`: 20 are queued already.
+ */
+export const retry = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['failed'], 'queued')
