@@ -111,6 +111,18 @@ insert into dbmate.schema_migrations (version) values
   ('20261122123400'),
   ('20261122123500'),
   ('20261122123600'),
+  ('20261122124000'),
+  ('20261122124010'),
+  ('20261122124100'),
+  ('20261122124200'),
+  ('20261122124300'),
+  ('20261122124400'),
+  ('20261122124410'),
+  ('20261122124500'),
+  ('20261122124510'),
+  ('20261122124600'),
+  ('20261122124610'),
+  ('20261122124700'),
   ('20261122125000'),
   ('20261122126000'),
   ('20261122126100');
@@ -161,6 +173,71 @@ CREATE SCHEMA private;
 --
 
 COMMENT ON SCHEMA private IS 'Trigger functions and tables that no API role may use. Not exposed by the Data API.';
+
+
+--
+-- Name: generation_mode; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.generation_mode AS ENUM (
+    'single-shot',
+    'autonomous',
+    'confirm_first'
+);
+
+
+--
+-- Name: TYPE generation_mode; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.generation_mode IS 'How much a generation does between two questions to its user.';
+
+
+--
+-- Name: generation_type; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.generation_type AS ENUM (
+    'new',
+    'resume'
+);
+
+
+--
+-- Name: TYPE generation_type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TYPE public.generation_type IS 'Whether a generation starts from nothing or from an earlier session.';
+
+
+--
+-- Name: claimed_generation; Type: TYPE; Schema: private; Owner: -
+--
+
+CREATE TYPE private.claimed_generation AS (
+	id integer,
+	attempt integer,
+	lease_expires_at timestamp with time zone,
+	user_id uuid,
+	app_id uuid,
+	app_name text,
+	prompt text,
+	initial_prompt text,
+	generation_type public.generation_type,
+	mode public.generation_mode,
+	max_iterations integer,
+	current_iteration integer,
+	last_session_id text,
+	github_url text,
+	failure_count smallint
+);
+
+
+--
+-- Name: TYPE claimed_generation; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TYPE private.claimed_generation IS 'What a worker has to know of a generation that it has taken.';
 
 
 --
@@ -241,24 +318,6 @@ COMMENT ON TYPE public.event_actor IS 'Who changed a status: a signed-in user, a
 
 
 --
--- Name: generation_mode; Type: TYPE; Schema: public; Owner: -
---
-
-CREATE TYPE public.generation_mode AS ENUM (
-    'single-shot',
-    'autonomous',
-    'confirm_first'
-);
-
-
---
--- Name: TYPE generation_mode; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TYPE public.generation_mode IS 'How much a generation does between two questions to its user.';
-
-
---
 -- Name: generation_status; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -277,23 +336,6 @@ CREATE TYPE public.generation_status AS ENUM (
 --
 
 COMMENT ON TYPE public.generation_status IS 'Where a generation stands; which moves are legal is the status machine''s business.';
-
-
---
--- Name: generation_type; Type: TYPE; Schema: public; Owner: -
---
-
-CREATE TYPE public.generation_type AS ENUM (
-    'new',
-    'resume'
-);
-
-
---
--- Name: TYPE generation_type; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TYPE public.generation_type IS 'Whether a generation starts from nothing or from an earlier session.';
 
 
 --
@@ -1262,6 +1304,143 @@ COMMENT ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lea
 
 
 --
+-- Name: claim_generations(text, integer, interval, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer DEFAULT NULL::integer) RETURNS SETOF private.claimed_generation
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_ids integer[];
+begin
+  if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+
+  if exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
+    return;
+  end if;
+
+  if p_user_limit is null then
+    v_ids := private.lock_generations(p_limit);
+  else
+    v_ids := private.lock_generations_within_limit(p_limit, p_user_limit);
+  end if;
+
+  return query
+    with taken as (
+      update public.generation_requests as r
+      set status = 'generating'
+      where r.id = any (v_ids)
+      returning r.*
+    ), leases as (
+      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
+      insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
+      select t.user_id, t.id, t.attempt, p_worker, now() + p_lease
+      from taken as t
+      on conflict (user_id, generation_request_id) do update
+        set attempt = excluded.attempt, worker = excluded.worker, expires_at = excluded.expires_at
+    )
+    select
+      t.id, t.attempt, now() + p_lease, t.user_id, t.app_id, t.app_name, t.prompt, t.initial_prompt, t.generation_type,
+      t.mode, t.max_iterations, t.current_iteration, t.last_session_id, t.github_url, t.failure_count
+    from taken as t
+    order by array_position(v_ids, t.id);
+end
+$$;
+
+
+--
+-- Name: FUNCTION claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer) IS 'Takes what is due, highest priority and earliest place first, of no user more than p_user_limit at a time, for as long as the lease says. No rows: nothing is due, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
+
+
+--
+-- Name: complete_and_claim_generations(text, integer[], integer[], text[], text[], text[], integer, interval, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer DEFAULT NULL::integer) RETURNS TABLE(completed_id integer, claimed private.claimed_generation)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_done record;
+begin
+  -- In one order, or two that complete the same ones wait for each other.
+  for v_done in
+    select d.id, d.attempt, d.github_commit, d.github_url, d.deployment_url
+    from unnest(p_ids, p_attempts, p_github_commits, p_github_urls, p_deployment_urls)
+      as d (id, attempt, github_commit, github_url, deployment_url)
+    order by d.id
+  loop
+    if private.complete_generation(
+      v_done.id, v_done.attempt, v_done.github_commit, v_done.github_url, v_done.deployment_url
+    ) then
+      completed_id := v_done.id;
+      return next;
+    end if;
+  end loop;
+
+  completed_id := null;
+  for claimed in select * from private.claim_generations(p_worker, p_limit, p_lease, p_user_limit) loop
+    return next;
+  end loop;
+end
+$$;
+
+
+--
+-- Name: FUNCTION complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) IS 'complete_generation for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
+
+
+--
+-- Name: complete_generation(integer, integer, text, text, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text DEFAULT NULL::text, p_github_url text DEFAULT NULL::text, p_deployment_url text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_user_id uuid;
+begin
+  update public.generation_requests as r
+  set
+    status = 'completed',
+    github_commit = coalesce(p_github_commit, r.github_commit),
+    github_url = coalesce(p_github_url, r.github_url),
+    deployment_url = coalesce(p_deployment_url, r.deployment_url),
+    error_message = null
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+  returning r.user_id into v_user_id;
+
+  if not found then
+    return false;
+  end if;
+
+  delete from private.generation_leases as l where l.user_id = v_user_id and l.generation_request_id = p_id;
+  return true;
+end
+$$;
+
+
+--
+-- Name: FUNCTION complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text) IS 'Says that this attempt has completed the generation; what is null stays as it is. False: this attempt has lost it; nothing happens.';
+
+
+--
 -- Name: config_substance(public.deployment_config); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1303,6 +1482,61 @@ $$;
 --
 
 COMMENT ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) IS 'Says that this attempt failed, and puts the row back for later. False: this attempt has lost it; nothing happens.';
+
+
+--
+-- Name: fail_generation(integer, integer, text, integer, interval); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer DEFAULT 3, p_backoff interval DEFAULT '00:00:30'::interval) RETURNS public.generation_status
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_reason constant text := coalesce(current_setting('leo.reason', true), '');
+  v_user_id uuid;
+  v_failures integer;
+  v_wait interval;
+  v_status public.generation_status := 'failed';
+begin
+  select r.user_id, r.failure_count + 1 into v_user_id, v_failures
+  from public.generation_requests as r
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+  for no key update;
+
+  if not found then
+    return null;
+  end if;
+
+  if v_failures < p_max_failures then
+    v_status := 'queued';
+    v_wait := least(p_backoff * 2 ^ least(v_failures - 1, 20), interval '1 hour');
+  end if;
+
+  if v_reason = '' then
+    perform set_config('leo.reason', left(p_error, 2000), true);
+  end if;
+  update public.generation_requests as r
+  set
+    status = v_status,
+    failure_count = v_failures,
+    error_message = p_error,
+    available_at = now() + v_wait,
+    queue_at = greatest(r.queue_at, now() + v_wait)
+  where r.id = p_id;
+  perform set_config('leo.reason', v_reason, true);
+
+  delete from private.generation_leases as l where l.user_id = v_user_id and l.generation_request_id = p_id;
+  return v_status;
+end
+$$;
+
+
+--
+-- Name: FUNCTION fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval) IS 'Says that this attempt has failed, and why. Returns queued when it will be tried again, failed when that was the last of p_max_failures, null when this attempt has lost it; then nothing happens.';
 
 
 --
@@ -1609,6 +1843,130 @@ COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null
 
 
 --
+-- Name: lock_generations(integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.lock_generations(p_limit integer) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
+    AS $$
+begin
+  return array(
+    select r.id
+    from public.generation_requests as r
+    where r.status = 'queued' and (r.available_at is null or r.available_at <= now())
+    order by r.priority desc, r.queue_at, r.id
+    limit p_limit
+    for no key update skip locked
+  );
+end
+$$;
+
+
+--
+-- Name: FUNCTION lock_generations(p_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.lock_generations(p_limit integer) IS 'Locks what is to be taken next, passes over what others have locked, and returns the ids in order.';
+
+
+--
+-- Name: lock_generations_within_limit(integer, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  v_rows integer;
+  v_seen integer;
+  v_candidate record;
+  v_ids integer[] := '{}';
+  v_users uuid[] := '{}';
+  -- Who gets nothing (more) out of this claim.
+  v_passed uuid[] := '{}';
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'LEO11',
+      message = 'a claim with a limit per user counts in READ COMMITTED transactions only';
+  end if;
+
+  foreach v_rows in array array[50, 1000] loop
+    v_seen := 0;
+    for v_candidate in
+      select r.id, r.user_id
+      from public.generation_requests as r
+      where r.status = 'queued' and (r.available_at is null or r.available_at <= now()) and r.user_id <> all (v_passed)
+      order by r.priority desc, r.queue_at, r.id
+      limit v_rows
+    loop
+      v_seen := v_seen + 1;
+      continue when v_candidate.id = any (v_ids) or v_candidate.user_id = any (v_passed);
+
+      -- Another claim decides for this user, or they have what they may have.
+      if not pg_try_advisory_xact_lock(hashtextextended('generation_requests.claim:' || v_candidate.user_id, 0))
+        or cardinality(array_positions(v_users, v_candidate.user_id)) + (
+          select count(*)
+          from private.generation_leases as l
+          where l.user_id = v_candidate.user_id and (
+            select r.status = 'generating' and r.attempt = l.attempt
+            from public.generation_requests as r
+            where r.id = l.generation_request_id
+          )
+        ) >= p_user_limit
+      then
+        v_passed := v_passed || v_candidate.user_id;
+        continue;
+      end if;
+
+      perform
+      from public.generation_requests as r
+      where r.id = v_candidate.id and r.status = 'queued' and (r.available_at is null or r.available_at <= now())
+      for no key update skip locked;
+      if found then
+        v_ids := v_ids || v_candidate.id;
+        v_users := v_users || v_candidate.user_id;
+        if cardinality(v_ids) = p_limit then
+          return v_ids;
+        end if;
+      end if;
+    end loop;
+
+    exit when v_seen < v_rows;
+    v_passed := v_passed || array(
+      select l.user_id
+      from private.generation_leases as l
+      where (
+        select r.status = 'generating' and r.attempt = l.attempt
+        from public.generation_requests as r
+        where r.id = l.generation_request_id
+      )
+      group by l.user_id
+      having count(*) >= p_user_limit
+    );
+  end loop;
+
+  return v_ids;
+end
+$$;
+
+
+--
+-- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) IS 'Locks what is to be taken next, of no user more than the limit leaves, and returns the ids in order. Raises LEO11.';
+
+
+--
 -- Name: log_activity(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1778,6 +2136,61 @@ COMMENT ON FUNCTION private.name_apps(p_user_ids uuid[]) IS 'Makes the apps of t
 
 
 --
+-- Name: pause_generation_claims(text, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.pause_generation_claims(p_by text, p_reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update private.queues set paused_at = coalesce(paused_at, now()), paused_by = p_by, reason = p_reason
+  where name = 'generations'
+$$;
+
+
+--
+-- Name: FUNCTION pause_generation_claims(p_by text, p_reason text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.pause_generation_claims(p_by text, p_reason text) IS 'Stops all claims of generations until they are resumed. Paused already: says who and why anew, since when stays.';
+
+
+--
+-- Name: prolong_generation_lease(integer, integer, interval); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_expires_at timestamptz;
+begin
+  if (p_lease between '1 second' and '1 day') is not true then
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+
+  update private.generation_leases as l
+  set expires_at = now() + p_lease
+  from public.generation_requests as r
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+    and l.user_id = r.user_id and l.generation_request_id = r.id and l.attempt = p_attempt
+  returning l.expires_at into v_expires_at;
+  return v_expires_at;
+end
+$$;
+
+
+--
+-- Name: FUNCTION prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) IS 'The heartbeat: prolongs the lease of this attempt and returns until when. Null: this attempt has lost the generation. Raises LEO16.';
+
+
+--
 -- Name: put_back(text, bigint); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1866,6 +2279,47 @@ COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Mov
 
 
 --
+-- Name: record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_session_id text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_user_id uuid;
+  v_snapshot_id integer;
+begin
+  -- The generation before its snapshot, whose foreign key asks for it.
+  update public.generation_requests as r
+  set
+    -- An attempt that begins anew does earlier iterations again.
+    current_iteration = greatest(r.current_iteration, p_iteration_number),
+    last_session_id = coalesce(p_session_id, r.last_session_id)
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+  returning r.user_id into v_user_id;
+
+  if not found then
+    return null;
+  end if;
+
+  insert into public.iteration_snapshots
+    (user_id, generation_request_id, iteration_number, snapshot_type, files_snapshot, prompt_used, metadata)
+  values (v_user_id, p_id, p_iteration_number, p_snapshot_type, p_files_snapshot, p_prompt_used, p_metadata)
+  returning id into v_snapshot_id;
+  return v_snapshot_id;
+end
+$$;
+
+
+--
+-- Name: FUNCTION record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text) IS 'Keeps what an iteration has made, and the session to go on from. Returns the snapshot''s id; null: this attempt has lost the generation, and nothing is kept.';
+
+
+--
 -- Name: redact_config_history(text); Type: FUNCTION; Schema: private; Owner: -
 --
 
@@ -1897,6 +2351,44 @@ $$;
 --
 
 COMMENT ON FUNCTION private.redact_config_history(p_key text) IS 'Removes all plain values of a key, and their salts, from the history, and notes that. By trigger when the key is encrypted; by hand for a secret that was stored in plain and deleted. Backups and the write-ahead log keep what they have: such a secret needs replacing, too.';
+
+
+--
+-- Name: release_generation(integer, integer); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.release_generation(p_id integer, p_attempt integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_reason constant text := coalesce(current_setting('leo.reason', true), '');
+  v_user_id uuid;
+begin
+  if v_reason = '' then
+    perform set_config('leo.reason', 'given back by its worker', true);
+  end if;
+  update public.generation_requests as r
+  set status = 'queued'
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+  returning r.user_id into v_user_id;
+  perform set_config('leo.reason', v_reason, true);
+
+  if v_user_id is null then
+    return false;
+  end if;
+
+  delete from private.generation_leases as l where l.user_id = v_user_id and l.generation_request_id = p_id;
+  return true;
+end
+$$;
+
+
+--
+-- Name: FUNCTION release_generation(p_id integer, p_attempt integer); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.release_generation(p_id integer, p_attempt integer) IS 'Gives a generation back unfinished, at the place that it had. False: this attempt has lost it; nothing happens.';
 
 
 --
@@ -1983,6 +2475,86 @@ $$;
 --
 
 COMMENT ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) IS 'Address and program of the Data API''s request, as far as its headers say so. Never raises.';
+
+
+--
+-- Name: requeue_expired_generations(integer, integer, interval); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.requeue_expired_generations(p_limit integer DEFAULT 100, p_max_failures integer DEFAULT 3, p_backoff interval DEFAULT '00:00:30'::interval) RETURNS TABLE(id integer, attempt integer, status public.generation_status)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_lease record;
+begin
+  for v_lease in
+    select l.user_id, l.generation_request_id, l.attempt
+    from private.generation_leases as l
+    where l.expires_at <= now()
+    order by l.expires_at
+    limit p_limit
+  loop
+    perform
+    from public.generation_requests as r
+    where r.id = v_lease.generation_request_id and r.attempt = v_lease.attempt and r.status = 'generating'
+    for no key update skip locked;
+
+    if found then
+      -- Nobody else ends the lease now; but a heartbeat may have prolonged it at this moment.
+      delete from private.generation_leases as l
+      where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id and l.expires_at <= now();
+      if found then
+        id := v_lease.generation_request_id;
+        attempt := v_lease.attempt;
+        status := private.fail_generation(id, attempt, 'its worker was lost: the lease expired', p_max_failures, p_backoff);
+        return next;
+      end if;
+    else
+      -- Left by a generation that is not at that attempt any more. SKIP LOCKED: no lease is waited for, generations are held.
+      perform
+      from private.generation_leases as l
+      where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id
+        and l.attempt = v_lease.attempt and not exists (
+          select from public.generation_requests as r
+          where r.id = v_lease.generation_request_id and r.attempt = v_lease.attempt and r.status = 'generating'
+        )
+      for update skip locked;
+      if found then
+        delete from private.generation_leases as l
+        where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id;
+      end if;
+    end if;
+  end loop;
+end
+$$;
+
+
+--
+-- Name: FUNCTION requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval) IS 'Ends the attempts whose lease has expired, p_limit at most, as fail_generation does, and returns them with what became of each.';
+
+
+--
+-- Name: resume_generation_claims(); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.resume_generation_claims() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update private.queues set paused_at = null, paused_by = null, reason = null where name = 'generations'
+$$;
+
+
+--
+-- Name: FUNCTION resume_generation_claims(); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.resume_generation_claims() IS 'Lets claims of generations go on.';
 
 
 --
@@ -2546,7 +3118,16 @@ begin
       end if;
       new.retry_count := old.retry_count + 1;
     end if;
-    new.queue_at := now();
+    select greatest(now(), max(r.queue_at) + interval '1 minute') into new.queue_at
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.status = 'queued';
+  end if;
+
+  if old.status in ('paused', 'failed') then
+    new.failure_count := 0;
+  end if;
+  if new.status <> 'queued' or old.status <> 'generating' then
+    new.available_at := null;
   end if;
 
   -- The fence: whoever held an earlier attempt finds no row from here on.
@@ -2568,7 +3149,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__change_status(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__change_status() IS 'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count and queue_at.';
+COMMENT ON FUNCTION private.tg_generation_requests__change_status() IS 'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count, queue_at, failure_count and available_at.';
 
 
 --
@@ -2594,6 +3175,13 @@ begin
     new.completed_at := greatest(now(), new.created_at);
   end if;
 
+  -- Unless a service has named another place. In a race of one user with themselves two get the same: their ids decide.
+  if new.status = 'queued' and new.queue_at = now() then
+    select greatest(now(), max(r.queue_at) + interval '1 minute') into new.queue_at
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.status = 'queued';
+  end if;
+
   return new;
 end
 $$;
@@ -2603,7 +3191,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__enqueue(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copies the app''s name, sets completed_at of a request that arrives finished.';
+COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copies the app''s name, sets completed_at of a request that arrives finished, and gives a queued one its place.';
 
 
 --
@@ -3501,6 +4089,55 @@ ALTER TABLE private.quarantine ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENT
 
 
 --
+-- Name: queues; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.queues (
+    name text NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    reason text,
+    CONSTRAINT queues_paused_by_somebody_check CHECK (((paused_at IS NULL) = (paused_by IS NULL))),
+    CONSTRAINT queues_reason_only_while_paused_check CHECK (((reason IS NULL) OR (paused_at IS NOT NULL)))
+);
+
+
+--
+-- Name: TABLE queues; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.queues IS 'Which queues may be claimed from. So far there is one, generations.';
+
+
+--
+-- Name: COLUMN queues.name; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.queues.name IS 'The queue.';
+
+
+--
+-- Name: COLUMN queues.paused_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.queues.paused_at IS 'Since when none of it is claimed; null: it is.';
+
+
+--
+-- Name: COLUMN queues.paused_by; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.queues.paused_by IS 'Who paused the claims, as they name themselves.';
+
+
+--
+-- Name: COLUMN queues.reason; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.queues.reason IS 'Why, for people.';
+
+
+--
 -- Name: upgrade_changes; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -4096,12 +4733,15 @@ CREATE TABLE public.generation_requests (
     priority smallint DEFAULT 0 NOT NULL,
     queue_at timestamp with time zone DEFAULT now() NOT NULL,
     idempotency_key text,
+    available_at timestamp with time zone,
+    failure_count smallint DEFAULT 0 NOT NULL,
     CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
     CONSTRAINT generation_requests_attempt_not_negative_check CHECK ((attempt >= 0)),
     CONSTRAINT generation_requests_completed_at_not_before_created_at_check CHECK ((completed_at >= created_at)),
     CONSTRAINT generation_requests_completed_at_set_when_finished_check CHECK (((completed_at IS NOT NULL) = (status = ANY (ARRAY['completed'::public.generation_status, 'failed'::public.generation_status, 'cancelled'::public.generation_status])))),
     CONSTRAINT generation_requests_current_iteration_within_limit_check CHECK (((current_iteration >= 0) AND (current_iteration <= max_iterations))),
     CONSTRAINT generation_requests_deployment_url_is_https_check CHECK (((deployment_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
+    CONSTRAINT generation_requests_failure_count_not_negative_check CHECK ((failure_count >= 0)),
     CONSTRAINT generation_requests_github_commit_is_sha_check CHECK ((((github_commit COLLATE "C") ~ '^[0-9a-f]+$'::text) AND (char_length(github_commit) = ANY (ARRAY[40, 64])))),
     CONSTRAINT generation_requests_github_url_is_https_check CHECK (((github_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
     CONSTRAINT generation_requests_idempotency_key_form_check CHECK ((((idempotency_key COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(idempotency_key) <= 200))),
@@ -4277,7 +4917,7 @@ COMMENT ON COLUMN public.generation_requests.priority IS 'Higher is taken first.
 -- Name: COLUMN generation_requests.queue_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.queue_at IS 'Not taken before this time, and among equals the earliest first.';
+COMMENT ON COLUMN public.generation_requests.queue_at IS 'Its place in the queue: among equal priorities the earliest is taken first. An order, not a time to wait for.';
 
 
 --
@@ -4285,6 +4925,20 @@ COMMENT ON COLUMN public.generation_requests.queue_at IS 'Not taken before this 
 --
 
 COMMENT ON COLUMN public.generation_requests.idempotency_key IS 'Chosen by the caller; the same key enqueues once. Null for callers that do not care.';
+
+
+--
+-- Name: COLUMN generation_requests.available_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_requests.available_at IS 'While queued: not taken before this time, because an attempt has failed. Null: at once.';
+
+
+--
+-- Name: COLUMN generation_requests.failure_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_requests.failure_count IS 'How often an attempt at it has failed or lost its worker since somebody queued it last.';
 
 
 --
@@ -5518,6 +6172,14 @@ ALTER TABLE ONLY private.quarantine
 
 ALTER TABLE ONLY private.quarantine
     ADD CONSTRAINT quarantine_table_name_row_id_key UNIQUE (table_name, row_id);
+
+
+--
+-- Name: queues queues_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.queues
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
 
 
 --
@@ -6929,6 +7591,30 @@ GRANT ALL ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_l
 
 
 --
+-- Name: FUNCTION claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer) TO leo_worker;
+
+
+--
+-- Name: FUNCTION complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) TO leo_worker;
+
+
+--
+-- Name: FUNCTION complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text) TO leo_worker;
+
+
+--
 -- Name: FUNCTION config_substance(p_config public.deployment_config); Type: ACL; Schema: private; Owner: -
 --
 
@@ -6941,6 +7627,14 @@ REVOKE ALL ON FUNCTION private.config_substance(p_config public.deployment_confi
 
 REVOKE ALL ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) TO leo_worker;
+
+
+--
+-- Name: FUNCTION fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval) TO leo_worker;
 
 
 --
@@ -6980,6 +7674,22 @@ REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION lock_generations(p_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.lock_generations(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.lock_generations(p_limit integer) TO leo_worker;
+
+
+--
+-- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) TO leo_worker;
+
+
+--
 -- Name: FUNCTION log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb); Type: ACL; Schema: private; Owner: -
 --
 
@@ -7008,6 +7718,22 @@ REVOKE ALL ON FUNCTION private.name_apps(p_user_ids uuid[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION pause_generation_claims(p_by text, p_reason text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.pause_generation_claims(p_by text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.pause_generation_claims(p_by text, p_reason text) TO leo_worker;
+
+
+--
+-- Name: FUNCTION prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) TO leo_worker;
+
+
+--
 -- Name: FUNCTION put_back(p_table_name text, p_row_id bigint); Type: ACL; Schema: private; Owner: -
 --
 
@@ -7015,10 +7741,26 @@ REVOKE ALL ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) FROM
 
 
 --
+-- Name: FUNCTION record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text) TO leo_worker;
+
+
+--
 -- Name: FUNCTION redact_config_history(p_key text); Type: ACL; Schema: private; Owner: -
 --
 
 REVOKE ALL ON FUNCTION private.redact_config_history(p_key text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION release_generation(p_id integer, p_attempt integer); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.release_generation(p_id integer, p_attempt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.release_generation(p_id integer, p_attempt integer) TO leo_worker;
 
 
 --
@@ -7034,6 +7776,22 @@ GRANT ALL ON FUNCTION private.release_supabase_place(p_app_id uuid) TO leo_worke
 --
 
 REVOKE ALL ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval) TO leo_worker;
+
+
+--
+-- Name: FUNCTION resume_generation_claims(); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.resume_generation_claims() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.resume_generation_claims() TO leo_worker;
 
 
 --
@@ -7259,6 +8017,13 @@ GRANT ALL ON FUNCTION public.schema_version() TO service_role;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE private.generation_leases TO leo_worker;
+
+
+--
+-- Name: TABLE queues; Type: ACL; Schema: private; Owner: -
+--
+
+GRANT SELECT ON TABLE private.queues TO leo_worker;
 
 
 --
@@ -7786,6 +8551,9 @@ insert into private.error_codes (code, name, meaning) values
   ('LEO17', 'unknown_iteration', 'the generation has no such iteration, or no generation is named'),
   ('LEO18', 'unknown_app', 'the app is not the one of the generation, or not an app of the user'),
   ('LEO19', 'correction_differs', 'a correction is for the same app, generation, iteration, kind and model as what it corrects');
+
+insert into private.queues (name, paused_at, paused_by, reason) values
+  ('generations', null, NULL, NULL);
 
 insert into private.upgrade_counts (table_name, last_id, fingerprint_of, row_count, fingerprint, counted_at) values
   ('generation_requests', '0', 'hash_record_extended(row(
