@@ -19,6 +19,7 @@ export interface CleanupLost {
   readonly outcome: 'lease_lost'
 }
 
+/** Who claims, how many, and for how long. */
 export interface CleanupClaim {
   /** The worker's name, for people: printable ASCII without spaces, up to 200 characters. */
   readonly worker: string
@@ -58,6 +59,9 @@ export async function claim(db: ServiceDatabase, { worker, limit = 1, leaseMs = 
  *
  * @returns `lease_lost` where another has taken it since, or it was finished before.
  * @throws {RuleError} `place_not_releasing`: of a place that was freed by `supabase_projects.release` at this moment.
+ * @example
+ * const [cleanup] = await cleanups.claim(serviceDb, { worker: 'deployer-1' })
+ * if (cleanup !== undefined) await cleanups.finish(serviceDb, cleanup)
  */
 export async function finish(db: ServiceDatabase, { id, attempt }: CleanupLease): Promise<{ outcome: 'finished' } | CleanupLost> {
   const { rows } = await sql<{ is_held: boolean }>`select private.finish_cleanup(${id}, ${attempt}) as is_held`.execute(db)

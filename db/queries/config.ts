@@ -56,6 +56,8 @@ export async function find(db: ServiceDatabase, key: string): Promise<string | u
  *
  * @throws {NotFoundError} `not_found`.
  * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
+ * @example
+ * const region = await config.get(serviceDb, 'fly.region')
  */
 export async function get(db: ServiceDatabase, key: string): Promise<string> {
   const value = await find(db, key)

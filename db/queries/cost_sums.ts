@@ -7,8 +7,11 @@ import type { Page } from './page.ts'
 
 const columns = ['entries', 'tokens', 'input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros'] as const
 
+/** What entries of the ledger add up to. */
 export type CostSum = Pick<Row<'generation_costs_by_user'>, (typeof columns)[number]>
+/** What a month of UTC cost. */
 export type MonthlyCost = CostSum & Pick<Row<'generation_costs_by_month'>, 'month'>
+/** What an app cost, or what is for no app. */
 export type AppCost = CostSum & Pick<Row<'generation_costs_by_app'>, 'app_id'>
 
 /**

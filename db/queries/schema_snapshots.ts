@@ -8,8 +8,11 @@ import type { Page } from './page.ts'
 
 const facts = ['id', 'generation_request_id', 'iteration_number', 'created_at'] as const
 
+/** What is known of a schema snapshot beside tables and DDL. */
 export type SchemaSnapshotFacts = Pick<Row<'schema_snapshots'>, (typeof facts)[number]>
+/** A schema snapshot with tables and DDL. */
 export type SchemaSnapshot = Pick<Row<'schema_snapshots'>, (typeof facts)[number] | 'tables' | 'ddl'>
+/** A schema snapshot to save. */
 export type NewSchemaSnapshot = Omit<New<'schema_snapshots'>, 'id' | 'created_at'>
 
 /** A table, or where `column_name` is not null a column of one that is in both, that differs. */
@@ -92,6 +95,9 @@ export async function list(
  * Finds a schema snapshot with tables and DDL. For its user, and for services.
  *
  * @returns `undefined` where there is none, or it is another's.
+ * @example
+ * const { schema_snapshots: saved } = await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })
+ * if (saved[0]) console.log((await schema_snapshots.find(serviceDb, { user_id: userId, id: saved[0].id }))?.ddl)
  */
 export async function find(db: AnyDatabase, { user_id, id }: OfSchemaSnapshot): Promise<SchemaSnapshot | undefined> {
   return db
@@ -106,6 +112,9 @@ export async function find(db: AnyDatabase, { user_id, id }: OfSchemaSnapshot): 
  * `find` for a schema snapshot that has to be there. For its user, and for services.
  *
  * @throws {NotFoundError} `not_found`: there is none, or it is another's.
+ * @example
+ * const { schema_snapshots: saved } = await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })
+ * for (const { id } of saved) console.log((await schema_snapshots.get(serviceDb, { user_id: userId, id })).tables)
  */
 export async function get(db: AnyDatabase, of: OfSchemaSnapshot): Promise<SchemaSnapshot> {
   const snapshot = await find(db, of)

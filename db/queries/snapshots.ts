@@ -26,6 +26,7 @@ export interface ResumePoint extends SnapshotFacts {
   readonly files: Files
 }
 
+/** A snapshot to save. */
 export type NewSnapshot = Pick<
   New<'iteration_snapshots'>,
   'user_id' | 'generation_request_id' | 'iteration_number' | 'snapshot_type' | 'prompt_used' | 'metadata'
@@ -129,6 +130,8 @@ export async function find(db: AnyDatabase, { user_id, snapshot_id }: OfSnapshot
  *
  * @throws {NotFoundError} `not_found`: there is none, or it is another's.
  * @throws {FilesNotReadableError} `files_not_readable`.
+ * @example
+ * const { files } = await snapshots.get(serviceDb, { user_id: userId, snapshot_id: snapshotId })
  */
 export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
   const snapshot = await find(db, of)
@@ -142,6 +145,9 @@ export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
  *
  * @returns `undefined` where there is no such snapshot, or no such file in it.
  * @throws {FilesNotReadableError} `files_not_readable`.
+ * @example
+ * const page = await asUser(db, userId, (trx) =>
+ *   snapshots.findFile(trx, { user_id: userId, snapshot_id: snapshotId, path: 'index.html' }))
  */
 export async function findFile(db: AnyDatabase, { path, ...of }: OfSnapshot & { readonly path: string }): Promise<string | undefined> {
   return (await find(db, of))?.files?.[path]

@@ -7,14 +7,18 @@ import type { Page } from './page.ts'
 
 const columns = ['ref', 'pool', 'region', 'capacity', 'used', 'status', 'created_at', 'updated_at'] as const
 
+/** A project of the pool; `used` of its `capacity` places are taken. */
 export type SupabaseProject = Pick<Row<'supabase_projects'>, (typeof columns)[number]>
+/** A project to add to the pool. */
 export type NewSupabaseProject = Pick<New<'supabase_projects'>, 'ref' | 'pool' | 'region' | 'capacity' | 'status'>
+/** What to change of a project; what is left out stays as it is. */
 export type SupabaseProjectPatch = Pick<Patch<'supabase_projects'>, 'pool' | 'region' | 'capacity' | 'status'>
 
 /**
  * Adds a project to the pool. For services.
  *
  * @param project `ref`: Supabase's own name for it; `capacity`: how many apps it takes; `status`: `active` unless given.
+ * @returns the project as it is then.
  * @throws {ConstraintError} `supabase_project_exists`; `ref_form`, `pool_not_slug`, `region_not_slug`,
  *   `capacity_not_positive`.
  * @example
@@ -114,6 +118,9 @@ export async function allocate(
  *
  * @throws {RuleError} `place_not_releasing`: freed before, or still in use.
  * @example
+ * await supabase_projects.allocate(serviceDb, { app_id: appId })
+ * await asUser(db, userId, (trx) => apps.delete(trx, appId))
+ * // … and when what the app had in the project is wiped:
  * await supabase_projects.release(serviceDb, appId)
  */
 export async function release(db: ServiceDatabase, app_id: AppId): Promise<void> {
