@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import ts from 'typescript'
 import { fromRoot, root } from '../paths.ts'
 
@@ -39,9 +38,10 @@ export function compile(files: readonly string[], extra: ReadonlyMap<string, str
   return ts.createProgram([...files, ...extra.keys()], { ...options, incremental: false, noUnusedLocals: false }, host)
 }
 
-/** What is wrong with a file, a line each. */
+/** What is wrong with a file, a line each, with the text that it is about. */
 export function errorsIn(program: ts.Program, path: string): string[] {
-  const file = program.getSourceFile(path)
-  const host = { getCanonicalFileName: (name: string) => name, getCurrentDirectory: () => dirname(path), getNewLine: () => '\n' }
-  return ts.getPreEmitDiagnostics(program, file).map((diagnostic) => ts.formatDiagnostic(diagnostic, host).trim())
+  return ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map(({ file, start = 0, messageText }) => {
+    const line = file?.text.slice(file.text.lastIndexOf('\n', start) + 1).split('\n')[0]
+    return `${ts.flattenDiagnosticMessageText(messageText, ' ')}: ${line?.trim()}`
+  })
 }
