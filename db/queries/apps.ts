@@ -65,12 +65,13 @@ export async function rename(
 
 const order = keyset('apps', 'time', 'uuid')
 
+// No coalesce(): PostgreSQL takes it for leaky, and under row security such a comparison gets no index.
 const listText = `
   select id, app_name, created_at, supabase_project_ref, (extract(epoch from created_at) * 1000000)::bigint as micros
   from apps
   where (created_at, id) < (
-    coalesce(timestamptz 'epoch' + $1::bigint * interval '1 microsecond', 'infinity'),
-    coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    case when $1::bigint is null then 'infinity' else timestamptz 'epoch' + $1 * interval '1 microsecond' end,
+    case when $1 is null then 'ffffffff-ffff-ffff-ffff-ffffffffffff' else $2::uuid end
   )
   order by created_at desc, id desc
   limit $3`

@@ -7,6 +7,7 @@ import pg from 'pg'
 import { isReadable, locateIn, prepare, serverUser } from './binaries.ts'
 import { claim, orphans } from './claims.ts'
 import { ensureData, remove, type Server, start, superuser, throwaway, usable } from './cluster.ts'
+import { Failure } from './failure.ts'
 import { root } from './paths.ts'
 import { layAuth, layRoles } from './supabase.ts'
 
@@ -30,7 +31,8 @@ export async function startDisposable(): Promise<Server> {
       await makeTemplate(server)
       return server
     } catch (error) {
-      await remove(folder)
+      // Where PostgreSQL does not start its log is there to be read; the next start removes it.
+      if (!(error instanceof Failure)) await remove(folder)
       throw error
     }
   })

@@ -1,4 +1,4 @@
-/** Something that the person at the keyboard can mend: what happened, and what to do. */
+/** Something that the person at the keyboard can mend: `message` says what happened, `remedy` what to do. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly remedy: string

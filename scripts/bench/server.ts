@@ -9,6 +9,8 @@ import { removeIn, startIn, superuser } from '../lib/server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from '../lib/supabase.ts'
 
 export interface BenchServer {
+  /** The cluster's superuser. */
+  readonly admin: Target
   /** The database as `postgres`, who migrates. */
   readonly target: (database: string) => Target
   readonly create: (database: string) => Promise<Target>
@@ -40,6 +42,7 @@ export async function withBenchServer<T>(work: (server: BenchServer) => Promise<
     return await Promise.race([
       interruption,
       work({
+        admin,
         target,
         drop,
         create: async (database) => {

@@ -1,0 +1,45 @@
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { withClient } from '../lib/connect.ts'
+import { Failure, main } from '../lib/failure.ts'
+import { isMet } from './compare.ts'
+import type { Suite } from './compare.ts'
+import { writeReport } from './report.ts'
+import { withBenchServer } from './server.ts'
+import type { BenchServer } from './server.ts'
+import { benchmarkImport } from './suites/import.ts'
+import { benchmarkLatency } from './suites/latency.ts'
+import { benchmarkLists } from './suites/lists.ts'
+import { benchmarkQueue } from './suites/queue.ts'
+
+const suites: Readonly<Record<string, (server: BenchServer) => Promise<Suite>>> = {
+  queue: benchmarkQueue,
+  latency: benchmarkLatency,
+  lists: benchmarkLists,
+  import: benchmarkImport,
+}
+
+/** `make bench`: measures, and writes BENCHMARKS.md; it fails when something does not work, never because it is slow. */
+await main(async () => {
+  const { values } = parseArgs({ options: { only: { type: 'string', default: Object.keys(suites).join(' ') } } })
+  const chosen = values.only.trim().split(/\s+/)
+  const unknown = chosen.filter((name) => !(name in suites))
+  if (unknown.length > 0) throw new Failure(`there is no benchmark ${unknown.join(', ')}`, `choose of ${Object.keys(suites).join(', ')}`)
+  await withBenchServer(async (server) => {
+    const version = await withClient(server.target('postgres'), async (client) => {
+      const { rows } = await client.query<{ server_version: string }>('show server_version')
+      return rows[0]!.server_version
+    })
+    const finished: Suite[] = []
+    for (const name of chosen) {
+      const suite = await suites[name]!(server)
+      finished.push(suite)
+      for (const result of suite.results) {
+        const sign = isMet(result) === false ? '✘' : ' '
+        process.stdout.write(`${sign} ${result.what} / ${result.against}: ${result.figures}\n`)
+      }
+    }
+    await writeReport(finished, version, Object.keys(suites))
+    process.stdout.write('wrote BENCHMARKS.md\n')
+  })
+})

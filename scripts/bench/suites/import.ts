@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process'
+import process from 'node:process'
+import { promisify } from 'node:util'
+import { fromRoot } from '../../lib/paths.ts'
+import { step } from '../../lib/progress.ts'
+import { rounds, show, spread } from '../compare.ts'
+import type { Suite } from '../compare.ts'
+
+const run = promisify(execFile)
+
+/** In a process of its own each time, as a service starts. */
+export async function benchmarkImport(): Promise<Suite> {
+  await run(process.execPath, [fromRoot('node_modules', 'typescript', 'bin', 'tsc'), '-p', fromRoot('tsconfig.build.json')])
+  const measured = await step('importing', () =>
+    rounds(25, {
+      theirs: () => timeImport(`await import('kysely'); await import('pg')`),
+      ours: () => timeImport(`await import('./dist/db/index.js')`),
+    }),
+  )
+  const [ours, theirs] = [spread(measured.ours), spread(measured.theirs)]
+  const extra = spread(measured.ours.map((value, round) => value - measured.theirs[round]!))
+  return {
+    name: 'import',
+    title: 'Importing the package',
+    explanation: 'Each in a new process. The package imports `kysely` and `pg` itself; what counts is what comes on top.',
+    results: [
+      {
+        what: 'leo-saas-schema',
+        against: 'kysely and pg',
+        figures: `${show(ours, 0)} ms against ${show(theirs, 0)} ms, ${show(extra, 1)} ms on top`,
+        ratio: spread(measured.ours.map((value, round) => value / measured.theirs[round]!)),
+        aim: { is: 'at most', value: 15, unit: 'ms on top', measured: extra },
+      },
+    ],
+  }
+}
+
+async function timeImport(imports: string): Promise<number> {
+  const code = `const started = performance.now(); ${imports}; console.log(performance.now() - started)`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: fromRoot() })
+  return Number(stdout)
+}

@@ -1,0 +1,217 @@
+import { createRequire } from 'node:module'
+import { performance } from 'node:perf_hooks'
+import type pg from 'pg'
+import { asService, createPool, createServiceClient, queue } from '../../../db/index.ts'
+import type { ServiceDatabase } from '../../../db/index.ts'
+import { withClient } from '../../lib/connect.ts'
+import type { Target } from '../../lib/database-url.ts'
+import { fromRoot } from '../../lib/paths.ts'
+import { step } from '../../lib/progress.ts'
+import { ratio, rounds, show, spread } from '../compare.ts'
+import type { Result, Suite } from '../compare.ts'
+import { createMigrated, loginAs } from '../database.ts'
+import type { BenchServer } from '../server.ts'
+
+const connections = 8
+const jobs = { 1: 1500, 10: 8000 } as const
+type Batch = keyof typeof jobs
+
+/** Jobs per second, each claimed and completed, from a queue that is full at the start and empty at the end. */
+export async function benchmarkQueue(server: BenchServer): Promise<Suite> {
+  const ours = await step('preparing the queue', () => createMigrated(server, 'bench_queue'))
+  const bare = await server.copy('bench_queue', 'bench_bare')
+  await withClient(bare, (client) => client.query('alter table generation_requests disable trigger user; alter table generation_requests enable trigger _100_change_status'))
+  const contestants = { graphile: await prepareGraphile(server), boss: await prepareBoss(server) }
+
+  const worker = await loginAs(server, ours, 'leo_worker')
+  const bareWorker = await loginAs(server, bare, 'leo_worker')
+  const results: Result[] = []
+  for (const batch of [1, 10] as const) {
+    const count = jobs[batch]
+    const measured = await step(`claiming and completing by ${batch}`, () =>
+      rounds(7, {
+        completeAndClaim: () => drain(ours, worker, count, batch, inOne),
+        separate: () => drain(ours, worker, count, batch, inTwo),
+        withIdentity: () => drain(ours, worker, count, batch, withIdentity),
+        byHand: () => drain(ours, worker, count, batch, byHand),
+        withoutTimeline: () => drain(bare, bareWorker, count, batch, inOne),
+        graphile: () => contestants.graphile(jobs[1]),
+        boss: () => contestants.boss(count, batch),
+      }),
+    )
+    const line = (what: string, name: keyof typeof measured, against: string, theirs: keyof typeof measured, aim?: number): Result => ({
+      what: `${what}, batch ${batch}`,
+      against,
+      figures: `${show(spread(measured[name]), 0)} against ${show(spread(measured[theirs]), 0)} jobs/s`,
+      ratio: ratio(measured[name], measured[theirs]),
+      ...(aim === undefined ? {} : { aim: { is: 'at least' as const, value: aim } }),
+    })
+    results.push(
+      line('completeAndClaim', 'completeAndClaim', 'graphile-worker 0.16', 'graphile', batch === 1 ? 1 : 4),
+      line('completeAndClaim', 'completeAndClaim', 'pg-boss 10', 'boss', 2),
+      line('complete, then claim', 'separate', 'completeAndClaim', 'completeAndClaim'),
+      line('without timeline and logs', 'withoutTimeline', 'completeAndClaim', 'completeAndClaim'),
+      line('in asService', 'withIdentity', 'completeAndClaim', 'completeAndClaim'),
+      line('the same function through pg', 'byHand', 'completeAndClaim', 'completeAndClaim'),
+    )
+  }
+  for (const name of ['bench_queue', 'bench_bare', 'bench_graphile', 'bench_boss']) await server.drop(name)
+  return {
+    name: 'queue',
+    title: 'Claim and complete',
+    explanation:
+      'Jobs per second over 8 connections of one process, commits durable, the timeline written. graphile-worker takes one job at a ' +
+      'time (concurrency 8); pg-boss fetches and completes in 8 loops. The other lines say what each part costs: the timeline and logs ' +
+      '(triggers off but the status machine), an identity, Kysely and this package.',
+    results,
+  }
+}
+
+interface Session {
+  readonly db: ServiceDatabase
+  readonly pool: pg.Pool
+}
+type Loop = (session: Session, worker: string, batch: Batch) => Promise<number>
+
+const inOne: Loop = async ({ db }, worker, batch) => {
+  let done = 0
+  let held = await queue.claim(db, { worker, limit: batch })
+  while (held.length > 0) {
+    done += held.length
+    held = (await queue.completeAndClaim(db, held, { worker, limit: batch })).claimed
+  }
+  return done
+}
+
+const inTwo: Loop = async ({ db }, worker, batch) => {
+  for (let done = 0; ; ) {
+    const held = await queue.claim(db, { worker, limit: batch })
+    if (held.length === 0) return done
+    for (const lease of held) await queue.complete(db, lease)
+    done += held.length
+  }
+}
+
+const withIdentity: Loop = async ({ db }, worker, batch) => {
+  let done = 0
+  let held = await asService(db, (trx) => queue.claim(trx, { worker, limit: batch }))
+  while (held.length > 0) {
+    done += held.length
+    const leases = held
+    held = (await asService(db, (trx) => queue.completeAndClaim(trx, leases, { worker, limit: batch }))).claimed
+  }
+  return done
+}
+
+/** The same function, as one would call it without Kysely and this package. */
+const byHand: Loop = async ({ pool, db }, worker, batch) => {
+  let done = 0
+  let held: { id: number; attempt: number }[] = await queue.claim(db, { worker, limit: batch })
+  while (held.length > 0) {
+    done += held.length
+    const { rows } = await pool.query<{ id: number; attempt: number; completed_id: number | null }>(
+      `select completed_id, (claimed).*
+       from private.complete_and_claim_generations($1, $2, $3, '{}', '{}', '{}', $4, interval '1 minute', null)`,
+      [worker, held.map(({ id }) => id), held.map(({ attempt }) => attempt), batch],
+    )
+    held = rows.filter(({ completed_id }) => completed_id === null)
+  }
+  return done
+}
+
+/** Fills the queue, lets 8 loops empty it, and says how many were done a second. */
+async function drain(database: Target, login: pg.PoolConfig, count: number, batch: Batch, loop: Loop): Promise<number> {
+  await withClient(database, async (client) => {
+    await client.query('truncate generation_requests cascade')
+    await client.query(
+      `insert into generation_requests (user_id, app_id, app_name, prompt, mode)
+       select user_id, id, app_name, 'prompt', 'autonomous'
+       from apps, generate_series(1, $1::int / (select count(*)::int from apps))`,
+      [count],
+    )
+    await client.query('vacuum analyze generation_requests')
+  })
+  const pool = createPool({ ...login, max: connections })
+  const db = createServiceClient(pool)
+  try {
+    await Promise.all(Array.from({ length: connections }, () => pool.query('select pg_sleep(0.01)')))
+    const started = performance.now()
+    const done = await Promise.all(Array.from({ length: connections }, (_, index) => loop({ db, pool }, `w${index}`, batch)))
+    const took = performance.now() - started
+    const sum = done.reduce((total, one) => total + one, 0)
+    if (sum !== count) throw new Error(`${sum} of ${count} were done`)
+    return (count / took) * 1000
+  } finally {
+    await pool.end()
+  }
+}
+
+const peers = createRequire(fromRoot('scripts', 'bench', 'peers', 'package.json'))
+
+/** What of graphile-worker is used. */
+interface Graphile {
+  run(options: object): Promise<{ stop(): Promise<void> }>
+  Logger: new (factory: () => () => void) => unknown
+}
+
+async function prepareGraphile(server: BenchServer): Promise<(count: number) => Promise<number>> {
+  const target = await server.create('bench_graphile')
+  const { run, Logger } = peers('graphile-worker') as Graphile
+  const logger = new Logger(() => () => undefined)
+  const options = { connectionString: target.dbmateUrl, maxPoolSize: connections + 2, logger, noHandleSignals: true, concurrency: connections }
+  await (await run({ ...options, taskList: { noop: () => undefined } })).stop()
+  return async (count) => {
+    await withClient(target, (client) =>
+      client.query(`select graphile_worker.add_job('noop', '{}'::json) from generate_series(1, $1::int)`, [count]),
+    )
+    let done = 0
+    let finish = (): void => undefined
+    const finished = new Promise<void>((resolve) => (finish = resolve))
+    const noop = (): void => {
+      done += 1
+      if (done === count) finish()
+    }
+    const started = performance.now()
+    const runner = await run({ ...options, taskList: { noop } })
+    await finished
+    const took = performance.now() - started
+    await runner.stop()
+    return (count / took) * 1000
+  }
+}
+
+/** What of pg-boss is used. */
+interface Boss {
+  on(event: 'error', listener: () => void): void
+  start(): Promise<unknown>
+  stop(options: object): Promise<void>
+  createQueue(name: string): Promise<void>
+  fetch(name: string, options: { batchSize: number }): Promise<{ id: string }[]>
+  complete(name: string, ids: string[]): Promise<unknown>
+  insert(jobs: { name: string }[]): Promise<unknown>
+}
+
+async function prepareBoss(server: BenchServer): Promise<(count: number, batch: Batch) => Promise<number>> {
+  const target = await server.create('bench_boss')
+  const PgBoss = peers('pg-boss') as new (options: object) => Boss
+  return async (count, batch) => {
+    const boss = new PgBoss({ connectionString: target.dbmateUrl, max: connections, supervise: false, schedule: false })
+    boss.on('error', () => undefined)
+    await boss.start()
+    await boss.createQueue('bench')
+    await boss.insert(Array.from({ length: count }, () => ({ name: 'bench' })))
+    const started = performance.now()
+    await Promise.all(
+      Array.from({ length: connections }, async () => {
+        for (;;) {
+          const jobs = await boss.fetch('bench', { batchSize: batch })
+          if (jobs.length === 0) return
+          await boss.complete('bench', jobs.map(({ id }) => id))
+        }
+      }),
+    )
+    const took = performance.now() - started
+    await boss.stop({ graceful: false, wait: true })
+    return (count / took) * 1000
+  }
+}
