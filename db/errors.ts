@@ -136,7 +136,7 @@ export class FilesNotReadableError extends LeoError {
   readonly snapshot_id: SnapshotId
 
   constructor(snapshot_id: SnapshotId) {
-    super('files_not_readable', `the files of snapshot ${snapshot_id} are no JSON object of strings: take another one, or repair it`)
+    super('files_not_readable', `the files of snapshot ${snapshot_id} are no JSON object of strings: take another one`)
     this.snapshot_id = snapshot_id
   }
 }

@@ -14,14 +14,22 @@ const grace = await signUp()
 const nobodys = parseAppId(randomUUID())
 
 const as = <T>(userId: typeof ada, work: (trx: UserTransaction) => Promise<T>) => asUser(db, userId, work)
-const nameOf = async (id: string) => (await test.owner.query('select app_name from apps where id = $1', [id])).rows[0]?.app_name
+const nameOf = async (id: string) =>
+  (await test.owner.query('select app_name from apps where id = $1', [id])).rows[0]?.app_name
 
 t.test('an app is made once per name, and the transaction goes on when the name is taken', async (t) => {
   const made = await as(ada, (trx) => apps.create(trx, { app_name: 'Books' }))
   t.match(made, { outcome: 'created', app: { app_name: 'Books', supabase_project_ref: null, created_at: Date } })
-  const both = await as(ada, async (trx) => [await apps.create(trx, { app_name: 'Books' }), await apps.create(trx, { app_name: 'Films' })])
+  const both = await as(ada, async (trx) => [
+    await apps.create(trx, { app_name: 'Books' }),
+    await apps.create(trx, { app_name: 'Films' }),
+  ])
   t.match(both, [{ outcome: 'name_taken' }, { outcome: 'created' }])
-  t.match(await as(grace, (trx) => apps.create(trx, { app_name: 'Books' })), { outcome: 'created' }, 'by the same user only')
+  t.match(
+    await as(grace, (trx) => apps.create(trx, { app_name: 'Books' })),
+    { outcome: 'created' },
+    'by the same user only',
+  )
 })
 
 t.test('two who make one name at once get one app', async (t) => {
@@ -31,38 +39,53 @@ t.test('two who make one name at once get one app', async (t) => {
 })
 
 t.test('a name that the database refuses is an error by name', async (t) => {
-  await t.rejects(as(ada, (trx) => apps.create(trx, { app_name: ' ' })), { name: 'ConstraintError', code: 'app_name_blank' })
-  await t.rejects(as(ada, (trx) => apps.create(trx, { app_name: 'x'.repeat(121) })), { code: 'app_name_too_long' })
+  await t.rejects(
+    as(ada, (trx) => apps.create(trx, { app_name: ' ' })),
+    { name: 'ConstraintError', code: 'app_name_blank' },
+  )
+  await t.rejects(
+    as(ada, (trx) => apps.create(trx, { app_name: 'x'.repeat(121) })),
+    { code: 'app_name_too_long' },
+  )
   const id = parseAppId(await insertApp(test.owner, ada))
-  await t.rejects(as(ada, (trx) => apps.rename(trx, id, '\u200b')), { code: 'app_name_blank' })
+  await t.rejects(
+    as(ada, (trx) => apps.rename(trx, id, '\u200b')),
+    { code: 'app_name_blank' },
+  )
 })
 
-t.test('an app is renamed, unless the name is taken or the app is not the user\'s; the transaction goes on', async (t) => {
-  const id = parseAppId(await insertApp(test.owner, ada, 'Old'))
-  await insertApp(test.owner, ada, 'Taken')
-  const outcomes = await as(ada, async (trx) => [
-    await apps.rename(trx, id, 'Taken'),
-    await apps.rename(trx, nobodys, 'New'),
-    await apps.rename(trx, id, 'Old'),
-    await apps.rename(trx, id, 'New'),
-  ])
-  t.match(outcomes, [
-    { outcome: 'name_taken' },
-    { outcome: 'not_found' },
-    { outcome: 'renamed', app: { id, app_name: 'Old' } },
-    { outcome: 'renamed', app: { id, app_name: 'New' } },
-  ])
-  t.equal(await nameOf(id), 'New')
-  t.strictSame(await as(grace, (trx) => apps.rename(trx, id, 'Mine')), { outcome: 'not_found' })
-  t.equal(await nameOf(id), 'New')
-})
+t.test(
+  "an app is renamed, unless the name is taken or the app is not the user's; the transaction goes on",
+  async (t) => {
+    const id = parseAppId(await insertApp(test.owner, ada, 'Old'))
+    await insertApp(test.owner, ada, 'Taken')
+    const outcomes = await as(ada, async (trx) => [
+      await apps.rename(trx, id, 'Taken'),
+      await apps.rename(trx, nobodys, 'New'),
+      await apps.rename(trx, id, 'Old'),
+      await apps.rename(trx, id, 'New'),
+    ])
+    t.match(outcomes, [
+      { outcome: 'name_taken' },
+      { outcome: 'not_found' },
+      { outcome: 'renamed', app: { id, app_name: 'Old' } },
+      { outcome: 'renamed', app: { id, app_name: 'New' } },
+    ])
+    t.equal(await nameOf(id), 'New')
+    t.strictSame(await as(grace, (trx) => apps.rename(trx, id, 'Mine')), { outcome: 'not_found' })
+    t.equal(await nameOf(id), 'New')
+  },
+)
 
 t.test('who renames to a name that another takes at this moment learns it, and goes on', async (t) => {
   const id = parseAppId(await insertApp(test.owner, ada, 'Slow'))
   let renamed: Promise<unknown> | undefined
   await as(ada, async (first) => {
     await apps.create(first, { app_name: 'Contested' })
-    renamed = as(ada, async (second) => [await apps.rename(second, id, 'Contested'), await apps.rename(second, id, 'Settled')])
+    renamed = as(ada, async (second) => [
+      await apps.rename(second, id, 'Contested'),
+      await apps.rename(second, id, 'Settled'),
+    ])
     const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
     while ((await test.owner.query(waits)).rowCount === 0);
   })
@@ -74,7 +97,8 @@ t.test('a list is paged without skipping or repeating, through times that differ
   const lovelace = await signUp()
   const made = await test.owner.query<{ id: string }>(
     `insert into apps (user_id, app_name, created_at)
-     select $1, 'App ' || n, timestamptz '2026-01-01' + n / 3 * interval '1 microsecond' from generate_series(1, 25) as n returning id`,
+     select $1, 'App ' || n, timestamptz '2026-01-01' + n / 3 * interval '1 microsecond'
+     from generate_series(1, 25) as n returning id`,
     [lovelace],
   )
   const ids: string[] = []
@@ -88,11 +112,22 @@ t.test('a list is paged without skipping or repeating, through times that differ
     // What the cursor names may be gone by then.
     if (ids.length === 8) await test.owner.query('delete from apps where id = $1', [ids.at(-1)])
   } while (cursor !== null)
-  const expected = await test.owner.query<{ id: string }>('select id from apps where user_id = $1 order by created_at desc, id desc', [lovelace])
-  t.strictSame(ids.filter((_, at) => at !== 7), expected.rows.map(({ id }) => id))
+  const expected = await test.owner.query<{ id: string }>(
+    'select id from apps where user_id = $1 order by created_at desc, id desc',
+    [lovelace],
+  )
+  t.strictSame(
+    ids.filter((_, at) => at !== 7),
+    expected.rows.map(({ id }) => id),
+  )
   t.equal(new Set(ids).size, made.rowCount)
   t.strictSame(sizes, [4, 4, 4, 4, 4, 4, 1])
-  t.strictSame(Object.keys((await as(lovelace, (trx) => apps.list(trx, { limit: 1 }))).apps[0]!), ['id', 'app_name', 'created_at', 'supabase_project_ref'])
+  t.strictSame(Object.keys((await as(lovelace, (trx) => apps.list(trx, { limit: 1 }))).apps[0]!), [
+    'id',
+    'app_name',
+    'created_at',
+    'supabase_project_ref',
+  ])
 })
 
 t.test('a full last page has no next, and no apps are an empty page', async (t) => {
@@ -105,10 +140,20 @@ t.test('a full last page has no next, and no apps are an empty page', async (t) 
 
 t.test('a limit out of bounds and a cursor of elsewhere are refused before any query', async (t) => {
   await as(ada, async (trx) => {
-    for (const limit of [0, 101, -1, 1.5, Number.NaN]) await t.rejects(apps.list(trx, { limit }), { name: 'RangeError' })
+    for (const limit of [0, 101, -1, 1.5, Number.NaN])
+      await t.rejects(apps.list(trx, { limit }), { name: 'RangeError' })
     const made = (parts: unknown) => Buffer.from(JSON.stringify(parts)).toString('base64url')
     const time = '1767225600000000'
-    const others = ['', 'x', '💥', made(null), made(['apps']), made(['events', '7']), made(['apps', time, 'x']), made(['apps', 7, nobodys])]
+    const others = [
+      '',
+      'x',
+      '💥',
+      made(null),
+      made(['apps']),
+      made(['events', '7']),
+      made(['apps', time, 'x']),
+      made(['apps', 7, nobodys]),
+    ]
     for (const cursor of [...others, made(['apps', time, nobodys, 'more']), made(['apps', '9'.repeat(17), nobodys])]) {
       await t.rejects(apps.list(trx, { cursor }), { name: 'InvalidCursorError', code: 'invalid_cursor' }, cursor)
     }
@@ -126,10 +171,19 @@ t.test('an app is found with the generation that was enqueued last', async (t) =
   t.match(await as(ada, (trx) => apps.get(trx, id)), {
     ...bare,
     created_at: Date,
-    latest_generation: { id: latest, prompt: 'a list of films', status: 'queued', created_at: Date, completed_at: null },
+    latest_generation: {
+      id: latest,
+      prompt: 'a list of films',
+      status: 'queued',
+      created_at: Date,
+      completed_at: null,
+    },
   })
   t.equal(await as(grace, (trx) => apps.find(trx, id)), undefined)
-  await t.rejects(as(grace, (trx) => apps.get(trx, id)), { name: 'NotFoundError', code: 'not_found' })
+  await t.rejects(
+    as(grace, (trx) => apps.get(trx, id)),
+    { name: 'NotFoundError', code: 'not_found' },
+  )
 })
 
 t.test('a user deletes their own apps and no other', async (t) => {

@@ -43,17 +43,37 @@ await withClient(clusterAdmin(test.name), async (client) => {
   await client.query(`set session_replication_role = replica`)
   const fill = (table: string, columns: string, values: string) =>
     client.query(`insert into ${table} (${columns}) select ${values} from generate_series(1, ${rows}) as n`)
-  await fill('apps', 'id, user_id, app_name, created_at', `${uuid('n')}, ${owner}, n::text, now() + n * interval '1 microsecond'`)
+  await fill(
+    'apps',
+    'id, user_id, app_name, created_at',
+    `${uuid('n')}, ${owner}, n::text, now() + n * interval '1 microsecond'`,
+  )
   const appId = uuid(`n % ${users} + n / 1000 * ${users}`)
-  await fill('generation_requests', 'id, user_id, app_id, app_name, prompt, mode', `n, ${owner}, ${appId}, 'App', 'p', 'autonomous'`)
+  await fill(
+    'generation_requests',
+    'id, user_id, app_id, app_name, prompt, mode',
+    `n, ${owner}, ${appId}, 'App', 'p', 'autonomous'`,
+  )
   // Each user has one generation with many rows; users differ.
   const one = `user_id, generation_request_id`
-  await fill('generation_events', `${one}, to_status, iteration_number, actor`, `${owner}, ${user}, 'queued', 0, 'user'`)
-  await fill('iteration_snapshots', `${one}, iteration_number, snapshot_type, files_snapshot`, `${owner}, ${user}, n / ${users}, 'manual', '{}'`)
+  await fill(
+    'generation_events',
+    `${one}, to_status, iteration_number, actor`,
+    `${owner}, ${user}, 'queued', 0, 'user'`,
+  )
+  await fill(
+    'iteration_snapshots',
+    `${one}, iteration_number, snapshot_type, files_snapshot`,
+    `${owner}, ${user}, n / ${users}, 'manual', '{}'`,
+  )
   await fill('schema_snapshots', `${one}, iteration_number, tables, ddl`, `${owner}, ${user}, n, '{}', ''`)
   await fill('generation_costs', `${one}, kind, idempotency_key`, `${owner}, ${user}, 'other', n::text`)
   const when = `now() + n * interval '1 microsecond'`
-  await fill('user_activity_log', 'user_id, action, object_type, object_id, created_at', `${owner}, 'create', 'app', 'x', ${when}`)
+  await fill(
+    'user_activity_log',
+    'user_id, action, object_type, object_id, created_at',
+    `${owner}, 'create', 'app', 'x', ${when}`,
+  )
   await client.query('vacuum analyze')
 })
 
@@ -72,7 +92,9 @@ const planOf = (userId: UserId, work: (trx: UserTransaction) => Promise<unknown>
     await work(trx)
     const { sql, parameters } = sent.at(-1)!
     const explain = `explain (analyze, timing off, format json) ${sql}`
-    const explained = await trx.executeQuery<{ 'QUERY PLAN': [{ Plan: Node }] }>(CompiledQuery.raw(explain, [...parameters]))
+    const explained = await trx.executeQuery<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+      CompiledQuery.raw(explain, [...parameters]),
+    )
     return nodesOf(explained.rows[0]!['QUERY PLAN'][0].Plan)
   })
 
@@ -93,16 +115,22 @@ const ofUser: Record<string, List> = {
 }
 const generation_request_id = parseGenerationId(1)
 const ofGeneration: Record<string, List> = {
-  'events.listOfGeneration': (trx, user_id, page) => events.listOfGeneration(trx, { user_id, generation_request_id, ...page }),
+  'events.listOfGeneration': (trx, user_id, page) =>
+    events.listOfGeneration(trx, { user_id, generation_request_id, ...page }),
   'snapshots.list': (trx, user_id, page) => snapshots.list(trx, { user_id, generation_request_id, ...page }),
-  'schema_snapshots.list': (trx, user_id, page) => schema_snapshots.list(trx, { user_id, generation_request_id, ...page }),
+  'schema_snapshots.list': (trx, user_id, page) =>
+    schema_snapshots.list(trx, { user_id, generation_request_id, ...page }),
 }
 
 for (const [name, list] of Object.entries(ofUser)) {
   t.test(`${name} reads the rows of its page and no others, on every page and for every user`, async (t) => {
     const { next } = await asUser(db, busy, (trx) => list(trx, busy, { limit }))
     t.ok(next)
-    for (const [userId, cursor] of [[busy, null], [busy, next], [rare, null]] as const) {
+    for (const [userId, cursor] of [
+      [busy, null],
+      [busy, next],
+      [rare, null],
+    ] as const) {
       const nodes = await planOf(userId, (trx) => list(trx, userId, { limit, cursor }))
       t.ok(readBy(nodes) <= limit + 1 && !scans(nodes), said(nodes))
     }
@@ -114,7 +142,11 @@ for (const [name, list] of Object.entries(ofGeneration)) {
   t.test(`${name} reads rows of its generation only`, async (t) => {
     const { next } = await asUser(db, busy, (trx) => list(trx, busy, { limit }))
     t.ok(next)
-    for (const [userId, cursor] of [[busy, null], [busy, next], [rare, null]] as const) {
+    for (const [userId, cursor] of [
+      [busy, null],
+      [busy, next],
+      [rare, null],
+    ] as const) {
       const nodes = await planOf(userId, (trx) => list(trx, userId, { limit, cursor }))
       t.ok(readBy(nodes) <= rows / users && !scans(nodes), said(nodes))
     }
@@ -136,6 +168,7 @@ t.test('what is asked for by its id, or as the latest, reads a row of each table
 })
 
 t.test('a plan that reads more is noticed', async (t) => {
-  const byRef = (trx: UserTransaction) => trx.selectFrom('apps').select('id').orderBy('supabase_project_ref').limit(limit).execute()
+  const byRef = (trx: UserTransaction) =>
+    trx.selectFrom('apps').select('id').orderBy('supabase_project_ref').limit(limit).execute()
   t.ok(readBy(await planOf(busy, byRef)) > limit + 1)
 })

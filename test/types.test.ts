@@ -5,8 +5,28 @@
 import type { Kysely, Transaction } from 'kysely'
 import t from 'tap'
 import * as enums from '../types/enums.ts'
-import { apps, asUser, cleanups, config, costs, parseAppId, parseUserId, profiles, snapshots, supabase_projects } from '../db/index.ts'
-import type { DB, GenerationId, New, SealedSecret, ServiceDatabase, ServiceTransaction, UserId, UserTransaction } from '../db/index.ts'
+import {
+  apps,
+  asUser,
+  cleanups,
+  config,
+  costs,
+  parseAppId,
+  parseUserId,
+  profiles,
+  snapshots,
+  supabase_projects,
+} from '../db/index.ts'
+import type {
+  DB,
+  GenerationId,
+  New,
+  SealedSecret,
+  ServiceDatabase,
+  ServiceTransaction,
+  UserId,
+  UserTransaction,
+} from '../db/index.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 
 declare const db: Kysely<DB>
@@ -120,6 +140,9 @@ t.test('the values of each enum are those of the database, in its order', async 
   )
   // generation_status → generationStatuses
   const arrayOf = (name: string): string =>
-    `${name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()).replace(/s$/, 'se')}s`.replace(/ys$/, 'ies')
+    `${name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()).replace(/s$/, 'se')}s`.replace(
+      /ys$/,
+      'ies',
+    )
   t.strictSame({ ...enums }, Object.fromEntries(rows.map(({ name, labels }) => [arrayOf(name), labels])))
 })

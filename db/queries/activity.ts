@@ -1,4 +1,7 @@
-/** What users did, themselves or through a service. The database writes most of it, as apps, generations and so on change. */
+/**
+ * What users did, themselves or through a service. The database writes most of it, as apps, generations and so on
+ * change.
+ */
 import { sql } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
 import type { AnyDatabase, ServiceDatabase } from '../session.ts'
@@ -35,7 +38,10 @@ export async function list(
     .select(sql<bigint>`(extract(epoch from created_at) * 1000000)::bigint`.as('micros'))
     .where('user_id', '=', user_id)
     .$if(after !== undefined, (query) =>
-      query.where(sql<boolean>`(created_at, id) < (timestamptz 'epoch' + ${after?.[0]}::bigint * interval '1 microsecond', ${after?.[1]}::bigint)`),
+      query.where(
+        sql<boolean>`(created_at, id) <
+          (timestamptz 'epoch' + ${after?.[0]}::bigint * interval '1 microsecond', ${after?.[1]}::bigint)`,
+      ),
     )
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
@@ -46,8 +52,8 @@ export async function list(
 }
 
 /**
- * Writes down what a user did that no table shows. For services; what they do to apps, generations, secrets and profiles
- * is written already. An entry stays as it is for good.
+ * Writes down what a user did that no table shows. For services; what they do to apps, generations, secrets and
+ * profiles is written already. An entry stays as it is for good.
  *
  * @param entry `detail`: names of what changed, up to 4 KiB; never a secret, a prompt or a value of the user's.
  * @returns its id.

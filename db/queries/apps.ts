@@ -53,7 +53,12 @@ export async function rename(
   // An update knows no `on conflict`, and a look beforehand does not see who takes the name at this moment.
   await sql`savepoint rename_app`.execute(trx)
   try {
-    const app = await trx.updateTable('apps').set({ app_name }).where('id', '=', id).returning(columns).executeTakeFirst()
+    const app = await trx
+      .updateTable('apps')
+      .set({ app_name })
+      .where('id', '=', id)
+      .returning(columns)
+      .executeTakeFirst()
     await sql`release savepoint rename_app`.execute(trx)
     return app === undefined ? { outcome: 'not_found' } : { outcome: 'renamed', app }
   } catch (error) {
@@ -120,7 +125,7 @@ export interface AppWithGeneration extends App {
 }
 
 const findText = `
-  select ${columns.map((column) => `a.${column} as app_${column}`).join(', ')}, g.*
+  select a.id as app_id, a.app_name, a.created_at as app_created_at, a.supabase_project_ref, g.*
   from apps as a
   left join lateral (
     select ${generationColumns.map((column) => `r.${column}`).join(', ')}
@@ -131,7 +136,10 @@ const findText = `
   ) as g on true
   where a.id = $1`
 
-type Found = { readonly [C in keyof App as `app_${C}`]: App[C] } & (LatestGeneration | { readonly id: null })
+type Found = Omit<App, 'id' | 'created_at'> & {
+  readonly app_id: AppId
+  readonly app_created_at: Date
+} & (LatestGeneration | { readonly id: null })
 
 /**
  * Finds an app with its latest generation. For users, inside `asUser`.
@@ -145,12 +153,12 @@ export async function find(trx: UserTransaction, id: AppId): Promise<AppWithGene
   const { rows } = await trx.executeQuery<Found>(CompiledQuery.raw(findText, [id]))
   const [row] = rows
   if (row === undefined) return undefined
-  const { app_id, app_app_name, app_created_at, app_supabase_project_ref, ...generation } = row
+  const { app_id, app_name, app_created_at, supabase_project_ref, ...generation } = row
   return {
     id: app_id,
-    app_name: app_app_name,
+    app_name,
     created_at: app_created_at,
-    supabase_project_ref: app_supabase_project_ref,
+    supabase_project_ref,
     latest_generation: generation.id === null ? null : (generation as LatestGeneration),
   }
 }
@@ -169,8 +177,8 @@ export async function get(trx: UserTransaction, id: AppId): Promise<AppWithGener
 }
 
 /**
- * Deletes an app, its generations and their snapshots; what it has cost stays in the ledger, and what it leaves elsewhere
- * is put down for cleaning up. For users, inside `asUser`.
+ * Deletes an app, its generations and their snapshots; what it has cost stays in the ledger, and what it leaves
+ * elsewhere is put down for cleaning up. For users, inside `asUser`.
  *
  * @returns `not_found` where there is none, or it is not theirs.
  * @example

@@ -1,12 +1,22 @@
 /**
- * What deleted apps and users leave elsewhere: repositories, Fly apps, places in Supabase projects, tokens to revoke. For
- * services. A clean-up is done at least once, so what is gone already counts as done.
+ * What deleted apps and users leave elsewhere: repositories, Fly apps, places in Supabase projects, tokens to revoke.
+ * For services. A clean-up is done at least once, so what is gone already counts as done.
  */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
 import type { ServiceDatabase } from '../session.ts'
 
-const columns = ['id', 'kind', 'target', 'sealed_token', 'context', 'attempt', 'claimed_until', 'created_at', 'last_error'] as const
+const columns = [
+  'id',
+  'kind',
+  'target',
+  'sealed_token',
+  'context',
+  'attempt',
+  'claimed_until',
+  'created_at',
+  'last_error',
+] as const
 
 /** A clean-up that this worker has taken, until `claimed_until`. */
 export type Cleanup = Pick<Row<'cleanup_outbox'>, (typeof columns)[number]>
@@ -35,8 +45,8 @@ const lost: CleanupLost = { outcome: 'lease_lost' }
  * Takes what is due, the oldest first; nobody else gets it before the lease ends. For services, in a transaction of its
  * own, not in that of the clean-up.
  *
- * @returns none where nothing is due. What the kinds have in `context`, and that `sealed_token` is there for tokens only,
- *   says the table.
+ * @returns none where nothing is due. What the kinds have in `context`, and that `sealed_token` is there for tokens
+ *   only, says the table.
  * @throws {RuleError} `claim_out_of_range`: the limit or the lease.
  * @throws {ConstraintError} `worker_not_printable`.
  * @example
@@ -45,7 +55,10 @@ const lost: CleanupLost = { outcome: 'lease_lost' }
  *   await cleanups.finish(serviceDb, cleanup)
  * }
  */
-export async function claim(db: ServiceDatabase, { worker, limit = 1, leaseMs = 600_000 }: CleanupClaim): Promise<Cleanup[]> {
+export async function claim(
+  db: ServiceDatabase,
+  { worker, limit = 1, leaseMs = 600_000 }: CleanupClaim,
+): Promise<Cleanup[]> {
   const { rows } = await sql<Cleanup>`
     select ${sql.join(columns.map((column) => sql.ref(column)))}
     from private.claim_cleanups(${worker}, ${limit}, ${leaseMs}::float8 * interval '1 millisecond')
@@ -61,10 +74,15 @@ export async function claim(db: ServiceDatabase, { worker, limit = 1, leaseMs = 
  * @throws {RuleError} `place_not_releasing`: of a place that was freed by `supabase_projects.release` at this moment.
  * @example
  * const [cleanup] = await cleanups.claim(serviceDb, { worker: 'deployer-1' })
- * if (cleanup !== undefined) await cleanups.finish(serviceDb, cleanup)
+ * if (cleanup) console.log((await cleanups.finish(serviceDb, cleanup)).outcome)
  */
-export async function finish(db: ServiceDatabase, { id, attempt }: CleanupLease): Promise<{ outcome: 'finished' } | CleanupLost> {
-  const { rows } = await sql<{ is_held: boolean }>`select private.finish_cleanup(${id}, ${attempt}) as is_held`.execute(db)
+export async function finish(
+  db: ServiceDatabase,
+  { id, attempt }: CleanupLease,
+): Promise<{ outcome: 'finished' } | CleanupLost> {
+  const { rows } = await sql<{ is_held: boolean }>`select private.finish_cleanup(${id}, ${attempt}) as is_held`.execute(
+    db,
+  )
   return rows[0]?.is_held ? { outcome: 'finished' } : lost
 }
 
@@ -83,6 +101,8 @@ export async function fail(
   { id, attempt }: CleanupLease,
   error: string,
 ): Promise<{ outcome: 'failed' } | CleanupLost> {
-  const { rows } = await sql<{ is_held: boolean }>`select private.fail_cleanup(${id}, ${attempt}, ${error}) as is_held`.execute(db)
+  const { rows } = await sql<{
+    is_held: boolean
+  }>`select private.fail_cleanup(${id}, ${attempt}, ${error}) as is_held`.execute(db)
   return rows[0]?.is_held ? { outcome: 'failed' } : lost
 }

@@ -1,4 +1,6 @@
-/** The platform's own settings, as far as they are not secret. For services. `leo-saas-schema/secrets` has the others. */
+/**
+ * The platform's own settings, as far as they are not secret. For services. `leo-saas-schema/secrets` has the others.
+ */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
 import { ConfigEncryptedError, NotFoundError } from '../errors.ts'
@@ -57,6 +59,7 @@ export async function find(db: ServiceDatabase, key: string): Promise<string | u
  * @throws {NotFoundError} `not_found`.
  * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
  * @example
+ * await config.set(serviceDb, { key: 'fly.region', value: 'fra' })
  * const region = await config.get(serviceDb, 'fly.region')
  */
 export async function get(db: ServiceDatabase, key: string): Promise<string> {
@@ -76,7 +79,10 @@ const settings = keyset('config', 'text')
  * @example
  * const { settings } = await config.list(serviceDb, { limit: 100 })
  */
-export async function list(db: ServiceDatabase, page: Page = {}): Promise<{ settings: Setting[]; next: string | null }> {
+export async function list(
+  db: ServiceDatabase,
+  page: Page = {},
+): Promise<{ settings: Setting[]; next: string | null }> {
   const after = settings.after(page)
   const found = await db
     .selectFrom('deployment_config')
@@ -90,7 +96,8 @@ export async function list(db: ServiceDatabase, page: Page = {}): Promise<{ sett
 }
 
 /**
- * Makes or changes a setting that is no secret; its old value stays in the history, for all services to read. For services.
+ * Makes or changes a setting that is no secret; its old value stays in the history, for all services to read. For
+ * services.
  *
  * @param setting `description`: what it is for; left out, it stays as it is.
  * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret, and is not overwritten by a plain value.
@@ -108,7 +115,10 @@ export async function set(
     .insertInto('deployment_config')
     .values({ key, value, ...described })
     .onConflict((conflict) =>
-      conflict.column('key').doUpdateSet({ value, ...described }).where('deployment_config.encrypted', '=', false),
+      conflict
+        .column('key')
+        .doUpdateSet({ value, ...described })
+        .where('deployment_config.encrypted', '=', false),
     )
     .returning('key')
     .executeTakeFirst()
@@ -157,4 +167,7 @@ export async function listHistory(
 }
 
 const isEncrypted = (): ConfigEncryptedError =>
-  new ConfigEncryptedError('config_encrypted', 'this setting is encrypted: use leo-saas-schema/secrets, or delete it first')
+  new ConfigEncryptedError(
+    'config_encrypted',
+    'this setting is encrypted: use leo-saas-schema/secrets, or delete it first',
+  )

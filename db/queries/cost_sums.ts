@@ -5,7 +5,15 @@ import type { AnyDatabase } from '../session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
-const columns = ['entries', 'tokens', 'input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros'] as const
+const columns = [
+  'entries',
+  'tokens',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'compute_ms',
+  'cost_micros',
+] as const
 
 /** What entries of the ledger add up to. */
 export type CostSum = Pick<Row<'generation_costs_by_user'>, (typeof columns)[number]>
@@ -15,8 +23,8 @@ export type MonthlyCost = CostSum & Pick<Row<'generation_costs_by_month'>, 'mont
 export type AppCost = CostSum & Pick<Row<'generation_costs_by_app'>, 'app_id'>
 
 /**
- * What a generation cost. `source` is `snapshots` for one that is older than the ledger: its snapshots tell of tokens and
- * time, at a cost of 0, and what none of them tells is null.
+ * What a generation cost. `source` is `snapshots` for one that is older than the ledger: its snapshots tell of tokens
+ * and time, at a cost of 0, and what none of them tells is null.
  */
 export type GenerationCost = Pick<
   Row<'generation_costs_by_generation'>,
@@ -41,7 +49,11 @@ const nothing: CostSum = {
  * const { cost_micros } = await asUser(db, userId, (trx) => costs.sumOfUser(trx, userId))
  */
 export async function sumOfUser(db: AnyDatabase, user_id: UserId): Promise<CostSum> {
-  const sum = await db.selectFrom('generation_costs_by_user').select(columns).where('user_id', '=', user_id).executeTakeFirst()
+  const sum = await db
+    .selectFrom('generation_costs_by_user')
+    .select(columns)
+    .where('user_id', '=', user_id)
+    .executeTakeFirst()
   return sum ?? nothing
 }
 
@@ -81,8 +93,8 @@ const apps = keyset('costs.apps', 'uuid')
 const noApp = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /**
- * Sums what a user cost by app, deleted ones too, in the order of their ids; last what is for no app (`app_id` null). For
- * the user, and for services.
+ * Sums what a user cost by app, deleted ones too, in the order of their ids; last what is for no app (`app_id` null).
+ * For the user, and for services.
  *
  * @returns a page and `next`: the cursor of the page after it, or null.
  * @throws {RangeError} a limit that is not 1 to 100.

@@ -33,33 +33,34 @@ export type NewCost = Omit<New<'generation_costs'>, 'id' | 'corrects_id'>
 /** What to add to a cost that is in the ledger already: negative where it was too much. */
 export type Correction = Pick<
   New<'generation_costs'>,
-  'user_id' | 'idempotency_key' | 'cost_micros' | 'input_tokens' | 'output_tokens' | 'cached_tokens' | 'compute_ms' | 'created_at'
+  | 'user_id'
+  | 'idempotency_key'
+  | 'cost_micros'
+  | 'input_tokens'
+  | 'output_tokens'
+  | 'cached_tokens'
+  | 'compute_ms'
+  | 'created_at'
 > & { readonly corrects_id: bigint }
 
 /** Whether a cost was written now, or had been before: then it counts once, and says what it said at first. */
 export type Booked = { readonly outcome: 'inserted'; readonly id: bigint } | { readonly outcome: 'repeated' }
 
-const defaults: { readonly [column in (typeof written)[number]]?: string } = {
-  // A correction's is the corrected row's; where there is none, the foreign key is to say so.
-  kind: `(select kind from generation_costs where user_id = $1 and id = $${written.indexOf('corrects_id') + 1}), 'other'`,
-  input_tokens: '0::bigint',
-  output_tokens: '0::bigint',
-  cached_tokens: '0::bigint',
-  compute_ms: '0::bigint',
-  cost_micros: '0::bigint',
-  created_at: 'now()',
-}
-
-const places = written.map((column, at) => (defaults[column] ? `coalesce($${at + 1}, ${defaults[column]})` : `$${at + 1}`))
-
 const insertText = `
   insert into generation_costs (${written.join(', ')})
-  values (${places.join(', ')})
+  values (
+    $1, $2, $3, $4,
+    -- A correction's is the corrected row's; where there is none, the foreign key is to say so.
+    coalesce($5, (select kind from generation_costs where user_id = $1 and id = $12), 'other'),
+    $6, coalesce($7::bigint, 0), coalesce($8::bigint, 0), coalesce($9::bigint, 0), coalesce($10::bigint, 0),
+    coalesce($11::bigint, 0), $12, $13, coalesce($14, now())
+  )
   on conflict (user_id, idempotency_key) do nothing
   returning id`
 
 /**
- * Writes a cost into the ledger. For services; within the transaction of what it is for, it is there exactly when that is.
+ * Writes a cost into the ledger. For services; within the transaction of what it is for, it is there exactly when that
+ * is.
  *
  * @param cost `idempotency_key` names the event that cost something, such as `generation-7:iteration-3:tokens`.
  * @returns `inserted`; `repeated` where this user has the key already, whatever else is said.

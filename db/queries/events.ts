@@ -26,8 +26,8 @@ const newest = keyset('events', 'number')
  * Lists the timeline of a generation, from its beginning. For its user, and for services. Generations older than the
  * timeline have no first event: `from_status` of the earliest says what was before.
  *
- * @returns a page, empty where the generation is not there or another's, and `next`: the cursor of the page after it, or
- *   null.
+ * @returns a page, empty where the generation is not there or another's, and `next`: the cursor of the page after it,
+ *   or null.
  * @throws {RangeError} a limit that is not 1 to 100.
  * @throws {InvalidCursorError} `invalid_cursor`.
  * @example
@@ -36,7 +36,11 @@ const newest = keyset('events', 'number')
  */
 export async function listOfGeneration(
   db: AnyDatabase,
-  { user_id, generation_request_id, ...page }: { readonly user_id: UserId; readonly generation_request_id: GenerationId } & Page,
+  {
+    user_id,
+    generation_request_id,
+    ...page
+  }: { readonly user_id: UserId; readonly generation_request_id: GenerationId } & Page,
 ): Promise<{ events: GenerationEvent[]; next: string | null }> {
   const after = timeline.after(page)
   const found = await db

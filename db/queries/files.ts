@@ -5,18 +5,19 @@ import { FilesNotReadableError } from '../errors.ts'
 export type Files = Readonly<Record<string, string>>
 
 /**
- * Writes files as `iteration_snapshots.files_snapshot` keeps them: a JSON object of path to content, in the map's order.
- * Any string comes back as it was, U+0000 and halves of surrogate pairs too, which are escapes in JSON.
+ * Writes files as `iteration_snapshots.files_snapshot` keeps them: a JSON object of path to content, in the map's
+ * order. Any string comes back as it was, U+0000 and halves of surrogate pairs too, which are escapes in JSON.
  */
 export function encodeFiles(files: Files): string {
   // JSON.stringify would leave a file without content out, and nobody would miss it until it is to be restored.
-  for (const content of Object.values(files)) if (typeof content !== 'string') throw new TypeError('the content of a file is a string')
+  for (const content of Object.values(files))
+    if (typeof content !== 'string') throw new TypeError('the content of a file is a string')
   return JSON.stringify(files)
 }
 
 /**
- * Reads what `encodeFiles` wrote, or an older writer. The map inherits nothing: a path like `constructor` or `__proto__`
- * is in it only where a file is called so.
+ * Reads what `encodeFiles` wrote, or an older writer. The map inherits nothing: a path like `constructor` or
+ * `__proto__` is in it only where a file is called so.
  *
  * @throws {FilesNotReadableError} `files_not_readable`: the text is no JSON object of strings.
  */

@@ -29,7 +29,9 @@ export interface ProfilePatch {
  */
 export async function get(db: AnyDatabase, user_id: UserId): Promise<Profile> {
   const profile = await db.selectFrom('user_profiles').select(columns).where('user_id', '=', user_id).executeTakeFirst()
-  return profile ?? { user_id, display_name: null, avatar_url: null, preferences: {}, created_at: null, updated_at: null }
+  return (
+    profile ?? { user_id, display_name: null, avatar_url: null, preferences: {}, created_at: null, updated_at: null }
+  )
 }
 
 /**
@@ -38,19 +40,22 @@ export async function get(db: AnyDatabase, user_id: UserId): Promise<Profile> {
  *
  * @returns the profile as it is then.
  * @throws {AccessDeniedError} `access_denied`: it is another's.
- * @throws {ConstraintError} `display_name_blank`, `display_name_too_long`, `avatar_url_not_https`, `avatar_url_too_long`,
- *   `preferences_too_long`, `preferences_too_deep`; `user_not_found` where the user has been deleted.
+ * @throws {ConstraintError} `display_name_blank`, `display_name_too_long`, `avatar_url_not_https`,
+ *   `avatar_url_too_long`, `preferences_too_long`, `preferences_too_deep`; `user_not_found` where the user has been
+ *   deleted.
  * @example
  * await asUser(db, userId, (trx) => profiles.update(trx, userId, { preferences: { theme: 'dark', beta: null } }))
  */
 export async function update(db: AnyDatabase, user_id: UserId, patch: ProfilePatch): Promise<Profile> {
-  const { preferences = {}, ...shown } = patch
+  const { preferences, ...shown } = patch
   return db
     .insertInto('user_profiles')
-    .values({ ...shown, user_id, preferences: withoutNulls(preferences) })
+    .values({ ...shown, user_id, preferences: withoutNulls(preferences ?? {}) })
     .onConflict((conflict) =>
       // The database merges an update. The id is set, to what it is, so that an empty patch is a statement, too.
-      conflict.column('user_id').doUpdateSet({ ...shown, user_id, ...('preferences' in patch && { preferences: sql`${preferences}` }) }),
+      conflict
+        .column('user_id')
+        .doUpdateSet({ ...shown, user_id, ...(preferences && { preferences: sql`${preferences}` }) }),
     )
     .returning(columns)
     .executeTakeFirstOrThrow()
@@ -59,7 +64,9 @@ export async function update(db: AnyDatabase, user_id: UserId, patch: ProfilePat
 /** What the patch makes of nothing, which is what a new row holds: the database merges no insert. */
 function withoutNulls(patch: JsonObject, levels = 32): JsonObject {
   const members = Object.entries(patch).filter(([, value]) => value !== null)
-  return Object.fromEntries(members.map(([name, value]) => [name, isObject(value) && levels > 0 ? withoutNulls(value, levels - 1) : value]))
+  return Object.fromEntries(
+    members.map(([name, value]) => [name, isObject(value) && levels > 0 ? withoutNulls(value, levels - 1) : value]),
+  )
 }
 
 const isObject = (value: JsonValue | undefined): value is JsonObject =>

@@ -34,8 +34,8 @@ export interface OfSchemaSnapshot {
  * Saves which tables there are after an iteration. For services.
  *
  * @returns `inserted`; `repeated` where there is one of that iteration already, which stays as it is.
- * @throws {ConstraintError} `tables_without_columns`, `columns_without_name_or_type`, `tables_too_long`, `ddl_too_long`;
- *   `generation_not_found`: the user has no such generation.
+ * @throws {ConstraintError} `tables_without_columns`, `columns_without_name_or_type`, `tables_too_long`,
+ *   `ddl_too_long`; `generation_not_found`: the user has no such generation.
  * @throws {RuleError} `unknown_iteration`: beyond the generation's `max_iterations`.
  * @example
  * await schema_snapshots.insert(serviceDb, {
@@ -75,7 +75,11 @@ const order = keyset('schema_snapshots', 'number')
  */
 export async function list(
   db: AnyDatabase,
-  { user_id, generation_request_id, ...page }: { readonly user_id: UserId; readonly generation_request_id: GenerationId } & Page,
+  {
+    user_id,
+    generation_request_id,
+    ...page
+  }: { readonly user_id: UserId; readonly generation_request_id: GenerationId } & Page,
 ): Promise<{ schema_snapshots: SchemaSnapshotFacts[]; next: string | null }> {
   const after = order.after(page)
   const found = await db
@@ -96,8 +100,9 @@ export async function list(
  *
  * @returns `undefined` where there is none, or it is another's.
  * @example
- * const { schema_snapshots: saved } = await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })
- * if (saved[0]) console.log((await schema_snapshots.find(serviceDb, { user_id: userId, id: saved[0].id }))?.ddl)
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * const [latest] = (await schema_snapshots.list(serviceDb, of)).schema_snapshots
+ * if (latest) console.log((await schema_snapshots.find(serviceDb, { user_id: userId, id: latest.id }))?.ddl)
  */
 export async function find(db: AnyDatabase, { user_id, id }: OfSchemaSnapshot): Promise<SchemaSnapshot | undefined> {
   return db
@@ -113,8 +118,9 @@ export async function find(db: AnyDatabase, { user_id, id }: OfSchemaSnapshot): 
  *
  * @throws {NotFoundError} `not_found`: there is none, or it is another's.
  * @example
- * const { schema_snapshots: saved } = await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })
- * for (const { id } of saved) console.log((await schema_snapshots.get(serviceDb, { user_id: userId, id })).tables)
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * const [latest] = (await schema_snapshots.list(serviceDb, of)).schema_snapshots
+ * if (latest) console.log((await schema_snapshots.get(serviceDb, { user_id: userId, id: latest.id })).ddl)
  */
 export async function get(db: AnyDatabase, of: OfSchemaSnapshot): Promise<SchemaSnapshot> {
   const snapshot = await find(db, of)
@@ -123,13 +129,18 @@ export async function get(db: AnyDatabase, of: OfSchemaSnapshot): Promise<Schema
 }
 
 /**
- * Compares two schema snapshots. For their user, and for services. A renamed table or column is one removed and one added.
+ * Compares two schema snapshots. For their user, and for services. A renamed table or column is one removed and one
+ * added.
  *
  * @returns by table and column; empty where nothing differs.
  * @throws {NotFoundError} `not_found`: one of them is not there, or another's.
  * @example
- * const [latest, earlier] = (await schema_snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId })).schema_snapshots
- * if (latest && earlier) console.log(await schema_snapshots.diff(serviceDb, { user_id: userId, from_id: earlier.id, to_id: latest.id }))
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * const [latest, earlier] = (await schema_snapshots.list(serviceDb, of)).schema_snapshots
+ * if (latest && earlier) {
+ *   const pair = { user_id: userId, from_id: earlier.id, to_id: latest.id }
+ *   for (const { table_name, change } of await schema_snapshots.diff(serviceDb, pair)) console.log(table_name, change)
+ * }
  */
 export async function diff(
   db: AnyDatabase,

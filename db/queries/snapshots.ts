@@ -1,6 +1,6 @@
 /**
- * Checkpoints of a generation: all files of the app as they stood after an iteration. Callers give and get a map of path
- * to content; how it is stored is nobody else's business.
+ * Checkpoints of a generation: all files of the app as they stood after an iteration. Callers give and get a map of
+ * path to content; how it is stored is nobody else's business.
  */
 import { sql } from 'kysely'
 import type { GenerationId, New, Row, SnapshotId, UserId } from '../../types/index.ts'
@@ -11,7 +11,15 @@ import type { Files } from './files.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
-const columns = ['id', 'generation_request_id', 'iteration_number', 'snapshot_type', 'prompt_used', 'metadata', 'timestamp'] as const
+const columns = [
+  'id',
+  'generation_request_id',
+  'iteration_number',
+  'snapshot_type',
+  'prompt_used',
+  'metadata',
+  'timestamp',
+] as const
 
 /** What is known of a snapshot beside its files. */
 export type SnapshotFacts = Pick<Row<'iteration_snapshots'>, (typeof columns)[number]>
@@ -48,9 +56,9 @@ export interface OfSnapshot {
 }
 
 /**
- * Saves the files of a generation: what a user asks to be kept, or a deployer wants to mark. For services. A worker that
- * holds the generation uses `queue.recordIteration`, which is fenced by its attempt; this is not. Said twice it saves
- * twice.
+ * Saves the files of a generation: what a user asks to be kept, or a deployer wants to mark. For services. A worker
+ * that holds the generation uses `queue.recordIteration`, which is fenced by its attempt; this is not. Said twice it
+ * saves twice.
  *
  * @returns the snapshot's id and time.
  * @throws {ConstraintError} `generation_not_found`: the user has no such generation; `iteration_number_negative`.
@@ -63,7 +71,10 @@ export interface OfSnapshot {
  *   files: { 'index.html': '<h1>Books</h1>' },
  * })
  */
-export async function insert(db: ServiceDatabase, { files, ...facts }: NewSnapshot): Promise<{ id: SnapshotId; timestamp: Date }> {
+export async function insert(
+  db: ServiceDatabase,
+  { files, ...facts }: NewSnapshot,
+): Promise<{ id: SnapshotId; timestamp: Date }> {
   return db
     .insertInto('iteration_snapshots')
     .values({ ...facts, files_snapshot: encodeFiles(files) })
@@ -109,7 +120,8 @@ export async function list(
  * @returns `undefined` where there is none, or it is another's.
  * @throws {FilesNotReadableError} `files_not_readable`: an old writer left something else than files.
  * @example
- * const [newest] = (await snapshots.list(serviceDb, { user_id: userId, generation_request_id: generationId, limit: 1 })).snapshots
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * const [newest] = (await snapshots.list(serviceDb, { ...of, limit: 1 })).snapshots
  * if (newest) console.log(await snapshots.find(serviceDb, { user_id: userId, snapshot_id: newest.id }))
  */
 export async function find(db: AnyDatabase, { user_id, snapshot_id }: OfSnapshot): Promise<Snapshot | undefined> {
@@ -131,7 +143,10 @@ export async function find(db: AnyDatabase, { user_id, snapshot_id }: OfSnapshot
  * @throws {NotFoundError} `not_found`: there is none, or it is another's.
  * @throws {FilesNotReadableError} `files_not_readable`.
  * @example
- * const { files } = await snapshots.get(serviceDb, { user_id: userId, snapshot_id: snapshotId })
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * for (const { id } of (await snapshots.list(serviceDb, of)).snapshots) {
+ *   console.log(Object.keys((await snapshots.get(serviceDb, { user_id: userId, snapshot_id: id })).files ?? {}))
+ * }
  */
 export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
   const snapshot = await find(db, of)
@@ -141,21 +156,28 @@ export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
 
 /**
  * Finds the content of one file of a snapshot. For its user, and for services. The files travel whole: PostgreSQL would
- * pick one out faster, but fails on texts that are no JSON and on contents with U+0000, and takes the transaction along.
+ * have to read all of them too, is hardly faster, and fails on contents with U+0000 and on texts that are no JSON, which
+ * would take the transaction along.
  *
  * @returns `undefined` where there is no such snapshot, or no such file in it.
  * @throws {FilesNotReadableError} `files_not_readable`.
  * @example
- * const page = await asUser(db, userId, (trx) =>
- *   snapshots.findFile(trx, { user_id: userId, snapshot_id: snapshotId, path: 'index.html' }))
+ * const of = { user_id: userId, generation_request_id: generationId }
+ * for (const { id } of (await snapshots.list(serviceDb, of)).snapshots) {
+ *   console.log(await snapshots.findFile(serviceDb, { user_id: userId, snapshot_id: id, path: 'index.html' }))
+ * }
  */
-export async function findFile(db: AnyDatabase, { path, ...of }: OfSnapshot & { readonly path: string }): Promise<string | undefined> {
+export async function findFile(
+  db: AnyDatabase,
+  { path, ...of }: OfSnapshot & { readonly path: string },
+): Promise<string | undefined> {
   return (await find(db, of))?.files?.[path]
 }
 
 /**
- * Finds where a generation goes on from after a crash, a pause or a retry: the snapshot that was saved last, of any type,
- * and not the one of the highest iteration, for the user may have gone back meanwhile. For services, and the user.
+ * Finds where a generation goes on from after a crash, a pause or a retry: the snapshot that was saved last, of any
+ * type, and not the one of the highest iteration, for the user may have gone back meanwhile. For services, and the
+ * user.
  *
  * @returns `undefined` where no files were saved yet: begin anew. It may be older than the generation's
  *   `current_iteration`: go on from the snapshot's `iteration_number`.
@@ -169,9 +191,9 @@ export async function findResumePoint(db: AnyDatabase, of: OfGeneration): Promis
 }
 
 /**
- * Finds what an app looked like after an iteration, for a user who wants to go back to it: of the snapshots at or before
- * that iteration the one that was saved last, of any type, since a checkpoint only says who asked for it. Who wants a
- * certain one finds it by `list` and reads it by `get`. For the user, and for services.
+ * Finds what an app looked like after an iteration, for a user who wants to go back to it: of the snapshots at or
+ * before that iteration the one that was saved last, of any type, since a checkpoint only says who asked for it. Who
+ * wants a certain one finds it by `list` and reads it by `get`. For the user, and for services.
  *
  * @returns `undefined` where no files were saved up to then.
  * @throws {FilesNotReadableError} `files_not_readable`: look for an older one by `list`.

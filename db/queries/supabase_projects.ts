@@ -1,4 +1,7 @@
-/** The pool of Supabase projects in which apps get their databases. For services: users see their app's project in the app. */
+/**
+ * The pool of Supabase projects in which apps get their databases. For services: users see their app's project in the
+ * app.
+ */
 import { sql } from 'kysely'
 import type { AppId, New, Patch, Row } from '../../types/index.ts'
 import type { ServiceDatabase } from '../session.ts'
@@ -17,7 +20,8 @@ export type SupabaseProjectPatch = Pick<Patch<'supabase_projects'>, 'pool' | 're
 /**
  * Adds a project to the pool. For services.
  *
- * @param project `ref`: Supabase's own name for it; `capacity`: how many apps it takes; `status`: `active` unless given.
+ * @param project `ref`: Supabase's own name for it; `capacity`: how many apps it takes; `status`: `active` unless
+ *   given.
  * @returns the project as it is then.
  * @throws {ConstraintError} `supabase_project_exists`; `ref_form`, `pool_not_slug`, `region_not_slug`,
  *   `capacity_not_positive`.
@@ -75,7 +79,7 @@ export async function update(
   const project = await db
     .updateTable('supabase_projects')
     // To what it is, so that an empty patch is a statement, too.
-    .set({ pool: sql.ref('pool'), ...patch })
+    .set({ ...patch, pool: patch.pool ?? sql.ref('pool') })
     .where('ref', '=', ref)
     .returning(columns)
     .executeTakeFirst()
@@ -113,15 +117,16 @@ export async function allocate(
 }
 
 /**
- * Frees the place of a deleted app, now that what it left there is wiped, and finishes its clean-up. For services; whoever
- * works through `cleanups` says `cleanups.finish` instead, which does the same.
+ * Frees the place of a deleted app, now that what it left there is wiped, and finishes its clean-up. For services;
+ * whoever works through `cleanups` says `cleanups.finish` instead, which does the same.
  *
  * @throws {RuleError} `place_not_releasing`: freed before, or still in use.
  * @example
- * await supabase_projects.allocate(serviceDb, { app_id: appId })
- * await asUser(db, userId, (trx) => apps.delete(trx, appId))
- * // … and when what the app had in the project is wiped:
- * await supabase_projects.release(serviceDb, appId)
+ * try {
+ *   await supabase_projects.release(serviceDb, appId)
+ * } catch (error) {
+ *   if (!(error instanceof RuleError && error.code === 'place_not_releasing')) throw error
+ * }
  */
 export async function release(db: ServiceDatabase, app_id: AppId): Promise<void> {
   await sql`select private.release_supabase_place(${app_id})`.execute(db)
