@@ -24,6 +24,8 @@ export function createPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({ pipeline: true, ...config } as pg.PoolConfig)
   // An error that nobody listens to would end the process.
   pool.on('error', () => undefined)
+  // Nor does anybody listen to a connection between two owners, or while it is being thrown away.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 
