@@ -4,8 +4,10 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type ts from 'typescript'
 import t from 'tap'
-import { apps, asUser, config, createClient, createPool, createServiceClient, generations, parseUserId, queue, supabase_projects } from '../db/index.ts'
+import { apps, asUser, config, generations, parseUserId, queue, supabase_projects } from '../db/index.ts'
+import { createClient, createPool, createServiceClient } from '../db/index.ts'
 import type { UserTransaction } from '../db/index.ts'
+import { SecretBox, SecretValue, devKeys, tokensToSecret } from '../db/secrets/index.ts'
 import { sectionsOf } from '../scripts/lib/api/items.ts'
 import { compile, entries, errorsIn } from '../scripts/lib/api/program.ts'
 import { findings } from '../scripts/lib/api/rules.ts'
@@ -15,6 +17,7 @@ import { blocksIn, compiled, examplesIn, findExamples, moduleOf, needsTransactio
 import { loginTo, logins } from './fixtures/server.ts'
 
 const test = await createTestDatabase(t)
+process.env['NODE_ENV'] = 'test'
 const urlOf = (login: string): string => loginTo(test.name, login).dbmateUrl
 process.env['DATABASE_URL'] = urlOf(logins.leo_api)
 process.env['WORKER_DATABASE_URL'] = urlOf(logins.leo_worker)
@@ -22,14 +25,14 @@ const db = createClient(createPool({ ...loginTo(test.name, logins.leo_api).pg, m
 const serviceDb = createServiceClient(createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 2 }))
 t.teardown(() => Promise.all([db.destroy(), serviceDb.destroy()]))
 await config.set(serviceDb, { key: 'fly.region', value: 'fra' })
-await supabase_projects.insert(serviceDb, { ref: 'examplesexamplesexam', pool: 'free', region: 'eu-central-1', capacity: 10 })
+const project = { ref: 'examplesexamplesexam', pool: 'free', region: 'eu-central-1', capacity: 10 }
+await supabase_projects.insert(serviceDb, project)
 
 const all = entries()
 const examples = await findExamples()
 const examplesPath = fromRoot('test/examples.ts')
-const blocks = new Map(
-  blocksIn(await readFile(fromRoot('README.md'), 'utf8'), all).map((text, at) => [fromRoot(`test/readme-${at + 1}.ts`), text]),
-)
+const readme = await readFile(fromRoot('README.md'), 'utf8')
+const blocks = new Map(blocksIn(readme, all).map((text, at) => [fromRoot(`test/readme-${at + 1}.ts`), text]))
 const bad = `
 /** Adds one. */
 export function increment(n: number) { return n + 1 }
@@ -112,18 +115,27 @@ async function aWorld() {
   const { appId, generationId } = await asUser(db, userId, async (trx) => {
     const made = await apps.create(trx, { app_name: 'Books' })
     if (made.outcome !== 'created') throw new Error('the name is taken')
-    const { generation } = await generations.enqueue(trx, { app_id: made.app.id, prompt: 'a list of books', mode: 'autonomous' })
+    const request = { app_id: made.app.id, prompt: 'a list of books', mode: 'autonomous' } as const
+    const { generation } = await generations.enqueue(trx, request)
     return { appId: made.app.id, generationId: generation.id }
   })
-  const lease = (await queue.claim(serviceDb, { worker: 'worker-1', limit: 100 })).find(({ id }) => id === generationId)!
-  const kept = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files: { 'index.html': '<h1>Books</h1>' } })
+  const claimed = await queue.claim(serviceDb, { worker: 'worker-1', limit: 100 })
+  const lease = claimed.find(({ id }) => id === generationId)!
+  const files = { 'index.html': '<h1>Books</h1>' }
+  const kept = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files })
   if (kept.outcome !== 'recorded') throw new Error('the lease is lost')
+  const box = new SecretBox(devKeys())
+  const context = { table: 'user_secrets', user_id: userId, provider: 'github' } as const
+  const encrypted_token = await box.seal(context, tokensToSecret({ access_token: new SecretValue('a token') }))
   const params = { app: appId, generation: String(generationId), snapshot: String(kept.snapshot_id), secret: appId }
   return {
     ...{ db, serviceDb, userId, appId, generationId, snapshotId: kept.snapshot_id, lease },
     ...{ claims: { sub: userId }, request: { params }, error: new Error('an example') },
+    ...{ box, context, token: 'a token', keyArn: keyArn(1), oldKeyArn: keyArn(2), row: { encrypted_token } },
   }
 }
+
+const keyArn = (n: number): string => `arn:aws:kms:eu-central-1:000000000000:key/${n}`
 
 function emit(program: ts.Program, path: string): void {
   program.emit(program.getSourceFile(path))

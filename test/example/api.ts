@@ -1,6 +1,6 @@
 /**
- * The API: users make apps, have them generated, and watch. Each request is one transaction as its user; which rows there
- * are and what may be done to them is the database's business. DATABASE_URL is a login of `leo_api`.
+ * The API: users make apps, have them generated, and watch. Each request is one transaction as its user; which rows
+ * there are and what may be done to them is the database's business. DATABASE_URL is a login of `leo_api`.
  */
 import { apps, asUser, checkSchema, createClient, createPool, events, generations } from '../../db/index.ts'
 import { generationModes, parseAppId, parseGenerationId, parseUserId } from '../../db/index.ts'
@@ -9,11 +9,12 @@ import { BadRequestError, serve } from './http.ts'
 import type { Request } from './http.ts'
 import { setting, stopping } from './service.ts'
 
-const db = createClient(createPool({ connectionString: setting('DATABASE_URL'), max: 5, connectionTimeoutMillis: 5_000 }))
+const pool = createPool({ connectionString: setting('DATABASE_URL'), max: 5, connectionTimeoutMillis: 5_000 })
+const db = createClient(pool)
 await checkSchema(db)
 
-const as = <T>({ user }: Request, work: (trx: UserTransaction) => Promise<T>): Promise<T> =>
-  asUser(db, parseUserId(user), work, { timeoutMs: 5_000 })
+const as = <T>(request: Request, work: (trx: UserTransaction) => Promise<T>): Promise<T> =>
+  asUser(db, userOf(request), work, { timeoutMs: 5_000 })
 
 const server = serve({
   'POST /apps': (request) => as(request, (trx) => apps.create(trx, { app_name: text(request, 'app_name') })),
@@ -25,14 +26,19 @@ const server = serve({
   'GET /generations/:generation': (request) => as(request, (trx) => generations.get(trx, generationOf(request))),
   'GET /generations/:generation/timeline': (request) =>
     as(request, (trx) =>
-      events.listOfGeneration(trx, { user_id: parseUserId(request.user), generation_request_id: generationOf(request), limit: 100 }),
+      events.listOfGeneration(trx, { user_id: userOf(request), generation_request_id: generationOf(request) }),
     ),
-  'POST /generations/:generation/pause': (request) => as(request, (trx) => generations.pause(trx, generationOf(request))),
-  'POST /generations/:generation/resume': (request) => as(request, (trx) => generations.resume(trx, generationOf(request))),
-  'POST /generations/:generation/cancel': (request) => as(request, (trx) => generations.cancel(trx, generationOf(request))),
-  'POST /generations/:generation/retry': (request) => as(request, (trx) => generations.retry(trx, generationOf(request))),
+  'POST /generations/:generation/pause': (request) =>
+    as(request, (trx) => generations.pause(trx, generationOf(request))),
+  'POST /generations/:generation/resume': (request) =>
+    as(request, (trx) => generations.resume(trx, generationOf(request))),
+  'POST /generations/:generation/cancel': (request) =>
+    as(request, (trx) => generations.cancel(trx, generationOf(request))),
+  'POST /generations/:generation/retry': (request) =>
+    as(request, (trx) => generations.retry(trx, generationOf(request))),
 })
 
+const userOf = ({ user }: Request) => parseUserId(user)
 const appOf = ({ params }: Request) => parseAppId(params['app'])
 const generationOf = ({ params }: Request) => parseGenerationId(params['generation'])
 

@@ -1,6 +1,6 @@
 /**
- * The deployer: gives what is completed a place and an address, and removes what deleted apps leave elsewhere. DATABASE_URL
- * is a login of `leo_worker`.
+ * The deployer: gives what is completed a place and an address, and removes what deleted apps leave elsewhere.
+ * DATABASE_URL is a login of `leo_worker`.
  */
 import process from 'node:process'
 import { RuleError, checkSchema, cleanups, createPool, createServiceClient, supabase_projects } from '../../db/index.ts'
@@ -11,10 +11,14 @@ import { repeat, setting } from './service.ts'
 const worker = setting('WORKER_NAME', `deployer-${process.pid}`)
 const leaseMs = Number(setting('LEASE_MS', '60000'))
 
-const db = createServiceClient(createPool({ connectionString: setting('DATABASE_URL'), max: 3, connectionTimeoutMillis: 5_000 }))
+const pool = createPool({ connectionString: setting('DATABASE_URL'), max: 3, connectionTimeoutMillis: 5_000 })
+const db = createServiceClient(pool)
 await checkSchema(db)
 
-/** One deployer is enough; a second one would do the same work twice, without harm. */
+/**
+ * One deployer is enough; a second one would do the same work twice, without harm. No index serves this question: with
+ * millions of generations, ask for one.
+ */
 async function deployCompleted(): Promise<boolean> {
   const due = await db
     .selectFrom('generation_requests')

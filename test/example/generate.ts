@@ -38,7 +38,8 @@ async function iterate(db: ServiceDatabase, generation: queue.Claimed, signal: A
   const of = { user_id, generation_request_id: id }
   const point = await snapshots.findResumePoint(db, of)
   let files = point?.files ?? {}
-  for (let iteration_number = (point?.iteration_number ?? 0) + 1; iteration_number <= max_iterations; iteration_number++) {
+  const done = point?.iteration_number ?? 0
+  for (let iteration_number = done + 1; iteration_number <= max_iterations; iteration_number++) {
     const { tables, ddl, ...built } = await build(prompt, iteration_number, files, signal)
     files = built.files
     // Together, so that what an iteration cost is in the ledger exactly when what it made is kept.

@@ -1,7 +1,8 @@
 /** As much of HTTP as the API needs: a table of routes, JSON in and out, errors as statuses. */
 import type { IncomingMessage, Server } from 'node:http'
 import { createServer } from 'node:http'
-import { ConstraintError, InvalidCursorError, InvalidIdError, LeoError, NotFoundError, RuleError } from '../../db/index.ts'
+import { ConstraintError, InvalidCursorError, InvalidIdError } from '../../db/index.ts'
+import { LeoError, NotFoundError, RuleError } from '../../db/index.ts'
 
 export interface Request {
   /** Who is signed in. Here a header says so; in earnest it is the `sub` of a token that was verified. */
@@ -14,7 +15,13 @@ export interface Request {
 /** What a handler returns is the answer's body; its `outcome`, where it has one, decides on the status. */
 export type Routes = Readonly<Record<string, (request: Request) => Promise<object>>>
 
-const statuses: Readonly<Record<string, number>> = { created: 201, enqueued: 201, not_found: 404, name_taken: 409, not_allowed: 409 }
+const statuses: Readonly<Record<string, number>> = {
+  created: 201,
+  enqueued: 201,
+  not_found: 404,
+  name_taken: 409,
+  not_allowed: 409,
+}
 
 export function serve(routes: Routes): Server {
   return createServer(async (incoming, outgoing) => {
@@ -29,7 +36,8 @@ async function answer(routes: Routes, incoming: IncomingMessage): Promise<{ stat
   for (const [route, handle] of Object.entries(routes)) {
     const params = match(route, `${incoming.method} ${url.pathname}`)
     if (params === undefined) continue
-    const body = await handle({ user: incoming.headers['x-user'], params, query: url.searchParams, body: await bodyOf(incoming) })
+    const asked = { user: incoming.headers['x-user'], params, query: url.searchParams, body: await bodyOf(incoming) }
+    const body = await handle(asked)
     return { status: ('outcome' in body && statuses[String(body.outcome)]) || 200, body }
   }
   return { status: 404, body: { error: 'no_such_route' } }
@@ -63,10 +71,14 @@ export class BadRequestError extends Error {
 /** Codes are for the caller; what is nobody's business but ours goes to the log. */
 function failure(error: unknown): { status: number; body: object } {
   if (error instanceof BadRequestError) return { status: 400, body: { error: error.message } }
-  if (error instanceof InvalidIdError || error instanceof InvalidCursorError) return { status: 400, body: { error: error.code } }
-  if (error instanceof NotFoundError) return { status: 404, body: { error: error.code } }
-  if (error instanceof ConstraintError || error instanceof RuleError) return { status: 422, body: { error: error.code } }
-  console.error(error)
-  const isPassing = error instanceof LeoError && error.isRetrySafe
-  return isPassing ? { status: 503, body: { error: error.code } } : { status: 500, body: { error: 'internal' } }
+  const status = error instanceof LeoError ? statusOf(error) : 500
+  if (status >= 500) console.error(error)
+  return { status, body: { error: error instanceof LeoError && status !== 500 ? error.code : 'internal' } }
+}
+
+function statusOf(error: LeoError): number {
+  if (error instanceof InvalidIdError || error instanceof InvalidCursorError) return 400
+  if (error instanceof NotFoundError) return 404
+  if (error instanceof ConstraintError || error instanceof RuleError) return 422
+  return error.isRetrySafe ? 503 : 500
 }

@@ -1,4 +1,4 @@
-/** Stands for what is elsewhere: the model, GitHub, Fly.io, Supabase. Everything here is pretended, and takes a moment. */
+/** Stands for what is elsewhere: the model, GitHub, Fly.io, Supabase. All of it is pretended, and takes a moment. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Files, SchemaTables } from '../../db/index.ts'
@@ -31,7 +31,7 @@ export async function build(prompt: string, iteration: number, files: Files, sig
   }
 }
 
-/** Pushes the files to the app's repository. Its name follows from the app, so that a second attempt finds the first one's. */
+/** Pushes the files to the app's repository, whose name follows from the app: a second attempt finds the first one's. */
 export async function push(app: AppId, files: Files): Promise<{ github_url: string; github_commit: string }> {
   await sleep(20)
   return {

@@ -16,8 +16,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 export const stopping: AbortSignal = told.signal
 
 /**
- * Takes `step` after `step` until the process is told to stop, and rests where one found nothing to do. A connection that
- * is lost ends the step and not the process: whatever it was about is found again, by this process or another.
+ * Takes `step` after `step` until the process is told to stop, and rests where one found nothing to do. A connection
+ * that is lost ends the step and not the process: what it was about is found again, by this process or another.
  */
 export async function repeat(step: () => Promise<boolean>, restMs: number): Promise<void> {
   while (!stopping.aborted) {

@@ -1,6 +1,6 @@
 /**
- * A worker: takes generations from the queue, one at a time, and sees them to their end. Start as many as you like, kill
- * them whenever you like. DATABASE_URL is a login of `leo_worker`.
+ * A worker: takes generations from the queue, one at a time, and sees them to their end. Start as many as you like,
+ * kill them whenever you like. DATABASE_URL is a login of `leo_worker`.
  */
 import process from 'node:process'
 import { checkSchema, createPool, createServiceClient, queue } from '../../db/index.ts'
@@ -12,7 +12,8 @@ const leaseMs = Number(setting('LEASE_MS', '60000'))
 /** A worker that is killed counts as a failure; only what fails this often by itself is given up. */
 const patience = { maxFailures: 20, backoffMs: Number(setting('BACKOFF_MS', '30000')) }
 
-const db = createServiceClient(createPool({ connectionString: setting('DATABASE_URL'), max: 3, connectionTimeoutMillis: 5_000 }))
+const pool = createPool({ connectionString: setting('DATABASE_URL'), max: 3, connectionTimeoutMillis: 5_000 })
+const db = createServiceClient(pool)
 await checkSchema(db)
 
 async function takeOne(): Promise<boolean> {

@@ -33,14 +33,14 @@ export function parseComment(text: string): Comment {
     if (tag !== undefined && known.includes(tag)) blocks.push({ tag, lines: [rest!] })
     else blocks.at(-1)!.lines.push(line)
   }
-  const all = (tag: string): string[] =>
-    blocks.filter((block) => block.tag === tag).map(({ lines }) => (tag === 'example' ? lines.join('\n').trim() : prose(lines)))
+  const linesOf = (tag: string): string[][] => blocks.filter((block) => block.tag === tag).map(({ lines }) => lines)
+  const all = (tag: string): string[] => linesOf(tag).map(prose)
   return {
     summary: all('summary')[0]!,
     params: all('param').map((text) => named(text, /^(\S+)\s*(.*)$/s)),
     returns: all('returns')[0],
     throws: all('throws').map((text) => named(text, /^\{(\w+)\}\s*(.*)$/s)),
-    examples: all('example'),
+    examples: linesOf('example').map((lines) => lines.join('\n').trim()),
     remarks: all('remarks')[0],
   }
 }

@@ -38,7 +38,10 @@ export function sectionsOf(program: ts.Program, entries: readonly Entry[]): Sect
   const seen = new Set<ts.Symbol>()
   const byEntry = entries
     .toSorted((a, b) => b.name.length - a.name.length)
-    .map((entry): [Entry, Section[]] => [entry, sectionsOfModule(compiler, program.getSourceFile(entry.file)!, entry.name, seen)])
+    .map((entry): [Entry, Section[]] => {
+      const file = program.getSourceFile(entry.file)!
+      return [entry, sectionsOfModule(compiler, file, entry.name, seen)]
+    })
   return entries.flatMap((entry) => byEntry.find(([other]) => other === entry)![1])
 }
 
@@ -48,13 +51,15 @@ function sectionsOfModule(compiler: Compiler, file: ts.SourceFile, title: string
     if (seen.has(symbol)) continue
     seen.add(symbol)
     if (ts.isSourceFile(declaration)) {
-      const inner = exportsOf(compiler.checker, declaration).map((one) => itemOf(compiler, `${name}.${one.name}`, one.declaration))
-      namespaces.push({ title: name, comment: commentOfFile(declaration), items: ordered(inner) })
+      const inner = exportsOf(compiler.checker, declaration)
+      const own = inner.map((one) => itemOf(compiler, `${name}.${one.name}`, one.declaration))
+      namespaces.push({ title: name, comment: commentOfFile(declaration), items: ordered(own) })
     } else {
       items.push(itemOf(compiler, name, declaration))
     }
   }
-  return [{ title, comment: commentOfFile(file), items: ordered(items) }, ...namespaces].filter(({ items }) => items.length > 0)
+  const sections = [{ title, comment: commentOfFile(file), items: ordered(items) }, ...namespaces]
+  return sections.filter(({ items }) => items.length > 0)
 }
 
 /** What is called comes before what it takes and gives. */
@@ -67,9 +72,14 @@ interface Export {
 }
 
 function exportsOf(checker: ts.TypeChecker, file: ts.SourceFile): Export[] {
-  return checker.getExportsOfModule(checker.getSymbolAtLocation(file)!).map((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
-    return { name: exported.name, symbol, declaration: symbol.declarations![0]! }
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!).map(({ name, flags }, at, all) => {
+    const symbol = flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(all[at]!) : all[at]!
+    return { name, symbol, declaration: symbol.declarations![0]! }
+  })
+  // As they stand in their files, not as the compiler came upon them.
+  return exported.toSorted(({ declaration: a }, { declaration: b }) => {
+    const [first, second] = [a.getSourceFile().fileName, b.getSourceFile().fileName]
+    return first === second ? a.pos - b.pos : first < second ? -1 : 1
   })
 }
 

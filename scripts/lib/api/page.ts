@@ -14,13 +14,17 @@ const preamble = `\
 <!-- Generated from the doc comments by \`make api\`. Do not edit. -->
 # The package, export by export
 
-\`db\` stands for what \`createClient\` returns, \`serviceDb\` for that of \`createServiceClient\`, \`trx\` for the transaction that
-\`asUser\` hands over; \`userId\`, \`appId\`, \`generationId\` are parsed ids. The examples run as tests. What \`leo-saas-schema/errors\`
-and \`leo-saas-schema/types\` export can be had from \`leo-saas-schema\`, too.
+In the examples, which run as tests, \`db\` is what \`createClient\` returns, \`serviceDb\` that of \`createServiceClient\`,
+\`trx\` the transaction that \`asUser\` hands over, \`lease\` what \`queue.claim\` returned, and \`userId\`, \`appId\` and so on
+are parsed ids. What \`leo-saas-schema/errors\` and \`leo-saas-schema/types\` export can be had from \`leo-saas-schema\`, too.
 `
 
 /** Letters of a heading as GitHub makes an anchor of them. */
-const anchor = (heading: string): string => heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-')
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-')
 
 function contents(sections: readonly Section[]): string {
   const used = new Map<string, number>()
@@ -53,7 +57,8 @@ function commentParts({ summary, params, returns, throws, remarks, examples }: C
     ...(returns === undefined ? [] : [`- **Returns** ${returns}`]),
     ...throws.map(thrown),
   ]
-  return [summary, ...(facts.length === 0 ? [] : [facts.join('\n')]), ...(remarks === undefined ? [] : [remarks]), ...examples.map(code)]
+  const texts = [summary, facts.join('\n'), remarks ?? ''].filter((text) => text !== '')
+  return [...texts, ...examples.map(code)]
 }
 
 const thrown = ({ name, text }: Named): string => `- **Throws** ${name === '' ? text : `\`${name}\`${text && ` ${text}`}`}`

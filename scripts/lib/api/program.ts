@@ -29,13 +29,14 @@ export function entries(): Entry[] {
  */
 export function compile(files: readonly string[], extra: ReadonlyMap<string, string> = new Map()): ts.Program {
   const { config } = ts.readConfigFile(fromRoot('tsconfig.json'), ts.sys.readFile)
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [...files, ...extra.keys()] }, ts.sys, root)
+  const all = [...files, ...extra.keys()]
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: all }, ts.sys, root)
   const host = ts.createCompilerHost({ ...options, incremental: false }, true)
   const { readFile, fileExists } = host
   host.readFile = (path) => extra.get(path) ?? readFile(path)
   host.fileExists = (path) => extra.has(path) || fileExists(path)
   // An example may name what it does not use any more.
-  return ts.createProgram([...files, ...extra.keys()], { ...options, incremental: false, noUnusedLocals: false }, host)
+  return ts.createProgram(all, { ...options, incremental: false, noUnusedLocals: false }, host)
 }
 
 /** What is wrong with a file, a line each, with the text that it is about. */

@@ -7,18 +7,21 @@ interface Rule {
 }
 
 /** Who may call it, in one of the ways in which this package says it. */
-const callers = /\b[Ff]or (the |its |their |a |every )*(users?|services?|workers?|deployers?|API|login|tests?|caller)\b|\b[Aa]nybody may\b/
+const callers = /\b[Ff]or (the |its |their |a |every )*(users?|services?|workers?|API|login|tests?)\b|\b[Aa]nybody may\b/
 
 const isFunction = ({ kind }: Item): boolean => kind === 'function'
 
 const rules: readonly Rule[] = [
-  { complaint: 'has no doc comment that begins with a sentence', isBroken: ({ comment }) => !/^[^@]+[.:]/.test(comment?.summary ?? '') },
+  {
+    complaint: 'has no doc comment that begins with a sentence',
+    isBroken: ({ comment }) => !/^[A-Z`].*[.:]/s.test(comment?.summary ?? ''),
+  },
   {
     complaint: 'does not say who may call it (`For users, inside `asUser`.` `For services.` `Anybody may call it.`)',
     isBroken: (item) => isFunction(item) && !callers.test(item.comment?.summary ?? ''),
   },
   {
-    complaint: 'says neither by `@returns` what it answers, absence included, nor that it throws a NotFoundError instead',
+    complaint: 'says neither by `@returns` what it answers, absence included, nor that it throws a NotFoundError',
     isBroken: ({ answer, comment }) =>
       answer === 'value' && !comment?.returns && !comment?.throws.some(({ name }) => name === 'NotFoundError'),
   },
@@ -34,4 +37,7 @@ export const findings = (sections: readonly Section[]): string[] =>
   sections
     .flatMap(({ items }) => items)
     .filter(({ place }) => !place.startsWith('types/db.ts'))
-    .flatMap((item) => rules.filter(({ isBroken }) => isBroken(item)).map(({ complaint }) => `${item.place} ${item.name} ${complaint}`))
+    .flatMap((item) => {
+      const broken = rules.filter(({ isBroken }) => isBroken(item))
+      return broken.map(({ complaint }) => `${item.place} ${item.name} ${complaint}`)
+    })

@@ -58,7 +58,8 @@ function columnsOf(compiler: Compiler, text: string, declaration: ts.Declaration
 function columnComments({ checker, database }: Compiler, table: string): Map<string, string> {
   const symbol = database.getProperty(table)
   const columns = symbol ? checker.getTypeOfSymbol(symbol).getProperties() : []
-  return new Map(columns.map((column) => [column.name, ts.displayPartsToString(column.getDocumentationComment(checker))]))
+  const comment = (column: ts.Symbol): string => ts.displayPartsToString(column.getDocumentationComment(checker))
+  return new Map(columns.map((column) => [column.name, comment(column)]))
 }
 
 /** What of a class is public: neither bodies nor what it has of `Error`. */
@@ -66,7 +67,8 @@ function classOf(declaration: ts.ClassDeclaration): string {
   const heritage = declaration.heritageClauses?.map((clause) => ` ${clause.getText()}`).join('') ?? ''
   const isAbstract = declaration.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.AbstractKeyword) ?? false
   const isError = /\bextends \w*Error\b/.test(heritage)
-  const members = declaration.members.filter((member) => isPublic(member) && !(isError && ts.isConstructorDeclaration(member)))
+  const isOwn = (member: ts.ClassElement): boolean => !(isError && ts.isConstructorDeclaration(member))
+  const members = declaration.members.filter((member) => isPublic(member) && isOwn(member))
   const lines = members.map((member) => {
     const comment = ts.getJSDocCommentsAndTags(member).filter(ts.isJSDoc).map((doc) => `${doc.getText()}\n  `).join('')
     return `  ${comment}${memberOf(member)}`
@@ -88,7 +90,8 @@ function memberOf(member: ts.ClassElement): string {
 
 /** Over several lines where it has members, with this repository's indentation. */
 function typeText(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): string {
-  const flags = ts.NodeBuilderFlags.NoTruncation | ts.NodeBuilderFlags.MultilineObjectLiterals | ts.NodeBuilderFlags.UseAliasDefinedOutsideCurrentScope
+  const { NoTruncation, MultilineObjectLiterals, UseAliasDefinedOutsideCurrentScope } = ts.NodeBuilderFlags
+  const flags = NoTruncation | MultilineObjectLiterals | UseAliasDefinedOutsideCurrentScope
   const node = checker.typeToTypeNode(type, at, flags)!
   const printed = ts.createPrinter().printNode(ts.EmitHint.Unspecified, node, at.getSourceFile())
   return printed
