@@ -51,9 +51,13 @@ types: $(installed) ## Write types/db.ts from the migrations
 diagram: $(installed) ## Write the ER diagram in README.md from the migrations
 	@$(run) scripts/generate.ts diagram
 
+.PHONY: api
+api: $(installed) ## Write docs/api.md from the doc comments of what the package exports
+	@$(run) scripts/generate.ts api
+
 .PHONY: generate
-generate: $(installed) ## Write all generated files: schema, version, types, diagram
-	@$(run) scripts/generate.ts schema version types diagram
+generate: $(installed) ## Write all generated files: schema, version, types, diagram, API page
+	@$(run) scripts/generate.ts schema version types diagram api
 
 .PHONY: check
 check: $(installed) ## Fail on stale generated files, type errors, squawk and Supabase advisor findings

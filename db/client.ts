@@ -16,6 +16,7 @@ export type ClientOptions = Omit<KyselyConfig, 'dialect'>
  *
  * @param config as for `new pg.Pool`. Set `max` and `connectionTimeoutMillis`; leave `query_timeout` alone, which ends
  *   a pipelined connection, and use `timeoutMs` of `asUser`.
+ * @returns the pool; it is ended by `destroy()` of the client that is made of it.
  * @example
  * const pool = createPool({ connectionString: process.env.DATABASE_URL, max: 10, connectionTimeoutMillis: 5_000 })
  */
@@ -29,7 +30,8 @@ export function createPool(config: pg.PoolConfig): pg.Pool {
 }
 
 /**
- * Makes the Kysely instance of an API: its login is a member of `leo_api`, and may do nothing outside of `asUser`.
+ * Makes the Kysely instance of an API. For the API: its login is a member of `leo_api`, and may do nothing outside of
+ * `asUser`.
  *
  * @param pool from `createPool`, or anything with the `connect()` and `end()` of a `pg` pool; it stays the caller's to
  *   configure. No type parser of `pg` is changed: the instance reads bigint as bigint by itself.
@@ -42,13 +44,14 @@ export function createClient(pool: PostgresPool, options: ClientOptions = {}): K
 }
 
 /**
- * Makes the Kysely instance of a worker: its login is a member of `leo_worker` and has the service's rights at once, so
- * that identity costs it nothing. The brand opens the service's queries to it.
+ * Makes the Kysely instance of a worker. For services: their login is a member of `leo_worker` and has the service's
+ * rights at once, so that identity costs it nothing. The brand opens the service's queries to it.
  *
  * @param pool as for `createClient`.
+ * @returns an instance as that of `createClient`.
  * @example
- * const db = createServiceClient(createPool({ connectionString: process.env.WORKER_DATABASE_URL }))
- * const [job] = await queue.claim(db, { worker: 'w1', limit: 1 })
+ * const serviceDb = createServiceClient(createPool({ connectionString: process.env.WORKER_DATABASE_URL }))
+ * const [generation] = await queue.claim(serviceDb, { worker: 'worker-1' })
  */
 export function createServiceClient(pool: PostgresPool, options: ClientOptions = {}): ServiceDatabase {
   return createClient(pool, options) as ServiceDatabase

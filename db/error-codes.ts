@@ -22,6 +22,7 @@ export const errorCodes = {
   correction_differs: 'LEO19',
 } as const
 
+/** The `code` of a `RuleError`. */
 export type ErrorName = keyof typeof errorCodes
 
 /** What each constraint of the tables says when it refuses: the `code` of a `ConstraintError`. A test holds the two together. */
@@ -137,5 +138,7 @@ export const constraintCodes = {
   generation_leases_worker_printable_check: 'worker_not_printable',
 } as const
 
+/** A constraint that can refuse. */
 export type ConstraintName = keyof typeof constraintCodes
+/** The `code` of a `ConstraintError`. */
 export type ConstraintCode = (typeof constraintCodes)[ConstraintName]

@@ -24,7 +24,7 @@ interface Particulars extends ErrorPlace {
  * a statement or a value. `cause` is the driver's error, without the rows that PostgreSQL quotes in its details.
  *
  * @example
- * if (error instanceof LeoError && error.isRetrySafe) return again()
+ * const mayTryAgain = error instanceof LeoError && error.isRetrySafe
  */
 export abstract class LeoError extends Error implements ErrorPlace {
   abstract override readonly name: string

@@ -32,22 +32,28 @@ export const parseAppId = (value: unknown): AppId => parseUuid(value, "an app's 
  *
  * @returns the id in lower case.
  * @throws {InvalidIdError} `invalid_id`: it is no UUID.
+ * @example
+ * const secretId = parseSecretId(request.params.secret)
  */
 export const parseSecretId = (value: unknown): SecretId => parseUuid(value, "a secret's id") as SecretId
 
 /**
  * Makes a `GenerationId` out of what came from outside, a number or its digits. Anybody may call it.
  *
+ * @returns the id as a number.
  * @throws {InvalidIdError} `invalid_id`: it is no whole number from 1 to 2147483647.
  * @example
- * const id = parseGenerationId(request.params.generation)
+ * const generationId = parseGenerationId(request.params.generation)
  */
 export const parseGenerationId = (value: unknown): GenerationId => parseSerial(value, "a generation's id") as GenerationId
 
 /**
  * Makes a `SnapshotId` out of what came from outside, a number or its digits. Anybody may call it.
  *
+ * @returns the id as a number.
  * @throws {InvalidIdError} `invalid_id`: it is no whole number from 1 to 2147483647.
+ * @example
+ * const snapshotId = parseSnapshotId(request.params.snapshot)
  */
 export const parseSnapshotId = (value: unknown): SnapshotId => parseSerial(value, "a snapshot's id") as SnapshotId
 

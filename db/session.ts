@@ -19,11 +19,13 @@ export type ServiceTransaction = Transaction<DB> & { readonly [acts_as]: 'servic
 /** For queries of both sides, which name the user besides. */
 export type AnyDatabase = ServiceDatabase | UserTransaction
 
+/** How long a session's statements may take. */
 export interface SessionOptions {
   /** `statement_timeout` of each statement, in milliseconds; without it, what the login has. */
   readonly timeoutMs?: number
 }
 
+/** For whom the service acts, and why. */
 export interface ServiceOptions extends SessionOptions {
   /** For whom the service acts: the timeline and the activity log name them. */
   readonly acting_user_id?: UserId
@@ -75,7 +77,8 @@ export async function asUser<T>(
  * @returns what `fn` returns, once the transaction is committed.
  * @throws {AccessDeniedError} `access_denied`: the login may not become `leo_worker`.
  * @example
- * await asService(db, (trx) => queue.pauseClaims(trx, 'upgrade'), { acting_user_id: adminId })
+ * const setting = { key: 'fly.region', value: 'fra' }
+ * await asService(serviceDb, (trx) => config.set(trx, setting), { acting_user_id: userId })
  */
 export async function asService<T>(
   db: Kysely<DB>,
@@ -95,13 +98,15 @@ export async function asService<T>(
 }
 
 /**
- * Runs `fn` in a transaction of the service's own login: for several writes that belong together.
+ * Runs `fn` in a transaction of the service's own login. For services, where several writes belong together.
  *
  * @returns what `fn` returns, once the transaction is committed.
  * @example
- * await inTransaction(db, async (trx) => {
- *   await queue.complete(trx, lease, { github_commit })
- *   await costs.insert(trx, cost)
+ * await inTransaction(serviceDb, async (trx) => {
+ *   const kept = await queue.recordIteration(trx, lease, { iteration_number: 1, files: { 'index.html': '<h1>Books</h1>' } })
+ *   if (kept.outcome === 'lease_lost') return
+ *   const of = { user_id: lease.user_id, generation_request_id: lease.id, iteration_number: 1 }
+ *   await costs.insert(trx, { ...of, kind: 'tokens', cost_micros: 4_350n, idempotency_key: `${lease.id}:1:tokens` })
  * })
  */
 export function inTransaction<T>(db: ServiceDatabase, fn: (trx: ServiceTransaction) => Promise<T>): Promise<T> {

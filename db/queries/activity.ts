@@ -10,8 +10,10 @@ import type { Page } from './page.ts'
 
 const columns = ['id', 'action', 'object_type', 'object_id', 'ip', 'user_agent', 'detail', 'created_at'] as const
 
+/** An entry of the log. */
 export type Activity = Pick<Row<'user_activity_log'>, (typeof columns)[number]>
 
+/** An entry to write. */
 export type NewActivity = Omit<New<'user_activity_log'>, 'id' | 'created_at'>
 
 const order = keyset('activity', 'time', 'number')

@@ -6,6 +6,7 @@ import type { UserTransaction } from '../session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
+/** An app, as lists show it. */
 export type App = Pick<Row<'apps'>, 'id' | 'app_name' | 'created_at' | 'supabase_project_ref'>
 
 const columns = ['id', 'app_name', 'created_at', 'supabase_project_ref'] as const
@@ -115,6 +116,7 @@ const generationColumns = [
   'completed_at',
 ] as const
 
+/** What of a generation its app shows. */
 export type LatestGeneration = Pick<Row<'generation_requests'>, (typeof generationColumns)[number]>
 
 /** An app, and the generation of it that was enqueued last; null where there has been none. */

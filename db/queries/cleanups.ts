@@ -29,6 +29,7 @@ export interface CleanupLost {
   readonly outcome: 'lease_lost'
 }
 
+/** Who claims, how many, and for how long. */
 export interface CleanupClaim {
   /** The worker's name, for people: printable ASCII without spaces, up to 200 characters. */
   readonly worker: string

@@ -15,8 +15,11 @@ const columns = [
   'cost_micros',
 ] as const
 
+/** What entries of the ledger add up to. */
 export type CostSum = Pick<Row<'generation_costs_by_user'>, (typeof columns)[number]>
+/** What a month of UTC cost. */
 export type MonthlyCost = CostSum & Pick<Row<'generation_costs_by_month'>, 'month'>
+/** What an app cost, or what is for no app. */
 export type AppCost = CostSum & Pick<Row<'generation_costs_by_app'>, 'app_id'>
 
 /**

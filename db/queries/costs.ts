@@ -24,6 +24,7 @@ const said = [
 const columns = ['id', ...said] as const
 const written = ['user_id', ...said] as const
 
+/** An entry of the ledger. */
 export type Cost = Pick<Row<'generation_costs'>, (typeof columns)[number]>
 
 /** What a cost is; numbers that are left out are 0, and its app is the generation's. */

@@ -16,6 +16,7 @@ const columns = [
   'created_at',
 ] as const
 
+/** A change of status, and who made it. */
 export type GenerationEvent = Pick<Row<'generation_events'>, (typeof columns)[number]>
 
 const timeline = keyset('events.timeline', 'number')

@@ -9,6 +9,7 @@ const columns = [
   ...(['created_at', 'updated_at', 'completed_at'] as const),
 ] as const
 
+/** What is to be generated. */
 export interface Enqueue {
   readonly app_id: AppId
   readonly prompt: string
@@ -29,8 +30,8 @@ export interface Enqueue {
  * @throws {RuleError} `queue_full`: 20 are queued already; `too_many_iterations`: more than 100.
  * @throws {ConstraintError} `app_not_found`: no app of the user's; `idempotency_key_form`.
  * @example
- * const { generation } = await asUser(db, userId, (trx) =>
- *   generations.enqueue(trx, { app_id, prompt: 'a list of books', mode: 'autonomous', idempotency_key: click }))
+ * const request = { app_id: appId, prompt: 'a list of books', mode: 'autonomous', idempotency_key: 'click-7' } as const
+ * const { outcome, generation } = await asUser(db, userId, (trx) => generations.enqueue(trx, request))
  */
 export async function enqueue(trx: UserTransaction, request: Enqueue) {
   const key = request.idempotency_key
@@ -61,8 +62,8 @@ export async function enqueue(trx: UserTransaction, request: Enqueue) {
  * `limit`: how many at most, 1 to 100, 20 unless given.
  * @returns an empty array where there are none.
  * @example
- * const page = await generations.list(trx, { app_id })
- * const next = await generations.list(trx, { app_id, before: page.at(-1)?.id })
+ * const page = await generations.list(trx, { app_id: appId })
+ * const next = await generations.list(trx, { app_id: appId, before: page.at(-1)?.id })
  */
 export async function list(
   trx: UserTransaction,
@@ -81,15 +82,19 @@ export async function list(
  * Finds one of the user's own generations. For users: call it inside `asUser`.
  *
  * @returns `undefined` where there is none, or it is another user's.
+ * @example
+ * const generation = await asUser(db, userId, (trx) => generations.find(trx, generationId))
  */
 export async function find(trx: UserTransaction, id: GenerationId) {
   return trx.selectFrom('generation_requests').select(columns).where('id', '=', id).executeTakeFirst()
 }
 
 /**
- * `find` for a generation that has to be there.
+ * `find` for a generation that has to be there. For users: call it inside `asUser`.
  *
  * @throws {NotFoundError} `not_found`: there is none, or it is another user's.
+ * @example
+ * const { status } = await asUser(db, userId, (trx) => generations.get(trx, generationId))
  */
 export async function get(trx: UserTransaction, id: GenerationId) {
   const found = await find(trx, id)
@@ -127,7 +132,7 @@ async function change(
  * `asUser`.
  *
  * @example
- * const paused = await asUser(db, userId, (trx) => generations.pause(trx, id))
+ * const paused = await asUser(db, userId, (trx) => generations.pause(trx, generationId))
  * if (paused.outcome === 'not_allowed') console.log(`it is ${paused.status}`)
  */
 export const pause = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
@@ -137,10 +142,17 @@ export const pause = (trx: UserTransaction, id: GenerationId): Promise<Change> =
  * Queues a paused generation again, behind the user's others. For users: call it inside `asUser`.
  *
  * @throws {RuleError} `queue_full`: 20 are queued already.
+ * @example
+ * const { outcome } = await asUser(db, userId, (trx) => generations.resume(trx, generationId))
  */
 export const resume = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['paused'], 'queued')
 
-/** Cancels a generation that is queued, runs or is paused, for good. For users: call it inside `asUser`. */
+/**
+ * Cancels a generation that is queued, runs or is paused, for good. For users: call it inside `asUser`.
+ *
+ * @example
+ * const { outcome } = await asUser(db, userId, (trx) => generations.cancel(trx, generationId))
+ */
 export const cancel = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
   change(trx, id, ['queued', 'generating', 'paused'], 'cancelled')
 
@@ -148,5 +160,7 @@ export const cancel = (trx: UserTransaction, id: GenerationId): Promise<Change> 
  * Queues a failed generation again, behind the user's others, 3 times at most. For users: call it inside `asUser`.
  *
  * @throws {RuleError} `retries_used_up`: after the third time; `queue_full`: 20 are queued already.
+ * @example
+ * const { outcome } = await asUser(db, userId, (trx) => generations.retry(trx, generationId))
  */
 export const retry = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['failed'], 'queued')

@@ -42,6 +42,7 @@ export interface LeaseLost {
   readonly outcome: 'lease_lost'
 }
 
+/** Who claims, how many, and for how long. */
 export interface ClaimOptions {
   /** The worker's name, for people: printable ASCII without spaces. */
   readonly worker: string
@@ -102,16 +103,23 @@ const claimParameters = ({ limit = 1, leaseMs = 60_000, userLimit }: ClaimOption
  *   of READ COMMITTED.
  * @throws {ConstraintError} `worker_not_printable`: the worker's name is empty, or has a space.
  * @example
- * for (const generation of await queue.claim(db, { worker: 'fly-1', limit: 10, userLimit: 2 })) start(generation)
+ * for (const generation of await queue.claim(serviceDb, { worker: 'worker-1', limit: 10, userLimit: 2 })) {
+ *   console.log(generation.prompt)
+ *   await queue.release(serviceDb, generation)
+ * }
  */
 export async function claim(db: ServiceDatabase, options: ClaimOptions): Promise<Claimed[]> {
   return run<Claimed>(db, claimText, [options.worker, ...claimParameters(options)])
 }
 
 /**
- * `claim` for one.
+ * `claim` for one. For workers.
  *
  * @returns `undefined` where nothing is due, or while claims are paused.
+ * @throws {RuleError} as `claim`.
+ * @throws {ConstraintError} as `claim`.
+ * @example
+ * const generation = await queue.claimOne(serviceDb, { worker: 'worker-1' })
  */
 export async function claimOne(db: ServiceDatabase, options: Omit<ClaimOptions, 'limit'>): Promise<Claimed | undefined> {
   return (await claim(db, { ...options, limit: 1 }))[0]
@@ -122,6 +130,8 @@ export async function claimOne(db: ServiceDatabase, options: Omit<ClaimOptions, 
  * `held` is news, not a promise: the generation may be lost a moment later, and the next write says so.
  *
  * @throws {RuleError} `claim_out_of_range`: a lease that is not a second to a day.
+ * @example
+ * const { outcome } = await queue.heartbeat(serviceDb, lease, { leaseMs: 120_000 })
  */
 export async function heartbeat(
   db: ServiceDatabase,
@@ -132,6 +142,7 @@ export async function heartbeat(
   return expires_at === null ? lost : { outcome: 'held', expires_at }
 }
 
+/** What an iteration has made. */
 export interface Iteration {
   /** From 1; never above the generation's `max_iterations`. */
   readonly iteration_number: number
@@ -152,7 +163,7 @@ export interface Iteration {
  *
  * @throws {ConstraintError} `iteration_out_of_range`: it is above `max_iterations`.
  * @example
- * const kept = await queue.recordIteration(db, generation, { iteration_number: 1, files: { 'index.html': '…' } })
+ * const kept = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files: { 'index.html': '<h1>Books</h1>' } })
  * if (kept.outcome === 'lease_lost') return
  */
 export async function recordIteration(
@@ -173,6 +184,8 @@ export async function recordIteration(
  * Saying it twice is answered with `lease_lost`.
  *
  * @throws {ConstraintError} `github_commit_not_sha`, `github_url_not_https`, `deployment_url_not_https`.
+ * @example
+ * const { outcome } = await queue.complete(serviceDb, lease, { github_url: 'https://github.com/ada/books' })
  */
 export async function complete(
   db: ServiceDatabase,
@@ -188,13 +201,15 @@ export async function complete(
 export type Completion = Lease & Result
 
 /**
- * Completes what is done and takes what is next, in one transaction and one trip: the cheapest step of a worker. Each
- * completion is judged by itself. While claims are paused, or nothing is due, it only completes.
+ * Completes what is done and takes what is next, in one transaction and one trip: the cheapest step of a worker. For
+ * workers. Each completion is judged by itself. While claims are paused, or nothing is due, it only completes.
  *
  * @returns for each of `done`, in their order, what became of it; and what was taken, as `claim` does.
- * @throws as `complete` and `claim`; then nothing is done at all.
+ * @throws {ConstraintError} as `complete` and `claim`; then nothing is done at all.
+ * @throws {RuleError} as `claim`; then nothing is done at all.
  * @example
- * const { claimed } = await queue.completeAndClaim(db, [{ ...generation, github_commit }], { worker: 'fly-1' })
+ * const github_url = 'https://github.com/ada/books'
+ * const { completed, claimed } = await queue.completeAndClaim(serviceDb, [{ ...lease, github_url }], { worker: 'worker-1' })
  */
 export async function completeAndClaim(
   db: ServiceDatabase,
@@ -213,6 +228,7 @@ export async function completeAndClaim(
   }
 }
 
+/** What went wrong, and when to try again. */
 export interface FailOptions {
   /** What went wrong, for the user; the timeline has its first 2000 characters. */
   readonly error_message: string
@@ -225,6 +241,9 @@ export interface FailOptions {
 /**
  * Says that the attempt has failed, and ends the lease: the generation is tried again after a pause, or has failed. For
  * workers.
+ *
+ * @example
+ * const { outcome } = await queue.fail(serviceDb, lease, { error_message: 'the tests of iteration 2 did not pass' })
  */
 export async function fail(
   db: ServiceDatabase,
@@ -236,7 +255,12 @@ export async function fail(
   return status === null ? lost : { outcome: status }
 }
 
-/** Gives the generation back unharmed, for a worker that shuts down: it counts as no failure, and it keeps its place. */
+/**
+ * Gives the generation back unharmed. For workers that shut down: it counts as no failure, and it keeps its place.
+ *
+ * @example
+ * await queue.release(serviceDb, lease)
+ */
 export async function release(db: ServiceDatabase, lease: Lease): Promise<{ outcome: 'released' } | LeaseLost> {
   const { is_held } = await runForOne<{ is_held: boolean }>(db, releaseText, [lease.id, lease.attempt])
   return is_held ? { outcome: 'released' } : lost
@@ -248,6 +272,8 @@ export async function release(db: ServiceDatabase, lease: Lease): Promise<{ outc
  *
  * @param limit how many at most, 100 unless given; when as many come back, ask again.
  * @returns the attempts that were ended, and what has become of each generation.
+ * @example
+ * for (const { id, status } of await queue.requeueExpired(serviceDb)) console.log(`generation ${id} is ${status}`)
  */
 export async function requeueExpired(
   db: ServiceDatabase,
@@ -261,12 +287,20 @@ export async function requeueExpired(
  * A claim that has begun already may still take its batch.
  *
  * @param by who pauses, and `reason` why, for people.
+ * @example
+ * await queue.pauseClaims(serviceDb, { by: 'ada', reason: 'the upgrade of Sunday' })
+ * await queue.resumeClaims(serviceDb)
  */
 export async function pauseClaims(db: ServiceDatabase, { by, reason }: { by: string; reason?: string }): Promise<void> {
   await run(db, pauseText, [by, reason ?? null])
 }
 
-/** Lets claims go on. For services. */
+/**
+ * Lets claims go on. For services.
+ *
+ * @example
+ * await queue.resumeClaims(serviceDb)
+ */
 export async function resumeClaims(db: ServiceDatabase): Promise<void> {
   await run(db, resumeText)
 }
@@ -275,6 +309,8 @@ export async function resumeClaims(db: ServiceDatabase): Promise<void> {
  * Whether claims are paused. For services.
  *
  * @returns all null while they go on.
+ * @example
+ * const { paused_by } = await queue.state(serviceDb)
  */
 export async function state(
   db: ServiceDatabase,

@@ -8,8 +8,11 @@ import type { Page } from './page.ts'
 
 const facts = ['id', 'generation_request_id', 'iteration_number', 'created_at'] as const
 
+/** What is known of a schema snapshot beside tables and DDL. */
 export type SchemaSnapshotFacts = Pick<Row<'schema_snapshots'>, (typeof facts)[number]>
+/** A schema snapshot with tables and DDL. */
 export type SchemaSnapshot = Pick<Row<'schema_snapshots'>, (typeof facts)[number] | 'tables' | 'ddl'>
+/** A schema snapshot to save. */
 export type NewSchemaSnapshot = Omit<New<'schema_snapshots'>, 'id' | 'created_at'>
 
 /** A table, or where `column_name` is not null a column of one that is in both, that differs. */

@@ -34,6 +34,7 @@ export interface ResumePoint extends SnapshotFacts {
   readonly files: Files
 }
 
+/** A snapshot to save. */
 export type NewSnapshot = Pick<
   New<'iteration_snapshots'>,
   'user_id' | 'generation_request_id' | 'iteration_number' | 'snapshot_type' | 'prompt_used' | 'metadata'

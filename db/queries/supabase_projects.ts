@@ -10,8 +10,11 @@ import type { Page } from './page.ts'
 
 const columns = ['ref', 'pool', 'region', 'capacity', 'used', 'status', 'created_at', 'updated_at'] as const
 
+/** A project of the pool; `used` of its `capacity` places are taken. */
 export type SupabaseProject = Pick<Row<'supabase_projects'>, (typeof columns)[number]>
+/** A project to add to the pool. */
 export type NewSupabaseProject = Pick<New<'supabase_projects'>, 'ref' | 'pool' | 'region' | 'capacity' | 'status'>
+/** What to change of a project; what is left out stays as it is. */
 export type SupabaseProjectPatch = Pick<Patch<'supabase_projects'>, 'pool' | 'region' | 'capacity' | 'status'>
 
 /**
@@ -19,6 +22,7 @@ export type SupabaseProjectPatch = Pick<Patch<'supabase_projects'>, 'pool' | 're
  *
  * @param project `ref`: Supabase's own name for it; `capacity`: how many apps it takes; `status`: `active` unless
  *   given.
+ * @returns the project as it is then.
  * @throws {ConstraintError} `supabase_project_exists`; `ref_form`, `pool_not_slug`, `region_not_slug`,
  *   `capacity_not_positive`.
  * @example

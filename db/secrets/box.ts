@@ -11,6 +11,7 @@ import { base64url, partsOf, sealedSecret, version } from './sealed.ts'
 import type { Scheme, SealedParts } from './sealed.ts'
 import { SecretValue } from './value.ts'
 
+/** How a box works. */
 export interface SecretBoxOptions {
   /** Keeps the data keys of secrets that were read; none if absent. */
   readonly cache?: DataKeyCacheOptions
@@ -23,8 +24,9 @@ export interface SecretBoxOptions {
  * All methods throw `SecretError`s: `code` says what happened, `isRetrySafe` whether the same call may work later.
  *
  * @example
- * const box = new SecretBox(process.env.NODE_ENV === 'development' ? devKeys() : kmsKeys({ sealWith, accept }))
- * const context = { table: 'user_secrets', user_id, provider: 'github' } as const
+ * const isHere = process.env.NODE_ENV === 'development' || process.env.NODE_ENV === 'test'
+ * const box = new SecretBox(isHere ? devKeys() : kmsKeys({ sealWith: keyArn, accept: [keyArn] }))
+ * const context = { table: 'user_secrets', user_id: userId, provider: 'github' } as const
  * const sealed = await box.seal(context, new SecretValue(token))
  * const opened = await box.open(context, sealed)
  */
@@ -49,7 +51,8 @@ export class SecretBox {
    * @example
    * const prepared = await box.prepare(context)
    * try {
-   *   sealed = prepared.seal(tokensToSecret(await refresh()))
+   *   // … the provider gives a new token, and then:
+   *   const sealed = prepared.seal(tokensToSecret({ access_token: new SecretValue(token) }))
    * } finally {
    *   prepared.discard()
    * }

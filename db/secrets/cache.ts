@@ -1,3 +1,4 @@
+/** How many data keys are kept, and how long. */
 export interface DataKeyCacheOptions {
   readonly maxKeys: number
   /** How long a key that KMS would no longer give out may still open secrets here. */

@@ -11,9 +11,10 @@ const keyId = 'embedded'
 const embeddedKey = createHash('sha256').update('leo-saas-schema, the key for development').digest()
 
 /**
- * Keys without KMS, for development and tests: seals by a key that is in this package. Works only where NODE_ENV is
- * exactly `development` or `test`.
+ * Keys without KMS. For services in development, and for tests: seals by a key that is in this package. Works only where
+ * NODE_ENV is exactly `development` or `test`.
  *
+ * @returns what `SecretBox` takes.
  * @throws {InsecureInProductionError} anywhere else, and at each later use too.
  * @example
  * const box = new SecretBox(devKeys())

@@ -3,6 +3,7 @@ import { InvalidSecretUseError, KeyNotAcceptedError, KeyServiceUnavailableError 
 import type { KeyProvider } from './keys.ts'
 import { KmsConnection } from './kms-connection.ts'
 
+/** Which keys of KMS, and how long to wait for it. */
 export interface KmsOptions {
   /** The key that seals: the ARN of an accepted one, or an alias that points to one (`alias/leo`, or its ARN). */
   readonly sealWith: string
@@ -18,13 +19,14 @@ export interface KmsOptions {
 const keyArn = /^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key\/[A-Za-z0-9-]+$/
 
 /**
- * Data keys from AWS KMS, by `@aws-sdk/client-kms`, which is loaded when first used and takes its credentials from
- * where the SDK looks for them. Sealing needs `kms:GenerateDataKey`, opening `kms:Decrypt`, re-wrapping
+ * Makes data keys from AWS KMS, by `@aws-sdk/client-kms`, which is loaded when first used and takes its credentials from
+ * where the SDK looks for them. For services. Sealing needs `kms:GenerateDataKey`, opening `kms:Decrypt`, re-wrapping
  * `kms:ReEncryptFrom` and `kms:ReEncryptTo`, an alias in `sealWith` also `kms:DescribeKey` for `currentKeyId()`.
  *
+ * @returns what `SecretBox` takes.
  * @throws {InvalidSecretUseError} for settings that cannot work. All later errors are other `SecretError`s.
  * @example
- * const box = new SecretBox(kmsKeys({ sealWith: newKeyArn, accept: [newKeyArn, oldKeyArn] }))
+ * const box = new SecretBox(kmsKeys({ sealWith: keyArn, accept: [keyArn, oldKeyArn] }))
  */
 export function kmsKeys({ sealWith, accept, deadlineMs = 5000, endpoint }: KmsOptions): KeyProvider {
   const accepted = new Set(accept)

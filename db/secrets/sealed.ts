@@ -25,19 +25,27 @@ const maxKeyIdLength = 2048
 const maxWrappedBytes = 6144
 
 /**
- * Takes a text for a sealed secret if it has the form of one; whether it opens, only opening tells.
+ * Takes a text for a sealed secret if it has the form of one; whether it opens, only opening tells. Anybody may
+ * call it.
  *
+ * @returns the text as it is.
  * @throws {NotEncryptedError} for what does not even begin like one.
  * @throws {MalformedSecretError}
  * @example
- * const sealed = parseSealedSecret(row.value)
+ * const sealed = parseSealedSecret(row.encrypted_token)
  */
 export function parseSealedSecret(text: string): SealedSecret {
   partsOf(text)
   return text as SealedSecret
 }
 
-/** The id of the key, for KMS its ARN, that a sealed secret needs. In SQL: `split_part(encrypted_token, '.', 3)`. */
+/**
+ * Reads which key a sealed secret needs. Anybody may call it. In SQL: `split_part(encrypted_token, '.', 3)`.
+ *
+ * @returns the key's id, for KMS its ARN.
+ * @example
+ * console.log(keyIdOf(parseSealedSecret(row.encrypted_token)))
+ */
 export const keyIdOf = (sealed: SealedSecret): string => partsOf(sealed).keyId
 
 export const sealedSecret = ({ scheme, keyId, wrapped, body }: SealedParts): SealedSecret =>

@@ -13,7 +13,13 @@ export interface TokenSet {
   readonly expires_at?: Date
 }
 
-/** The one value that is sealed for a set of tokens. */
+/**
+ * Makes the one value that is sealed for a set of tokens. For services.
+ *
+ * @returns the value, which shows itself nowhere.
+ * @example
+ * const sealed = await box.seal(context, tokensToSecret({ access_token: new SecretValue(token), scope: 'repo' }))
+ */
 export function tokensToSecret(tokens: TokenSet): SecretValue {
   const { access_token, refresh_token, scope, token_type, expires_at } = tokens
   return new SecretValue(
@@ -28,11 +34,12 @@ export function tokensToSecret(tokens: TokenSet): SecretValue {
 }
 
 /**
- * The set of tokens in an opened secret.
+ * Reads the set of tokens in an opened secret. For services.
  *
+ * @returns the tokens; what the provider did not give is left out.
  * @throws {MalformedSecretError} for a secret that is no set of tokens.
  * @example
- * const tokens = secretToTokens(await box.open(context, row.encrypted_token))
+ * const { access_token } = secretToTokens(await box.open(context, parseSealedSecret(row.encrypted_token)))
  */
 export function secretToTokens(secret: SecretValue): TokenSet {
   const fields = parsed(secret)

@@ -10,8 +10,8 @@ const shown = '[secret]'
  * `reveal()`. For the same reason `deepStrictEqual` finds any two of them equal: compare what they reveal.
  *
  * @example
- * const token = new SecretValue(response.access_token)
- * console.log(token, `${token}`) // SecretValue [secret] [secret]
+ * const secret = new SecretValue(token)
+ * console.log(secret, `${secret}`) // SecretValue [secret] [secret]
  */
 export class SecretValue {
   readonly #text: string

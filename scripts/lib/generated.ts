@@ -10,7 +10,7 @@ import type { TableGroups } from './diagram.ts'
 import { fromRoot } from './paths.ts'
 import { appliedVersions, schemaFile } from './schema-file.ts'
 
-/** A file that is written from a migrated database and never by hand. */
+/** A file that is written from a migrated database, or from the sources, and never by hand. */
 export interface GeneratedFile {
   /** The make target that writes it. */
   readonly name: string
@@ -42,6 +42,8 @@ export const generatedFiles: readonly GeneratedFile[] = [
     path: 'README.md',
     generate: async (target, readme) => replaceSection(readme, 'diagram', await erDiagrams(target, tableGroups)),
   },
+  // The compiler takes a moment to load, and nothing else here needs it.
+  { name: 'api', path: 'docs/api.md', generate: async () => (await import('./api/page.ts')).apiPage() },
 ]
 
 const versionFile = async (target: Target): Promise<string> => `\

@@ -9,6 +9,7 @@ import { compileService, entryPoints, pack, readmeCode, runService, scratchFolde
 /** Services that install the package by npm, on every Node and Kysely that it promises. Asks the registry. */
 
 const run = promisify(execFile)
+t.setTimeout(900_000)
 const packed = await pack(t)
 const [, testing = ''] = readmeCode('ts')
 

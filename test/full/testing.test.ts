@@ -7,6 +7,8 @@ import { commandLine } from '../../db/testing/claims.ts'
 import { root } from '../../db/testing/paths.ts'
 import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../fixtures/testing.ts'
 
+t.setTimeout(600_000)
+
 const use = `${start}; const db = await testing.createTestDatabase(server); await db.signUp(); console.log('')`
 
 for (const { title, script, end } of [

@@ -1,0 +1,60 @@
+/** A doc comment, taken apart. Texts are Markdown, as written. */
+export interface Comment {
+  readonly summary: string
+  readonly params: readonly Named[]
+  readonly returns: string | undefined
+  /** By class: `ConstraintError`. */
+  readonly throws: readonly Named[]
+  readonly examples: readonly string[]
+  readonly remarks: string | undefined
+}
+
+export interface Named {
+  readonly name: string
+  readonly text: string
+}
+
+const known = ['param', 'returns', 'throws', 'example', 'remarks']
+
+/**
+ * Reads a comment. By hand, because the compiler's own reading loses the indentation of examples.
+ *
+ * @param text from its opening to its end.
+ */
+export function parseComment(text: string): Comment {
+  const lines = text
+    .replace(/^\/\*\*/, '')
+    .replace(/\*\/$/, '')
+    .split('\n')
+    .map((line) => line.replace(/^\s*\* ?/, '').trimEnd())
+  const blocks: { tag: string; lines: string[] }[] = [{ tag: 'summary', lines: [] }]
+  for (const line of lines) {
+    const [, tag, rest] = /^@(\w+)\s?(.*)$/.exec(line) ?? []
+    if (tag !== undefined && known.includes(tag)) blocks.push({ tag, lines: [rest!] })
+    else blocks.at(-1)!.lines.push(line)
+  }
+  const linesOf = (tag: string): string[][] => blocks.filter((block) => block.tag === tag).map(({ lines }) => lines)
+  const all = (tag: string): string[] => linesOf(tag).map(prose)
+  return {
+    summary: all('summary')[0]!,
+    params: all('param').map((text) => named(text, /^(\S+)\s*(.*)$/s)),
+    returns: all('returns')[0],
+    throws: all('throws').map((text) => named(text, /^\{(\w+)\}\s*(.*)$/s)),
+    examples: linesOf('example').map((lines) => lines.join('\n').trim()),
+    remarks: all('remarks')[0],
+  }
+}
+
+/** Lines that are continued become one; an empty line stays between paragraphs. */
+const prose = (lines: readonly string[]): string =>
+  lines
+    .join('\n')
+    .trim()
+    .split(/\n\n+/)
+    .map((paragraph) => paragraph.replaceAll(/\n\s*/g, ' ').trim())
+    .join('\n\n')
+
+function named(text: string, form: RegExp): Named {
+  const [, name, rest] = form.exec(text) ?? []
+  return name === undefined ? { name: '', text } : { name, text: rest!.replace(/^- /, '') }
+}
