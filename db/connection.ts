@@ -81,9 +81,11 @@ class GuardedClient implements PostgresPoolClient {
 
   release(): void {
     this.#isReleased = true
-    this.#client.removeListener?.('error', this.#onError)
     // Whoever gets it next must not find somebody else's transaction, nor its identity.
-    this.#client.release(this.#isBroken || this.#isInTransaction)
+    const destroy = this.#isBroken || this.#isInTransaction
+    // One that is thrown away may yet complain.
+    if (!destroy) this.#client.removeListener?.('error', this.#onError)
+    this.#client.release(destroy)
   }
 
   /** One message, which the server takes as a whole: what follows a failure in it finds the transaction aborted. */

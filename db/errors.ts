@@ -141,10 +141,22 @@ export class FilesNotReadableError extends LeoError {
   }
 }
 
-/** The database is older than this package needs, or not this schema at all. */
+/** The database is older than this package needs, or not this schema at all: migrate it, or use an older release. */
 export class SchemaVersionError extends LeoError {
   override readonly name = 'SchemaVersionError'
   declare readonly code: 'schema_too_old'
+
+  /** The database's version; undefined where it is too old to say one, or is another schema. */
+  readonly found: string | undefined
+  /** The oldest that this package runs on. */
+  readonly needed: string
+
+  constructor(found: string | undefined, needed: string) {
+    const what = found === undefined ? 'is too old to say its version' : `has version ${found}`
+    super('schema_too_old', `the database's schema ${what}, and this package needs ${needed}: migrate it, or use an older release`)
+    this.found = found
+    this.needed = needed
+  }
 }
 
 /** PostgreSQL refused for a reason that none of the other classes names; `sqlstate` says which. */

@@ -23,11 +23,7 @@ export const oldestSchemaVersion = '20261122125000'
 export async function checkSchema(db: Kysely<DB>): Promise<string> {
   const found = await readVersion(db)
   if (found !== undefined && found >= oldestSchemaVersion) return found
-  const what = found === undefined ? 'is too old to say its version' : `has version ${found}`
-  throw new SchemaVersionError(
-    'schema_too_old',
-    `the database's schema ${what}, and this package needs ${oldestSchemaVersion}: migrate it, or use an older release`,
-  )
+  throw new SchemaVersionError(found, oldestSchemaVersion)
 }
 
 async function readVersion(db: Kysely<DB>): Promise<string | undefined> {

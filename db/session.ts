@@ -71,8 +71,8 @@ export async function asUser<T>(
 }
 
 /**
- * Runs `fn` in a transaction as the service, for a login that must become it first: the migrations' owner, a
- * Supabase `postgres`. A login of `leo_worker` needs it only to say for whom it acts.
+ * Runs `fn` in a transaction as the service, for a login that must become it first: one that is granted
+ * `leo_worker` and inherits nothing. A login of `leo_worker` needs it only to say for whom it acts.
  *
  * @returns what `fn` returns, once the transaction is committed.
  * @throws {AccessDeniedError} `access_denied`: the login may not become `leo_worker`.

@@ -34,7 +34,7 @@ t.test('a wrong password is a failed connection too, and the message does not re
 })
 
 t.test('an exhausted pool says so, and serves again once a transaction ends', async (t) => {
-  const pool = poolOf(t, { connectionTimeoutMillis: 50 })
+  const pool = poolOf(t, { connectionTimeoutMillis: 500 })
   const db = createClient(pool)
   await asUser(db, ada, async () => {
     await t.rejects(asUser(db, ada, insertApp('x')), { name: 'ConnectionError', code: 'pool_exhausted', isRetrySafe: true })

@@ -58,13 +58,16 @@ t.test('a user lists and finds their own, the newest first, page by page', async
   const ids: GenerationId[] = []
   for (let count = 0; count < 5; count += 1) ids.unshift(await add())
   const page = (options: Parameters<typeof generations.list>[1]) =>
-    as(userId, (trx) => generations.list(trx, options)).then((rows) => rows.map(({ id }) => id))
-  t.strictSame(await page({}), ids)
-  t.strictSame(await page({ app_id: appId, limit: 2 }), ids.slice(0, 2))
-  t.strictSame(await page({ before: ids[1], limit: 2 }), ids.slice(2, 4))
-  t.strictSame(await page({ before: ids[4] }), [])
-  t.strictSame(await page({ app_id: ada.appId }), [])
-  t.equal((await as(ada.userId, (trx) => generations.list(trx, { limit: 1000 }))).some(({ id }) => ids.includes(id)), false)
+    as(userId, (trx) => generations.list(trx, options)).then((page) => ({ ids: page.generations.map(({ id }) => id), next: page.next }))
+  t.strictSame(await page({}), { ids, next: null })
+  const first = await page({ app_id: appId, limit: 2 })
+  t.strictSame(first.ids, ids.slice(0, 2))
+  const second = await page({ app_id: appId, limit: 2, cursor: first.next })
+  t.strictSame(second.ids, ids.slice(2, 4))
+  t.strictSame(await page({ limit: 2, cursor: second.next }), { ids: ids.slice(4), next: null })
+  t.strictSame(await page({ app_id: ada.appId }), { ids: [], next: null })
+  await t.rejects(page({ limit: 1000 }), { name: 'RangeError' })
+  t.equal((await as(ada.userId, (trx) => generations.list(trx))).generations.some(({ id }) => ids.includes(id)), false)
 
   const id = ids[0]!
   t.match(await as(userId, (trx) => generations.get(trx, id)), { id, app_id: appId, status: 'queued' })

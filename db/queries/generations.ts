@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
-import type { AppId, GenerationId, GenerationMode, GenerationStatus, GenerationType, UserId } from '../../types/index.ts'
+import type { AppId, GenerationId, GenerationMode, GenerationStatus, GenerationType, Row, UserId } from '../../types/index.ts'
 import { NotFoundError } from '../errors.ts'
 import type { UserTransaction } from '../session.ts'
+import { keyset, limitOf } from './page.ts'
+import type { Page } from './page.ts'
 
 const columns = [
   ...(['id', 'app_id', 'app_name', 'prompt', 'status', 'generation_type', 'mode', 'current_iteration', 'max_iterations'] as const),
@@ -10,6 +12,9 @@ const columns = [
 ] as const
 
 /** What is to be generated. */
+/** A generation as its user sees it. */
+export type Generation = Pick<Row<'generation_requests'>, (typeof columns)[number]>
+
 export interface Enqueue {
   readonly app_id: AppId
   readonly prompt: string
@@ -33,7 +38,10 @@ export interface Enqueue {
  * const request = { app_id: appId, prompt: 'a list of books', mode: 'autonomous', idempotency_key: 'click-7' } as const
  * const { outcome, generation } = await asUser(db, userId, (trx) => generations.enqueue(trx, request))
  */
-export async function enqueue(trx: UserTransaction, request: Enqueue) {
+export async function enqueue(
+  trx: UserTransaction,
+  request: Enqueue,
+): Promise<{ outcome: 'enqueued'; generation: Generation } | { outcome: 'repeated'; generation: Generation }> {
   const key = request.idempotency_key
   const enqueued = await trx
     .insertInto('generation_requests')
@@ -43,7 +51,7 @@ export async function enqueue(trx: UserTransaction, request: Enqueue) {
     )
     .returning(columns)
     .executeTakeFirst()
-  if (enqueued) return { outcome: 'enqueued' as const, generation: enqueued }
+  if (enqueued) return { outcome: 'enqueued', generation: enqueued }
 
   // In a statement of its own: only that sees what the insert has waited for.
   const generation = await trx
@@ -52,30 +60,36 @@ export async function enqueue(trx: UserTransaction, request: Enqueue) {
     .where('idempotency_key', '=', key!)
     .where('user_id', '=', sql<UserId>`(select auth.uid())`)
     .executeTakeFirstOrThrow()
-  return { outcome: 'repeated' as const, generation }
+  return { outcome: 'repeated', generation }
 }
+
+const newest = keyset('generations', 'number')
 
 /**
  * Lists the user's own generations, newest first. For users: call it inside `asUser`.
  *
- * @param options `app_id`: of this app only; `before`: those older than this id, which is how the next page is asked for;
- * `limit`: how many at most, 1 to 100, 20 unless given.
- * @returns an empty array where there are none.
+ * @param options `app_id`: of this app only.
+ * @returns a page, empty where there are none, and `next`: the cursor of the page after it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
  * @example
- * const page = await generations.list(trx, { app_id: appId })
- * const next = await generations.list(trx, { app_id: appId, before: page.at(-1)?.id })
+ * const { generations: page, next } = await asUser(db, userId, (trx) => generations.list(trx, { app_id: appId }))
+ * await asUser(db, userId, (trx) => generations.list(trx, { app_id: appId, cursor: next }))
  */
 export async function list(
   trx: UserTransaction,
-  { app_id, before, limit = 20 }: { app_id?: AppId; before?: GenerationId | undefined; limit?: number } = {},
-) {
+  { app_id, ...page }: { readonly app_id?: AppId } & Page = {},
+): Promise<{ generations: Generation[]; next: string | null }> {
+  const before = newest.after(page)
   let query = trx.selectFrom('generation_requests').select(columns).where('user_id', '=', sql<UserId>`(select auth.uid())`)
   if (app_id !== undefined) query = query.where('app_id', '=', app_id)
-  if (before !== undefined) query = query.where('id', '<', before)
-  return query
+  if (before !== undefined) query = query.where(sql<boolean>`id < ${before[0]}::bigint`)
+  const found = await query
     .orderBy('id', 'desc')
-    .limit(Math.min(Math.max(limit, 1), 100))
+    .limit(limitOf(page) + 1)
     .execute()
+  const { rows, next } = newest.cut(found, page, ({ id }) => [id])
+  return { generations: rows, next }
 }
 
 /**
@@ -85,7 +99,7 @@ export async function list(
  * @example
  * const generation = await asUser(db, userId, (trx) => generations.find(trx, generationId))
  */
-export async function find(trx: UserTransaction, id: GenerationId) {
+export async function find(trx: UserTransaction, id: GenerationId): Promise<Generation | undefined> {
   return trx.selectFrom('generation_requests').select(columns).where('id', '=', id).executeTakeFirst()
 }
 
@@ -96,7 +110,7 @@ export async function find(trx: UserTransaction, id: GenerationId) {
  * @example
  * const { status } = await asUser(db, userId, (trx) => generations.get(trx, generationId))
  */
-export async function get(trx: UserTransaction, id: GenerationId) {
+export async function get(trx: UserTransaction, id: GenerationId): Promise<Generation> {
   const found = await find(trx, id)
   if (!found) throw new NotFoundError('not_found', 'there is no such generation, or it is not the user\'s: list them')
   return found

@@ -54,9 +54,9 @@ export const queueChecks: readonly Check[] = [
             r.id,
             extract(epoch from now())::float8 - extract(epoch from l.expires_at)::float8 as seconds,
             case
+              when l.expires_at > now() then 'live'
               when r.status <> 'generating' or r.attempt <> l.attempt then 'stale'
-              when l.expires_at <= now() then 'dead'
-              else 'live'
+              else 'dead'
             end as kind
           from private.generation_leases as l
           join public.generation_requests as r on r.user_id = l.user_id and r.id = l.generation_request_id
@@ -121,11 +121,7 @@ const hasLeases = async (query: Patient['query']): Promise<boolean> =>
   (await query(`select where to_regclass('private.generation_leases') is not null`)).length > 0
 
 /** Of the attempt that the lease was for, so that a worker who took over meanwhile is left alone. */
-const requeue =
-  'with dead as (delete from private.generation_leases where expires_at <= now() returning *) ' +
-  "update public.generation_requests as r set status = 'queued' from dead " +
-  'where r.user_id = dead.user_id and r.id = dead.generation_request_id ' +
-  "and r.attempt = dead.attempt and r.status = 'generating';"
+const requeue = 'select * from private.requeue_expired_generations();'
 
 const dropStale =
   'delete from private.generation_leases as l using public.generation_requests as r ' +
