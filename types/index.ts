@@ -20,11 +20,14 @@ export type {
   SupabaseProjectStatus,
 } from './db.ts'
 
+/** A table or a view of this schema, by name. */
+export type Relation = keyof DB
+
 /** A table of this schema, by name. */
-export type Table = keyof DB
+export type Table = Exclude<Relation, `generation_costs_by_${string}`>
 
 /** A row as it is read: `Row<'apps'>`. */
-export type Row<T extends Table> = Selectable<DB[T]>
+export type Row<T extends Relation> = Selectable<DB[T]>
 
 /** A row to insert: what has a default, or is filled by a trigger, may be left out. */
 export type New<T extends Table> = Insertable<DB[T]>
