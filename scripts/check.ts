@@ -28,7 +28,7 @@ const checks: readonly Check[] = [
       ),
   },
   ...generatedFiles.map((file) => ({
-    title: `${file.path} is what the migrations make`,
+    title: `${file.path} is what \`make ${file.name}\` writes`,
     remedy: `run \`make ${file.name}\` and commit ${file.path}`,
     findings: async (target: Target) => {
       const current = await readCurrent(file)
