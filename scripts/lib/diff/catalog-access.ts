@@ -1,0 +1,176 @@
+import { comment, id, isOwn, isSchema, list, objects, relation, role } from './catalog-sql.ts'
+
+/** With what nobody wrote down: where there is no list, the defaults hold. Who granted is of no interest. */
+const granted = (acl: string): string => `
+  cross join lateral (
+    select g.grantee, json_object_agg(g.privilege, g.form order by g.privilege) as facts
+    from (
+      select grantee, lower(privilege_type) as privilege,
+        case when bool_or(is_grantable) then 'with grant option' else 'granted' end as form
+      from pg_catalog.aclexplode(${acl}) group by grantee, privilege_type
+    ) as g
+    group by g.grantee
+  ) as g`
+const grantee = `case g.grantee when 0 then 'PUBLIC' else ${role('g.grantee')} end`
+
+const grants = (table: string, numbers: readonly string[], acl: string, schema: string, ofTable: string, from: string): string => `
+  select 'grant:' || ${id(table, ...numbers)} || ':' || ${grantee} as id, 'grant' as kind, ${schema} as schema,
+    ${grantee} as name, ${grantee} as signature, ${id(table, ...numbers)} as parent, ${ofTable} as "table",
+    g.facts, '{}'::json as essences
+  ${from.replace('<grants>', granted(acl))}
+  order by 1`
+
+const onSchemas = grants('pg_namespace', ['n.oid'], `coalesce(n.nspacl, acldefault('n', n.nspowner))`, 'n.nspname::text', 'null', `
+  from pg_catalog.pg_namespace as n <grants> where ${isSchema('n')}`)
+
+const onRelations = grants(
+  'pg_class', ['c.oid'],
+  `coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))`,
+  'n.nspname::text',
+  `case when c.relkind <> 'S' then ${id('pg_class', 'c.oid')} else (
+    select ${id('pg_class', 'd.refobjid')} from pg_catalog.pg_depend as d
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid
+      and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
+  ) end`,
+  `
+  from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace <grants>
+  where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') and ${isSchema('n')} and ${isOwn('pg_class', 'c.oid')}`,
+)
+
+const onColumns = grants('pg_attribute', ['a.attrelid', 'a.attnum'], 'a.attacl', 'n.nspname::text', id('pg_class', 'c.oid'), `
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_class as c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace <grants>
+  where a.attacl is not null and not a.attisdropped and ${isSchema('n')} and ${isOwn('pg_class', 'c.oid')}`)
+
+const onRoutines = grants('pg_proc', ['p.oid'], `coalesce(p.proacl, acldefault('f', p.proowner))`, 'n.nspname::text', 'null', `
+  from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace <grants>
+  where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid')}`)
+
+const onTypes = grants('pg_type', ['t.oid'], `coalesce(t.typacl, acldefault('T', t.typowner))`, 'n.nspname::text', 'null', `
+  from pg_catalog.pg_type as t
+  join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+  left join pg_catalog.pg_class as c on c.oid = t.typrelid <grants>
+  where t.typtype in ('e', 'd', 'c', 'r', 'b') and (t.typrelid = 0 or c.relkind = 'c')
+    and not (t.typtype = 'b' and t.typcategory = 'A') and ${isSchema('n')} and ${isOwn('pg_type', 't.oid')}`)
+
+/**
+ * What is granted on objects that a role makes later. Where it was not said for all schemas, PostgreSQL's own defaults
+ * hold, PUBLIC's EXECUTE on functions among them; what is said for one schema is added to that.
+ */
+const defaults = `
+  with makers as (
+    select defaclrole as role from pg_catalog.pg_default_acl
+    union select relowner from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where ${isSchema('n')}
+    union select proowner from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace where ${isSchema('n')}
+    union select oid from pg_catalog.pg_roles where rolname = current_user
+  ), lists as (
+    select m.role, 0::oid as schema, k.kind,
+      coalesce(d.defaclacl, acldefault(case k.kind when 'S' then 's' else k.kind end::"char", m.role)) as acl
+    from makers as m
+    cross join unnest(array['r', 'S', 'f', 'T', 'n']) as k (kind)
+    left join pg_catalog.pg_default_acl as d
+      on d.defaclrole = m.role and d.defaclnamespace = 0 and d.defaclobjtype::text = k.kind
+    union all
+    select defaclrole, defaclnamespace, defaclobjtype::text, defaclacl from pg_catalog.pg_default_acl where defaclnamespace <> 0
+  ), named as (
+    select l.*, ${grantee} as grantee, g.facts, (select nspname::text from pg_catalog.pg_namespace where oid = l.schema) as schema_name,
+      case l.kind
+        when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas'
+      end || coalesce(' in ' || (select nspname from pg_catalog.pg_namespace where oid = l.schema), '') as what
+    from lists as l ${granted('l.acl')}
+    where g.grantee <> l.role
+  )
+  select format('pg_default_acl:%s.%s.%s:%s', role, schema, kind, grantee) as id, 'default privileges' as kind,
+    null as schema, name, name as signature, null as parent, null as "table", facts, '{}'::json as essences
+  from named cross join lateral (select format('%s made by %s to %s', what, ${role('role')}, grantee) as name) as n
+  where schema_name is null or schema_name !~ '^pg_'
+  order by name`
+
+const publications = objects({
+  id: id('pg_publication', 'p.oid'),
+  kind: `'publication'`,
+  schema: 'null',
+  name: 'p.pubname',
+  facts: {
+    'owner': role('p.pubowner'),
+    'all tables': `case when p.puballtables then 'yes' else 'no' end`,
+    'operations': `concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+      case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end)`,
+    'via root': `case when p.pubviaroot then 'yes' end`,
+    'generated columns': `nullif(to_jsonb(p) ->> 'pubgencols', 'n')`,
+    'comment': comment('p.oid', 'pg_publication'),
+  },
+  from: 'from pg_catalog.pg_publication as p order by p.pubname',
+})
+
+const publishedTables = objects({
+  id: id('pg_publication_rel', 'r.prpubid', 'r.prrelid'),
+  kind: `'published table'`,
+  schema: 'n.nspname::text',
+  name: relation('r.prrelid'),
+  parent: id('pg_publication', 'r.prpubid'),
+  table: id('pg_class', 'r.prrelid'),
+  facts: {
+    'columns': `coalesce((
+      select string_agg(a.attname, ', ' order by a.attnum) from pg_catalog.pg_attribute as a
+      where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::smallint[])
+    ), 'all')`,
+    'row filter': 'pg_catalog.pg_get_expr(r.prqual, r.prrelid)',
+  },
+  essences: { 'columns': 'r.prattrs', 'row filter': 'md5(r.prqual::text)' },
+  from: `
+    from pg_catalog.pg_publication_rel as r
+    join pg_catalog.pg_class as c on c.oid = r.prrelid
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    order by 1`,
+})
+
+const publishedSchemas = objects({
+  id: id('pg_publication_namespace', 's.pnpubid', 's.pnnspid'),
+  kind: `'published schema'`,
+  schema: 'null',
+  name: 's.pnnspid::regnamespace',
+  parent: id('pg_publication', 's.pnpubid'),
+  facts: {},
+  from: 'from pg_catalog.pg_publication_namespace as s order by 1',
+})
+
+/** Those that own or may do something here, and those that are or have members of them. Superusers' rights are no news. */
+const roles = `
+  with recursive named as (
+    select refobjid as oid from pg_catalog.pg_shdepend
+    where refclassid = 'pg_catalog.pg_authid'::regclass
+      and dbid = (select oid from pg_catalog.pg_database where datname = current_database())
+    union
+    select case m.member when named.oid then m.roleid else m.member end
+    from named join pg_catalog.pg_auth_members as m on named.oid in (m.member, m.roleid)
+    where not exists (select from pg_catalog.pg_roles as r where r.oid = named.oid and (r.rolsuper or r.rolname ~ '^pg_'))
+  )
+  select 'pg_authid:' || r.oid as id, 'role' as kind, null as schema, r.rolname::text as name, r.rolname::text as signature,
+    null as parent, null as "table", facts, '{}'::json as essences
+  from named
+  join pg_catalog.pg_roles as r using (oid)
+  cross join lateral (
+    select json_object_agg(fact, value order by fact) as facts from (
+      values ('login', r.rolcanlogin::text), ('inherit', r.rolinherit::text), ('superuser', r.rolsuper::text),
+        ('bypassrls', r.rolbypassrls::text), ('createrole', r.rolcreaterole::text), ('createdb', r.rolcreatedb::text),
+        ('replication', r.rolreplication::text), ('connection limit', nullif(r.rolconnlimit, -1)::text),
+        ('settings', (
+          select ${list('s.setconfig')} from pg_catalog.pg_db_role_setting as s where s.setrole = r.oid and s.setdatabase = 0
+        ))
+      union all
+      select 'member of ' || g.rolname, concat_ws(', ', 'member',
+        case when bool_or(m.admin_option) then 'admin' end,
+        case when bool_and((to_jsonb(m) ->> 'inherit_option')::boolean is false) then 'not inheriting' end,
+        case when bool_and((to_jsonb(m) ->> 'set_option')::boolean is false) then 'not becoming' end)
+      from pg_catalog.pg_auth_members as m join pg_catalog.pg_roles as g on g.oid = m.roleid
+      where m.member = r.oid group by g.rolname
+    ) as f (fact, value) where value is not null
+  ) as f
+  where r.rolname !~ '^pg_'
+  order by r.rolname`
+
+export const accessQueries: readonly string[] = [
+  onSchemas, onRelations, onColumns, onRoutines, onTypes, defaults, publications, publishedTables, publishedSchemas, roles,
+]
