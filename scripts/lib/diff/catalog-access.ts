@@ -45,7 +45,7 @@ const onColumns = grants('pg_attribute', ['a.attrelid', 'a.attnum'], 'a.attacl',
 
 const onRoutines = grants('pg_proc', ['p.oid'], `coalesce(p.proacl, acldefault('f', p.proowner))`, 'n.nspname::text', 'null', `
   from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace <grants>
-  where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid')}`)
+  where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid', `'e', 'i'`)}`)
 
 const onTypes = grants('pg_type', ['t.oid'], `coalesce(t.typacl, acldefault('T', t.typowner))`, 'n.nspname::text', 'null', `
   from pg_catalog.pg_type as t
@@ -55,37 +55,35 @@ const onTypes = grants('pg_type', ['t.oid'], `coalesce(t.typacl, acldefault('T',
     and not (t.typtype = 'b' and t.typcategory = 'A') and ${isSchema('n')} and ${isOwn('pg_type', 't.oid')}`)
 
 /**
- * What is granted on objects that a role makes later. Where it was not said for all schemas, PostgreSQL's own defaults
- * hold, PUBLIC's EXECUTE on functions among them; what is said for one schema is added to that.
+ * What is granted on objects that a role makes later. What is said for all schemas takes the place of PostgreSQL's own
+ * defaults, so it is read as what it adds to those and takes from them; what is said for one schema is added.
  */
 const defaults = `
-  with makers as (
-    select defaclrole as role from pg_catalog.pg_default_acl
-    union select relowner from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where ${isSchema('n')}
-    union select proowner from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace where ${isSchema('n')}
-    union select oid from pg_catalog.pg_roles where rolname = current_user
-  ), lists as (
-    select m.role, 0::oid as schema, k.kind,
-      coalesce(d.defaclacl, acldefault(case k.kind when 'S' then 's' else k.kind end::"char", m.role)) as acl
-    from makers as m
-    cross join unnest(array['r', 'S', 'f', 'T', 'n']) as k (kind)
-    left join pg_catalog.pg_default_acl as d
-      on d.defaclrole = m.role and d.defaclnamespace = 0 and d.defaclobjtype::text = k.kind
-    union all
-    select defaclrole, defaclnamespace, defaclobjtype::text, defaclacl from pg_catalog.pg_default_acl where defaclnamespace <> 0
-  ), named as (
-    select l.*, ${grantee} as grantee, g.facts, (select nspname::text from pg_catalog.pg_namespace where oid = l.schema) as schema_name,
-      case l.kind
+  with lists as (
+    select d.oid, d.defaclrole as maker, n.nspname, d.defaclacl as acl,
+      case d.defaclobjtype
         when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas'
-      end || coalesce(' in ' || (select nspname from pg_catalog.pg_namespace where oid = l.schema), '') as what
-    from lists as l ${granted('l.acl')}
-    where g.grantee <> l.role
+      end as what,
+      case d.defaclnamespace
+        when 0 then acldefault(case d.defaclobjtype when 'S' then 's' else d.defaclobjtype end::"char", d.defaclrole)
+      end as usual
+    from pg_catalog.pg_default_acl as d left join pg_catalog.pg_namespace as n on n.oid = d.defaclnamespace
+  ), named as (
+    select format('%s%s made by %s to %s', what, ' in ' || nspname, ${role('maker')},
+        case grantee when 0 then 'PUBLIC' else ${role('grantee')} end) as name,
+      lower(privilege_type) as privilege,
+      case when is_grantable is null then 'revoked' when is_grantable then 'with grant option' else 'granted' end as form
+    from lists
+    cross join lateral (
+      select * from pg_catalog.aclexplode(acl) as given (grantor, grantee, privilege_type, is_grantable)
+      full join pg_catalog.aclexplode(usual) as usual (usual_grantor, grantee, privilege_type, usually)
+        using (grantee, privilege_type)
+      where is_grantable is distinct from usually
+    ) as r
   )
-  select format('pg_default_acl:%s.%s.%s:%s', role, schema, kind, grantee) as id, 'default privileges' as kind,
-    null as schema, name, name as signature, null as parent, null as "table", facts, '{}'::json as essences
-  from named cross join lateral (select format('%s made by %s to %s', what, ${role('role')}, grantee) as name) as n
-  where schema_name is null or schema_name !~ '^pg_'
-  order by name`
+  select 'pg_default_acl:' || name as id, 'default privileges' as kind, null as schema, name, name as signature,
+    null as parent, null as "table", json_object_agg(privilege, form order by privilege) as facts, '{}'::json as essences
+  from named group by name order by name`
 
 const publications = objects({
   id: id('pg_publication', 'p.oid'),

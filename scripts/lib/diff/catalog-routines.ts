@@ -44,7 +44,7 @@ const routines = objects({
     from pg_catalog.pg_proc as p
     join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
     left join pg_catalog.pg_aggregate as g on g.aggfnoid = p.oid
-    where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid')}
+    where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid', `'e', 'i'`)}
     order by n.nspname, p.proname, p.oid`,
 })
 

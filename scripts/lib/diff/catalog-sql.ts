@@ -2,10 +2,10 @@
 export const isSchema = (namespace: string): string =>
   `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname not in ('information_schema', 'dbmate')`
 
-/** What an extension made is the extension's. */
-export const isOwn = (table: string, oid: string): string => `not exists (
+/** What an extension made is the extension's, and what comes with a type or table (`i`) is that one's. */
+export const isOwn = (table: string, oid: string, of = `'e'`): string => `not exists (
     select from pg_catalog.pg_depend as own
-    where own.classid = 'pg_catalog.${table}'::regclass and own.objid = ${oid} and own.deptype = 'e'
+    where own.classid = 'pg_catalog.${table}'::regclass and own.objid = ${oid} and own.deptype in (${of})
   )`
 
 /** The form of every query: a row is a CatalogObject. */

@@ -93,7 +93,7 @@ const casts = objects({
     context: `case k.castcontext when 'i' then 'implicit' when 'a' then 'assignment' else 'explicit' end`,
     comment: comment('k.oid', 'pg_cast'),
   },
-  from: `from pg_catalog.pg_cast as k where k.oid >= 16384 and ${isOwn('pg_cast', 'k.oid')}`,
+  from: `from pg_catalog.pg_cast as k where k.oid >= 16384 and ${isOwn('pg_cast', 'k.oid', `'e', 'i'`)}`,
 })
 
 const collations = objects({
@@ -124,7 +124,9 @@ const others = [
     kind: `'other object'`,
     schema: 'n.nspname::text',
     name: `o.${name}`,
-    signature: `(select i.type || ' ' || o.${name} from pg_catalog.pg_identify_object('pg_catalog.${table}'::regclass, o.oid, 0) as i)`,
+    signature: `(
+      select format('%s (%s)', o.${name}, i.type) from pg_catalog.pg_identify_object('pg_catalog.${table}'::regclass, o.oid, 0) as i
+    )`,
     facts: { comment: comment('o.oid', table) },
     from: `
       from pg_catalog.${table} as o join pg_catalog.pg_namespace as n on n.oid = o.${namespace}

@@ -22,9 +22,9 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
 
 /** The same in the transaction that the caller has begun, whose settings it changes. */
 export async function readCatalogHere(client: pg.Client): Promise<Catalog> {
-  await client.query(settings)
-  const objects: CatalogObject[] = []
-  for (const query of queries) objects.push(...(await client.query<CatalogObject>(query)).rows)
+  // One query of many statements: one round trip, and an array of results that pg's types know nothing of.
+  const results = (await client.query(script)) as unknown as pg.QueryResult<CatalogObject>[]
+  const objects = results.flatMap(({ rows }) => rows)
   return { objects, byId: new Map(objects.map((object) => [object.id, object])) }
 }
 
@@ -36,7 +36,7 @@ const settings = `
   set local datestyle = 'ISO, MDY';
   set local intervalstyle = 'postgres';
   set local extra_float_digits = 1;
-  set local bytea_output = 'hex';
+  set local bytea_output = 'hex'
 `
 
-const queries = [...relationQueries, ...partQueries, ...typeQueries, ...routineQueries, ...accessQueries]
+const script = [settings, ...relationQueries, ...partQueries, ...typeQueries, ...routineQueries, ...accessQueries].join(';')

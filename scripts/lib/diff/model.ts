@@ -62,6 +62,11 @@ export interface FactChange {
   readonly to: string | null
 }
 
+export interface Follower {
+  readonly kind: Kind
+  readonly object: string
+}
+
 /** What happened to one object in one section: an object that changed in both has one of each. */
 export interface Change {
   readonly kind: Kind
@@ -69,16 +74,20 @@ export interface Change {
   readonly section: Section
   /** As head calls it, a removed one as base did: `public.apps.user_id`, `select_own on public.apps`. */
   readonly object: string
+  /** What base called it, where that is not `object`. */
+  readonly was: string | null
   /** Its table or view, or `null`. */
   readonly table: string | null
+  /** Of a grant: on what, and to whom; its facts are the privileges. */
+  readonly grant: { readonly on: Kind; readonly object: string; readonly to: string } | null
   /** All facts of what is added or removed; those that differ of what is changed; `name` first when renamed. */
   readonly facts: readonly FactChange[]
   /** The added or removed object that it came or went with, for reports that fold: `table public.apps`. */
   readonly partOf: string | null
   /** Whether it was dropped and made anew under its name. */
   readonly isRecreated: boolean
-  /** Objects whose definitions name this renamed one and say nothing else new: `index apps_idx on public.apps`. */
-  readonly followers: readonly string[]
+  /** Objects whose definitions name this renamed one and say nothing else new. */
+  readonly followers: readonly Follower[]
   readonly severity: Severity
   /** Why, the worst first. Empty when there is nothing to say about it. */
   readonly reasons: readonly string[]

@@ -1,0 +1,81 @@
+import { diffArrays } from 'diff'
+import { readSchemaText, type Entry } from '../doctor/schema-text.ts'
+import { entrySubjects, lineSubjects, subject } from './dump-subjects.ts'
+import type { Change } from './model.ts'
+
+/** What the dumps of base and head say differently of one object and no change says. */
+export interface Hunk {
+  /** As pg_dump calls it: `TABLE public.apps`. */
+  readonly entry: string
+  /** Each begins with `-` or `+`. */
+  readonly lines: readonly string[]
+}
+
+/**
+ * What is left of the difference of two dumps when all that the changes say is taken out, line by line. So the two
+ * together are complete, whatever the semantic diff does not know.
+ */
+export function remainingHunks(base: string, head: string, changes: readonly Change[]): Hunk[] {
+  const follow = follower(changes)
+  const known = new Set(changes.flatMap(subjectsOf))
+  const left = new Map(readSchemaText(head).entries.map((entry) => [entry.key, entry]))
+  const pairs: [Entry | undefined, Entry | undefined][] = []
+  for (const entry of readSchemaText(base).entries) {
+    const renamed = follow(entry)
+    const isSame = left.get(entry.key)?.sql === entry.sql
+    const now = isSame ? entry : left.has(renamed.key) ? renamed : entry
+    pairs.push([now, left.get(now.key)])
+    left.delete(now.key)
+  }
+  for (const entry of left.values()) pairs.push([undefined, entry])
+  return pairs
+    .map(([before, after]) => ({ entry: (after ?? before)!.key, lines: unexplained(before, after, known) }))
+    .filter(({ lines }) => lines.length > 0)
+    .sort((a, b) => (a.entry < b.entry ? -1 : 1))
+}
+
+function unexplained(before: Entry | undefined, after: Entry | undefined, known: ReadonlySet<string>): string[] {
+  if (before?.sql === after?.sql) return []
+  const [from, to] = [before, after].map((entry) => (entry ? lineSubjects(entry) : []))
+  return diffArrays(from!, to!, { comparator: (a, b) => a.text === b.text }).flatMap(({ added, removed, value }) =>
+    added || removed
+      ? value
+          .filter(({ text, subjects }) => text !== '' && !subjects.some((one) => known.has(one)))
+          .map(({ text }) => `${added ? '+' : '-'}${text}`)
+      : [],
+  )
+}
+
+/** What a change explains in a dump. A comment and a grant are entries of their own. */
+function subjectsOf(change: Change): string[] {
+  const { kind, action, object, was, facts, followers, grant } = change
+  if (grant) return [`acl ${grant.object}`]
+  const names = [object, ...(was === null ? [] : [was])]
+  const isWhole = action !== 'changed'
+  const speaksOfComment = isWhole || facts.some(({ fact }) => fact === 'comment')
+  const speaksOfMore = isWhole || facts.some(({ fact }) => fact !== 'comment')
+  return [
+    ...names.flatMap((name) => [
+      ...(speaksOfMore ? entrySubjects(kind, name) : []),
+      ...(speaksOfComment ? entrySubjects(kind, name).map((one) => `comment ${one}`) : []),
+      ...(isWhole ? [`acl ${name}`] : []),
+    ]),
+    ...followers.map((one) => subject(one.kind, one.object)),
+  ]
+}
+
+/** Calls things in an entry of base as head calls them: where it then is what head says, nothing else happened to it. */
+function follower(changes: readonly Change[]): (entry: Entry) => Entry {
+  const renames = changes.flatMap(({ action, facts }) =>
+    action === 'renamed' ? facts.filter(({ fact }) => fact === 'name' || fact === 'in schema') : [],
+  )
+  if (renames.length === 0) return (entry) => entry
+  const words = new Map(renames.map(({ from, to }) => [from!, to!]))
+  const pattern = [...words.keys()].sort((a, b) => b.length - a.length).map((word) => word.replace(/[^\w\s]/g, '\\$&'))
+  const all = new RegExp(`(?<![\\w])(?:${pattern.join('|')})(?![\\w])`, 'g')
+  const rename = (text: string): string => text.replace(all, (word) => words.get(word) ?? word)
+  return (entry) => {
+    const [schema, name, sql] = [entry.schema, entry.name, entry.sql].map(rename)
+    return { ...entry, schema: schema!, name: name!, sql: sql!, key: `${entry.type} ${schema}.${name}` }
+  }
+}
