@@ -31,7 +31,9 @@ export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): 
   })
   return differing
     .flatMap(({ pair, facts }) => {
-      const following = [...(followers.get(pair) ?? [])].map((one) => ({ kind: one.head!.kind, object: labelOf(head, one.head!) }))
+      const following = [...(followers.get(pair) ?? [])]
+        .map(({ head: one }): Follower => ({ kind: one!.kind, object: labelOf(head, one!) }))
+        .sort((a, b) => (`${a.kind} ${a.object}` < `${b.kind} ${b.object}` ? -1 : 1))
       return describe(pair, facts, following, sides)
     })
     .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))

@@ -2,11 +2,22 @@ import { bare } from '../verify/parts.ts'
 import type { Entry } from '../doctor/schema-text.ts'
 import type { Kind } from './model.ts'
 
-/** Relations, types and routines of a schema share no name; all else goes by its kind too. */
-const bySchema = /^(table|partitioned table|foreign table|view|materialized view|index|sequence|column|attribute|enum|domain|composite type|range type|base type|function|procedure|aggregate|window function|statistics|collation)$/
+const relations: readonly Kind[] = ['table', 'partitioned table', 'foreign table', 'view', 'materialized view', 'sequence']
+const types: readonly Kind[] = ['enum', 'domain', 'composite type', 'range type', 'base type']
+const others: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function', 'statistics', 'collation']
 
-/** One name for what a change and an entry of the dump are about. */
-export const subject = (kind: Kind | 'other', object: string): string => (bySchema.test(kind) ? object : `${kind} ${object}`)
+/** What a dump writes with its schema, and what shares no name with another: no kind is needed to tell it. */
+export const isQualified = (kind: Kind): boolean => [...relations, ...types, ...others].includes(kind)
+const isPlain = (kind: Kind): boolean => isQualified(kind) || kind === 'index' || kind === 'column' || kind === 'attribute'
+
+/** One name for what a change and an entry of the dump are about. An operator's entry does not say of which types it is. */
+export const subject = (kind: Kind, object: string): string => {
+  if (kind === 'operator') return `operator ${object.replace(/ \(.*/, '')}`
+  return isPlain(kind) ? object : `${kind} ${object}`
+}
+
+/** Here pg_dump writes a function with the names of its parameters, and there without: so overloads are taken as one. */
+export const about = (what: 'comment' | 'acl', object: string): string => `${what} ${object.replace(/\(.*/, '(')}`
 
 /** What the entry of an object is about: an enum's and a composite type's is about their parts too. */
 export function entrySubjects(kind: Kind, object: string): string[] {
@@ -61,9 +72,9 @@ function wholeSubjects({ type, schema, name, sql }: Entry): string[] {
   const on = `${rest.join(' ')} on ${schema}.${table}`
   switch (type) {
     case 'COMMENT':
-      return commentSubjects(schema, name).map((one) => `comment ${one}`)
+      return [about('comment', commented(schema, name))]
     case 'ACL':
-      return [`acl ${granted(schema, name)}`]
+      return [about('acl', granted(schema, name))]
     case 'DEFAULT ACL': {
       const what = name.replace('DEFAULT PRIVILEGES FOR ', '').toLowerCase()
       return [`default ${what}${schema === '-' ? '' : ` in ${schema}`}`]
@@ -100,12 +111,12 @@ function wholeSubjects({ type, schema, name, sql }: Entry): string[] {
 }
 
 /** `COLUMN apps.id`, `POLICY select_own ON apps`, `SCHEMA private` */
-function commentSubjects(schema: string, name: string): string[] {
+function commented(schema: string, name: string): string {
   const [, words = '', object = ''] = /^([A-Z ]+?) ([^]*)$/.exec(name) ?? []
   const [, part, table] = /^([^]*) ON (?:DOMAIN )?(\S+)$/.exec(object) ?? []
   const kind = words.toLowerCase() as Kind
-  if (part !== undefined) return [subject(kind, `${part} on ${schema}.${table}`)]
-  return [subject(kind, schema === '-' ? object : `${schema}.${object}`)]
+  if (part !== undefined) return subject(kind, `${part} on ${schema}.${table}`)
+  return subject(kind, schema === '-' ? object : `${schema}.${object}`)
 }
 
 const granted = (schema: string, name: string): string => {

@@ -1,6 +1,6 @@
 import { diffArrays } from 'diff'
 import { readSchemaText, type Entry } from '../doctor/schema-text.ts'
-import { entrySubjects, lineSubjects, subject } from './dump-subjects.ts'
+import { about, entrySubjects, isQualified, lineSubjects, subject } from './dump-subjects.ts'
 import type { Change } from './model.ts'
 
 /** What the dumps of base and head say differently of one object and no change says. */
@@ -21,9 +21,8 @@ export function remainingHunks(base: string, head: string, changes: readonly Cha
   const left = new Map(readSchemaText(head).entries.map((entry) => [entry.key, entry]))
   const pairs: [Entry | undefined, Entry | undefined][] = []
   for (const entry of readSchemaText(base).entries) {
-    const renamed = follow(entry)
-    const isSame = left.get(entry.key)?.sql === entry.sql
-    const now = isSame ? entry : left.has(renamed.key) ? renamed : entry
+    const candidates = [follow(entry), entry].filter(({ key }) => left.has(key))
+    const now = candidates.find(({ key, sql }) => left.get(key)!.sql === sql) ?? candidates[0] ?? entry
     pairs.push([now, left.get(now.key)])
     left.delete(now.key)
   }
@@ -49,7 +48,7 @@ function unexplained(before: Entry | undefined, after: Entry | undefined, known:
 /** What a change explains in a dump. A comment and a grant are entries of their own. */
 function subjectsOf(change: Change): string[] {
   const { kind, action, object, was, facts, followers, grant } = change
-  if (grant) return [`acl ${grant.object}`]
+  if (grant) return [about('acl', grant.object)]
   const names = [object, ...(was === null ? [] : [was])]
   const isWhole = action !== 'changed'
   const speaksOfComment = isWhole || facts.some(({ fact }) => fact === 'comment')
@@ -57,8 +56,8 @@ function subjectsOf(change: Change): string[] {
   return [
     ...names.flatMap((name) => [
       ...(speaksOfMore ? entrySubjects(kind, name) : []),
-      ...(speaksOfComment ? entrySubjects(kind, name).map((one) => `comment ${one}`) : []),
-      ...(isWhole ? [`acl ${name}`] : []),
+      ...(speaksOfComment ? entrySubjects(kind, name).map((one) => about('comment', one)) : []),
+      ...(isWhole ? [about('acl', name)] : []),
     ]),
     ...followers.map((one) => subject(one.kind, one.object)),
   ]
@@ -66,16 +65,27 @@ function subjectsOf(change: Change): string[] {
 
 /** Calls things in an entry of base as head calls them: where it then is what head says, nothing else happened to it. */
 function follower(changes: readonly Change[]): (entry: Entry) => Entry {
-  const renames = changes.flatMap(({ action, facts }) =>
-    action === 'renamed' ? facts.filter(({ fact }) => fact === 'name' || fact === 'in schema') : [],
-  )
-  if (renames.length === 0) return (entry) => entry
-  const words = new Map(renames.map(({ from, to }) => [from!, to!]))
-  const pattern = [...words.keys()].sort((a, b) => b.length - a.length).map((word) => word.replace(/[^\w\s]/g, '\\$&'))
-  const all = new RegExp(`(?<![\\w])(?:${pattern.join('|')})(?![\\w])`, 'g')
-  const rename = (text: string): string => text.replace(all, (word) => words.get(word) ?? word)
+  const renamed = changes.filter(({ action }) => action === 'renamed')
+  const names = renamed.map(({ facts }) => facts.find(({ fact }) => fact === 'name')).filter((fact) => fact !== undefined)
+  const inNames = replacer(names.map(({ from, to }) => [from!, to!]))
+  const inSql = replacer(renamed.flatMap(({ kind, was, object, facts }): [string, string][] => {
+    // A dump qualifies what is in a schema, and nothing else: another's column may have a table's name.
+    if (isQualified(kind)) return [[was!.replace(/\(.*/, ''), object.replace(/\(.*/, '')]]
+    return facts.filter(({ fact }) => fact === 'name').map(({ from, to }) => [from!, to!])
+  }))
+  const schemas = new Map(renamed.map(({ was, object }) => [was!, object.split('.')[0]!]))
   return (entry) => {
-    const [schema, name, sql] = [entry.schema, entry.name, entry.sql].map(rename)
-    return { ...entry, schema: schema!, name: name!, sql: sql!, key: `${entry.type} ${schema}.${name}` }
+    const schema = schemas.get(`${entry.schema}.${entry.name.split(' ')[0]}`) ?? inNames(entry.schema)
+    const name = inNames(entry.name)
+    return { ...entry, schema, name, sql: inSql(entry.sql), key: `${entry.type} ${schema}.${name}` }
   }
+}
+
+/** All at once, for two may have swapped their names. */
+function replacer(pairs: readonly (readonly [from: string, to: string])[]): (text: string) => string {
+  if (pairs.length === 0) return (text) => text
+  const words = new Map(pairs)
+  const patterns = [...words.keys()].sort((a, b) => b.length - a.length).map((word) => word.replace(/[^\w\s]/g, '\\$&'))
+  const all = new RegExp(`(?<!\\w)(?:${patterns.join('|')})(?!\\w)`, 'g')
+  return (text) => text.replace(all, (word) => words.get(word) ?? word)
 }

@@ -49,16 +49,13 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
     catalog.objects.filter((object) => matching === 'id' || !isPlatform(catalog, object))
   const [before, after] = [of(base), of(head)]
   // Parents first: what they have is compared within the pair that they are.
-  for (const depth of [0, 1, 2]) {
+  for (const depth of [0, 1, 2, 3]) {
     const left = before.filter((object) => !ofBase.has(object.id) && depthOf(base, object) === depth)
     const right = after.filter((object) => !ofHead.has(object.id) && depthOf(head, object) === depth)
-    const keyIn = (pairs: ReadonlyMap<string, Pair>) => (object: CatalogObject) => {
-      const owner = object.kind === 'sequence' || object.parent === null ? object.schema : pairs.get(object.parent)?.head?.id
-      return `${object.kind} ${owner} ${object.signature}`
-    }
-    const byKey = new Map(left.map((object) => [keyIn(ofBase)(object), object]))
+    const byKey = new Map(left.map((object) => [keyOf(object, ofBase), object]))
     for (const object of right) {
-      const same = byKey.get(keyIn(ofHead)(object))
+      const key = keyOf(object, ofHead)
+      const same = key === undefined ? undefined : byKey.get(key)
       if (same && (matching === 'name' || isSameAgain(head, object, ofHead))) pair(same, object)
     }
     if (depth === 0) pairOverloads(left.filter(({ id }) => !ofBase.has(id)), right.filter(({ id }) => !ofHead.has(id)), pair)
@@ -69,6 +66,13 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
   for (const one of gone) ofBase.set(one.base!.id, one)
   for (const one of come) ofHead.set(one.head!.id, one)
   return { pairs: [...new Set(ofHead.values()), ...gone], ofBase, ofHead }
+}
+
+/** `undefined` when what it is part of has no other side. A sequence goes by its own name, whatever owns it. */
+function keyOf({ kind, parent, schema, signature }: CatalogObject, pairs: ReadonlyMap<string, Pair>): string | undefined {
+  if (kind === 'sequence' || parent === null) return `${kind} ${schema} ${signature}`
+  const owner = pairs.get(parent)?.head
+  return owner && `${kind} ${owner.id} ${signature}`
 }
 
 /** The columns of a view that was made anew are those of the old one; a column that was dropped is gone. */
@@ -92,7 +96,7 @@ function pairOverloads(
   }
 }
 
-/** A column is one below its table, a grant on it two. */
+/** A column is one below its table, its sequence two, a grant on that three. */
 function depthOf(catalog: Catalog, { parent }: CatalogObject): number {
   const owner = parent === null ? undefined : catalog.byId.get(parent)
   return owner ? depthOf(catalog, owner) + 1 : 0

@@ -20,6 +20,10 @@ type Words = string | ((subject: Subject) => string)
 /** What kind, which fact (`*` all), how bad and why, when. The first that fits counts; none: additive. */
 type Rule = readonly [kinds: string, fact: string, severity: Severity, reason: Words, when?: (subject: Subject) => boolean]
 
+/** A privilege as a verb. */
+const doing = (privilege: string): string =>
+  ({ usage: 'use it', references: 'refer to it', trigger: 'put triggers on it' })[privilege] ?? privilege
+
 const isOpen = ({ name }: Subject): boolean => /(^| to )(PUBLIC|anon)$/.test(name)
 const isExposed = ({ schema }: Subject): boolean => schema === 'public'
 const is = (fact: string, text: string | null) => (subject: Subject): boolean => (subject.facts[fact] ?? null) === text
@@ -34,7 +38,7 @@ const exposes: readonly Rule[] = [
   ['function, procedure', 'security', 'breaking', `it runs with its owner's rights and finds names by its caller's search_path`,
     (s) => s.to === 'definer' && s.facts['search_path'] === undefined],
   ['function, procedure', 'security', 'care', `it runs with its owner's rights: look at who may execute it`, becomes('definer')],
-  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${fact}: that is everybody`, isOpen],
+  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, isOpen],
 ]
 
 const defaults: readonly Rule[] = [
@@ -62,7 +66,7 @@ const added: readonly Rule[] = [
   ['event trigger', '*', 'care', 'it runs with every such command in the database'],
   ['publication', '*', 'care', 'changes of rows leave the database'],
   ['published table, published schema', '*', 'care', 'its rows are sent to all subscribers, around row security'],
-  ['grant', '*', 'care', ({ name, fact }) => `${name} may ${fact}`],
+  ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
   ['role', '*', 'care', ({ fact }) => `it has what ${fact.replace('member of ', '')} has`, ({ fact }) => fact.startsWith('member of ')],
   ...defaults,
 ]
@@ -82,7 +86,7 @@ const removed: readonly Rule[] = [
   ['trigger, rule, event trigger', '*', 'care', 'what it did is no longer done'],
   ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} no longer reach the rows that it let through`, is('permissive', 'yes')],
   ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} reach the rows that it held back`],
-  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${fact}`],
+  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${doing(fact)}`],
   ...defaults,
   ['publication, published table, published schema', '*', 'breaking', 'subscribers get no more of it'],
   ['*', '*', 'breaking', 'whatever names it fails'],
@@ -155,11 +159,11 @@ const changed: readonly Rule[] = [
   ['sequence', 'cache, start', 'additive', ''],
   ['operator, cast, collation, base type, range type', '*', 'breaking', 'whatever uses it does something else'],
 
-  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${fact}: that is everybody`, (s) => isOpen(s) && s.from === null],
-  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${fact}`, becomes(null)],
+  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, (s) => isOpen(s) && s.from === null],
+  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${doing(fact)}`, becomes(null)],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may pass on ${fact}`, becomes('with grant option')],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may no longer pass on ${fact}`, ({ from }) => from === 'with grant option'],
-  ['grant', '*', 'care', ({ name, fact }) => `${name} may ${fact}`],
+  ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
   ...defaults,
   ['role', 'superuser, bypassrls', 'breaking', 'row security does not hold for it', becomes('true')],
   ['publication', 'operations', 'care', 'subscribers get other changes'],
