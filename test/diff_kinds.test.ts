@@ -54,7 +54,7 @@ t.test('a rename is told by id, and by nothing else', async (t) => {
     const changes = await diff(one)
     t.equal(told(changes), written(one.told), one.title)
     t.ok(changes.some(({ action }) => action === 'renamed'), `${one.title} is one`)
-    t.notOk(changes.some(({ action }) => action === 'added' || action === 'removed'), `${one.title} adds and removes nothing`)
+    t.notOk(changes.some(({ action }) => /added|removed/.test(action)), `${one.title} adds and removes nothing`)
   }
   for (const one of ours(dropAndAdds)) {
     const changes = await diff(one)
@@ -72,7 +72,9 @@ t.test('of two databases that have nothing to do with each other no rename is cl
 })
 
 t.test('an enum value that is used in the transaction that adds it is an error of the migration', async (t) => {
-  const sql = `alter type public.mood add value 'asleep'; alter table public.pets alter column mood set default 'asleep'`
+  const sql = `
+    alter type public.mood add value 'asleep';
+    alter table public.pets alter column mood set default 'asleep'`
   await t.rejects(make({ sql }), { code: '55P04' })
 })
 
@@ -117,7 +119,8 @@ t.test('what dumps say beyond the changes is left over, and nothing else', async
 
   const changes = diffCatalogs(base, await withClient(clusterAdmin(db.name), readCatalog), 'id')
   const after = await dumpSchema(db.target, dumped)
-  t.strictSame(remainingHunks(before, after, changes).map(({ entry }) => entry), ['TEXT SEARCH CONFIGURATION public.plain'])
+  const left = remainingHunks(before, after, changes).map(({ entry }) => entry)
+  t.strictSame(left, ['TEXT SEARCH CONFIGURATION public.plain'])
   const all = remainingHunks(before, after, [])
   t.ok(all.length > 60, 'without the changes every entry that differs is there')
   t.strictSame(remainingHunks(before, before, []), [])

@@ -13,46 +13,69 @@ const granted = (acl: string): string => `
   ) as g`
 const grantee = `case g.grantee when 0 then 'PUBLIC' else ${role('g.grantee')} end`
 
-const grants = (table: string, numbers: readonly string[], acl: string, schema: string, ofTable: string, from: string): string => `
-  select 'grant:' || ${id(table, ...numbers)} || ':' || ${grantee} as id, 'grant' as kind, ${schema} as schema,
-    ${grantee} as name, ${grantee} as signature, ${id(table, ...numbers)} as parent, ${ofTable} as "table",
+interface Acl {
+  /** Of what: class and numbers as in `id()`. */
+  readonly on: readonly [table: string, ...numbers: string[]]
+  readonly acl: string
+  readonly table?: string
+  /** With `n`, the schema, in it. */
+  readonly from: string
+  readonly where: string
+}
+
+const grants = ({ on: [table, ...numbers], acl, table: of = 'null', from, where }: Acl): string => `
+  select 'grant:' || ${id(table, ...numbers)} || ':' || ${grantee} as id, 'grant' as kind, n.nspname::text as schema,
+    ${grantee} as name, ${grantee} as signature, ${id(table, ...numbers)} as parent, ${of} as "table",
     g.facts, '{}'::json as essences
-  ${from.replace('<grants>', granted(acl))}
+  from ${from} ${granted(acl)}
+  where ${isSchema('n')} and ${where}
   order by 1`
 
-const onSchemas = grants('pg_namespace', ['n.oid'], `coalesce(n.nspacl, acldefault('n', n.nspowner))`, 'n.nspname::text', 'null', `
-  from pg_catalog.pg_namespace as n <grants> where ${isSchema('n')}`)
+const onSchemas = grants({
+  on: ['pg_namespace', 'n.oid'],
+  acl: `coalesce(n.nspacl, acldefault('n', n.nspowner))`,
+  from: 'pg_catalog.pg_namespace as n',
+  where: isOwn('pg_namespace', 'n.oid'),
+})
 
-const onRelations = grants(
-  'pg_class', ['c.oid'],
-  `coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))`,
-  'n.nspname::text',
-  `case when c.relkind <> 'S' then ${id('pg_class', 'c.oid')} else (
+const onRelations = grants({
+  on: ['pg_class', 'c.oid'],
+  acl: `coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))`,
+  table: `case when c.relkind <> 'S' then ${id('pg_class', 'c.oid')} else (
     select ${id('pg_class', 'd.refobjid')} from pg_catalog.pg_depend as d
     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid
       and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
   ) end`,
-  `
-  from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace <grants>
-  where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') and ${isSchema('n')} and ${isOwn('pg_class', 'c.oid')}`,
-)
+  from: 'pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace',
+  where: `c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') and ${isOwn('pg_class', 'c.oid')}`,
+})
 
-const onColumns = grants('pg_attribute', ['a.attrelid', 'a.attnum'], 'a.attacl', 'n.nspname::text', id('pg_class', 'c.oid'), `
-  from pg_catalog.pg_attribute as a
-  join pg_catalog.pg_class as c on c.oid = a.attrelid
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace <grants>
-  where a.attacl is not null and not a.attisdropped and ${isSchema('n')} and ${isOwn('pg_class', 'c.oid')}`)
+const onColumns = grants({
+  on: ['pg_attribute', 'a.attrelid', 'a.attnum'],
+  acl: 'a.attacl',
+  table: id('pg_class', 'c.oid'),
+  from: `pg_catalog.pg_attribute as a
+    join pg_catalog.pg_class as c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace`,
+  where: `not a.attisdropped and ${isOwn('pg_class', 'c.oid')}`,
+})
 
-const onRoutines = grants('pg_proc', ['p.oid'], `coalesce(p.proacl, acldefault('f', p.proowner))`, 'n.nspname::text', 'null', `
-  from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace <grants>
-  where ${isSchema('n')} and ${isOwn('pg_proc', 'p.oid', `'e', 'i'`)}`)
+const onRoutines = grants({
+  on: ['pg_proc', 'p.oid'],
+  acl: `coalesce(p.proacl, acldefault('f', p.proowner))`,
+  from: 'pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace',
+  where: isOwn('pg_proc', 'p.oid', `'e', 'i'`),
+})
 
-const onTypes = grants('pg_type', ['t.oid'], `coalesce(t.typacl, acldefault('T', t.typowner))`, 'n.nspname::text', 'null', `
-  from pg_catalog.pg_type as t
-  join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-  left join pg_catalog.pg_class as c on c.oid = t.typrelid <grants>
-  where t.typtype in ('e', 'd', 'c', 'r', 'b') and (t.typrelid = 0 or c.relkind = 'c')
-    and not (t.typtype = 'b' and t.typcategory = 'A') and ${isSchema('n')} and ${isOwn('pg_type', 't.oid')}`)
+const onTypes = grants({
+  on: ['pg_type', 't.oid'],
+  acl: `coalesce(t.typacl, acldefault('T', t.typowner))`,
+  from: `pg_catalog.pg_type as t
+    join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+    left join pg_catalog.pg_class as c on c.oid = t.typrelid`,
+  where: `t.typtype in ('e', 'd', 'c', 'r', 'b') and (t.typrelid = 0 or c.relkind = 'c')
+    and not (t.typtype = 'b' and t.typcategory = 'A') and ${isOwn('pg_type', 't.oid')}`,
+})
 
 /**
  * What is granted on objects that a role makes later. What is said for all schemas takes the place of PostgreSQL's own
@@ -72,7 +95,9 @@ const defaults = `
     select format('%s%s made by %s to %s', what, ' in ' || nspname, ${role('maker')},
         case grantee when 0 then 'PUBLIC' else ${role('grantee')} end) as name,
       lower(privilege_type) as privilege,
-      case when is_grantable is null then 'revoked' when is_grantable then 'with grant option' else 'granted' end as form
+      case
+        when is_grantable is null then 'revoked' when is_grantable then 'with grant option' else 'granted'
+      end as form
     from lists
     cross join lateral (
       select * from pg_catalog.aclexplode(acl) as given (grantor, grantee, privilege_type, is_grantable)
@@ -82,7 +107,8 @@ const defaults = `
     ) as r
   )
   select 'pg_default_acl:' || name as id, 'default privileges' as kind, null as schema, name, name as signature,
-    null as parent, null as "table", json_object_agg(privilege, form order by privilege) as facts, '{}'::json as essences
+    null as parent, null as "table", json_object_agg(privilege, form order by privilege) as facts,
+    '{}'::json as essences
   from named group by name order by name`
 
 const publications = objects({
@@ -134,7 +160,7 @@ const publishedSchemas = objects({
   from: 'from pg_catalog.pg_publication_namespace as s order by 1',
 })
 
-/** Those that own or may do something here, and those that are or have members of them. Superusers' rights are no news. */
+/** Those that own or may do something here, and those that are or have members of them. */
 const roles = `
   with recursive named as (
     select refobjid as oid from pg_catalog.pg_shdepend
@@ -143,10 +169,12 @@ const roles = `
     union
     select case m.member when named.oid then m.roleid else m.member end
     from named join pg_catalog.pg_auth_members as m on named.oid in (m.member, m.roleid)
-    where not exists (select from pg_catalog.pg_roles as r where r.oid = named.oid and (r.rolsuper or r.rolname ~ '^pg_'))
+    where not exists (
+      select from pg_catalog.pg_roles as r where r.oid = named.oid and (r.rolsuper or r.rolname ~ '^pg_')
+    )
   )
-  select 'pg_authid:' || r.oid as id, 'role' as kind, null as schema, r.rolname::text as name, r.rolname::text as signature,
-    null as parent, null as "table", facts, '{}'::json as essences
+  select 'pg_authid:' || r.oid as id, 'role' as kind, null as schema, r.rolname::text as name,
+    r.rolname::text as signature, null as parent, null as "table", facts, '{}'::json as essences
   from named
   join pg_catalog.pg_roles as r using (oid)
   cross join lateral (
@@ -155,7 +183,8 @@ const roles = `
         ('bypassrls', r.rolbypassrls::text), ('createrole', r.rolcreaterole::text), ('createdb', r.rolcreatedb::text),
         ('replication', r.rolreplication::text), ('connection limit', nullif(r.rolconnlimit, -1)::text),
         ('settings', (
-          select ${list('s.setconfig')} from pg_catalog.pg_db_role_setting as s where s.setrole = r.oid and s.setdatabase = 0
+          select ${list('s.setconfig')} from pg_catalog.pg_db_role_setting as s
+          where s.setrole = r.oid and s.setdatabase = 0
         ))
       union all
       select 'member of ' || g.rolname, concat_ws(', ', 'member',
@@ -170,5 +199,6 @@ const roles = `
   order by r.rolname`
 
 export const accessQueries: readonly string[] = [
-  onSchemas, onRelations, onColumns, onRoutines, onTypes, defaults, publications, publishedTables, publishedSchemas, roles,
+  ...[onSchemas, onRelations, onColumns, onRoutines, onTypes, defaults],
+  ...[publications, publishedTables, publishedSchemas, roles],
 ]

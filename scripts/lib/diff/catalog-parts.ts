@@ -23,7 +23,8 @@ const constraints = objects({
   table: `case when k.conrelid <> 0 then ${id('pg_class', 'k.conrelid')} end`,
   facts: {
     'type': `case k.contype
-      when 'c' then 'check' when 'f' then 'foreign key' when 'p' then 'primary key' when 'u' then 'unique' else 'exclusion'
+      when 'c' then 'check' when 'f' then 'foreign key' when 'p' then 'primary key' when 'u' then 'unique'
+      else 'exclusion'
     end`,
     'definition': `regexp_replace(pg_catalog.pg_get_constraintdef(k.oid),
       '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID)?( NOT ENFORCED)?$', '')`,
@@ -118,7 +119,9 @@ const policies = objects({
   kind: `'policy'`,
   name: 'p.polname',
   facts: {
-    command: `case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end`,
+    command: `case p.polcmd
+      when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all'
+    end`,
     roles: `array_to_string(array(
       select case r when 0 then 'PUBLIC' else ${role('r')} end from unnest(p.polroles) as r order by 1
     ), ', ')`,
@@ -129,7 +132,9 @@ const policies = objects({
   },
   essences: { using: 'md5(p.polqual::text)', check: 'md5(p.polwithcheck::text)' },
   from: `
-    from pg_catalog.pg_policy as p ${joinTable('p.polrelid')} where ${isSchema('n')} order by n.nspname, c.relname, p.polname`,
+    from pg_catalog.pg_policy as p ${joinTable('p.polrelid')}
+    where ${isSchema('n')}
+    order by n.nspname, c.relname, p.polname`,
 })
 
 /** The one that makes a view a view is its definition. */
@@ -164,7 +169,9 @@ const statistics = objects({
   },
   essences: { definition: `md5(concat_ws('|', s.stxrelid, s.stxkeys, s.stxkind, s.stxexprs))` },
   from: `
-    from pg_catalog.pg_statistic_ext as s ${joinTable('s.stxrelid')} where ${isSchema('n')} order by n.nspname, s.stxname`,
+    from pg_catalog.pg_statistic_ext as s ${joinTable('s.stxrelid')}
+    where ${isSchema('n')}
+    order by n.nspname, s.stxname`,
 })
 
 export const partQueries: readonly string[] = [constraints, indexes, triggers, policies, rules, statistics]

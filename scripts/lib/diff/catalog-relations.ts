@@ -12,7 +12,10 @@ const schemas = objects({
   schema: 'null',
   name: 'n.nspname',
   facts: { owner: role('n.nspowner'), comment: comment('n.oid', 'pg_namespace') },
-  from: `from pg_catalog.pg_namespace as n where ${isSchema('n')} and ${isOwn('pg_namespace', 'n.oid')} order by n.nspname`,
+  from: `
+    from pg_catalog.pg_namespace as n
+    where ${isSchema('n')} and ${isOwn('pg_namespace', 'n.oid')}
+    order by n.nspname`,
 })
 
 const tables = objects({
@@ -28,7 +31,9 @@ const tables = objects({
     'owner': role('c.relowner'),
     'row security': `case when ${isTable} then case when c.relrowsecurity then 'on' else 'off' end end`,
     'forced row security': `case when ${isTable} then case when c.relforcerowsecurity then 'on' else 'off' end end`,
-    'security_invoker': `case when c.relkind = 'v' then case when ${option('security_invoker')}::boolean then 'on' else 'off' end end`,
+    'security_invoker': `case when c.relkind = 'v' then
+      case when ${option('security_invoker')}::boolean then 'on' else 'off' end
+    end`,
     'security_barrier': option('security_barrier'),
     'check option': option('check_option'),
     'definition': `case when ${isView} then pg_catalog.pg_get_viewdef(c.oid) end`,
@@ -40,7 +45,9 @@ const tables = objects({
       from pg_catalog.pg_options_to_table(c.reloptions)
       where option_name not in ('security_invoker', 'security_barrier', 'check_option')
     )`,
-    'toast options': `(select ${list('toast.reloptions')} from pg_catalog.pg_class as toast where toast.oid = c.reltoastrelid)`,
+    'toast options': `(
+      select ${list('toast.reloptions')} from pg_catalog.pg_class as toast where toast.oid = c.reltoastrelid
+    )`,
     'replica identity': `case when c.relkind in ('r', 'p') then case c.relreplident
       when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing'
       else coalesce((
@@ -53,7 +60,8 @@ const tables = objects({
       where i.indrelid = c.oid and i.indisclustered
     )`,
     'inherits': `case when not c.relispartition then (
-      select string_agg(inhparent::regclass::text, ', ' order by inhseqno) from pg_catalog.pg_inherits where inhrelid = c.oid
+      select string_agg(inhparent::regclass::text, ', ' order by inhseqno)
+      from pg_catalog.pg_inherits where inhrelid = c.oid
     ) end`,
     'partition of': `case when c.relispartition then (
       select format('%s %s', inhparent::regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid))
@@ -63,19 +71,26 @@ const tables = objects({
     'of type': `nullif(c.reloftype, 0)::regtype`,
     'foreign server': `(
       select concat_ws(' ', s.srvname, ${list('f.ftoptions')})
-      from pg_catalog.pg_foreign_table as f join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver where f.ftrelid = c.oid
+      from pg_catalog.pg_foreign_table as f join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver
+      where f.ftrelid = c.oid
     )`,
     'populated': when(`c.relkind = 'm' and not c.relispopulated`, 'no'),
     'comment': comment('c.oid', 'pg_class'),
   },
   essences: {
-    'definition': `(select md5(r.ev_action::text) from pg_catalog.pg_rewrite as r where r.ev_class = c.oid and r.rulename = '_RETURN')`,
+    'definition': `(
+      select md5(r.ev_action::text) from pg_catalog.pg_rewrite as r where r.ev_class = c.oid and r.rulename = '_RETURN'
+    )`,
     'replica identity': `concat_ws(' ', c.relreplident, (
       select i.indexrelid from pg_catalog.pg_index as i where i.indrelid = c.oid and i.indisreplident
     ))`,
     'clustered on': `(select i.indexrelid from pg_catalog.pg_index as i where i.indrelid = c.oid and i.indisclustered)`,
-    'inherits': `(select string_agg(inhparent::text, ' ' order by inhseqno) from pg_catalog.pg_inherits where inhrelid = c.oid)`,
-    'partition of': `(select concat_ws(' ', inhparent, md5(c.relpartbound::text)) from pg_catalog.pg_inherits where inhrelid = c.oid)`,
+    'inherits': `(
+      select string_agg(inhparent::text, ' ' order by inhseqno) from pg_catalog.pg_inherits where inhrelid = c.oid
+    )`,
+    'partition of': `(
+      select concat_ws(' ', inhparent, md5(c.relpartbound::text)) from pg_catalog.pg_inherits where inhrelid = c.oid
+    )`,
     'partitioned by': `(
       select md5(concat_ws('|', partstrat, partattrs, partclass, partcollation, partexprs))
       from pg_catalog.pg_partitioned_table where partrelid = c.oid

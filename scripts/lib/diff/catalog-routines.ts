@@ -5,11 +5,14 @@ const setting = (condition: string): string =>
 
 const routines = objects({
   id: id('pg_proc', 'p.oid'),
-  kind: `case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' when 'w' then 'window function' else 'function' end`,
+  kind: `case p.prokind
+    when 'p' then 'procedure' when 'a' then 'aggregate' when 'w' then 'window function' else 'function'
+  end`,
   schema: 'n.nspname::text',
   name: 'p.proname',
   signature: `format('%s(%s)', p.proname, (
-    select string_agg(pg_catalog.format_type(t, null), ', ' order by i) from unnest(p.proargtypes) with ordinality as a (t, i)
+    select string_agg(pg_catalog.format_type(t, null), ', ' order by i)
+    from unnest(p.proargtypes) with ordinality as a (t, i)
   ))`,
   facts: {
     'owner': role('p.proowner'),

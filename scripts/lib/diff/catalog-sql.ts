@@ -32,8 +32,10 @@ export function objects({ id, kind, schema, name, signature, parent, table, fact
     ${from}`
 }
 
-const json = (pairs: Readonly<Record<string, string>>): string =>
-  `json_strip_nulls(json_build_object(${Object.entries(pairs).map(([key, value]) => `'${key}', (${value})::text`).join(', ')}))`
+function json(pairs: Readonly<Record<string, string>>): string {
+  const list = Object.entries(pairs).map(([key, value]) => `'${key}', (${value})::text`)
+  return `json_strip_nulls(json_build_object(${list.join(', ')}))`
+}
 
 /** `pg_class:16385` */
 export const id = (table: string, ...numbers: readonly string[]): string =>
@@ -43,4 +45,5 @@ export const relation = (oid: string): string => `nullif(${oid}, 0)::regclass::t
 export const role = (oid: string): string => `pg_catalog.pg_get_userbyid(${oid})::text`
 export const comment = (oid: string, table: string): string => `pg_catalog.obj_description(${oid}, '${table}')`
 export const when = (condition: string, text: string): string => `case when ${condition} then '${text}' end`
-export const list = (array: string): string => `nullif(array_to_string(array(select unnest(${array}) order by 1), ', '), '')`
+export const list = (array: string): string =>
+  `nullif(array_to_string(array(select unnest(${array}) order by 1), ', '), '')`

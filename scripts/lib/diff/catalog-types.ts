@@ -4,7 +4,8 @@ import { comment, id, isOwn, isSchema, list, objects, role } from './catalog-sql
 const types = objects({
   id: id('pg_type', 't.oid'),
   kind: `case t.typtype
-    when 'e' then 'enum' when 'd' then 'domain' when 'c' then 'composite type' when 'r' then 'range type' else 'base type'
+    when 'e' then 'enum' when 'd' then 'domain' when 'c' then 'composite type' when 'r' then 'range type'
+    else 'base type'
   end`,
   schema: 'n.nspname::text',
   name: 't.typname',
@@ -32,8 +33,9 @@ const types = objects({
     type: `concat_ws('.', t.typbasetype, t.typtypmod)`,
     default: 'md5(t.typdefaultbin::text)',
     collation: 't.typcollation',
-    definition: `coalesce((select md5((to_jsonb(r) - 'rngmultitypid')::text) from pg_catalog.pg_range as r where r.rngtypid = t.oid),
-      concat_ws('.', t.typinput::oid, t.typoutput::oid, t.typlen))`,
+    definition: `coalesce((
+      select md5((to_jsonb(r) - 'rngmultitypid')::text) from pg_catalog.pg_range as r where r.rngtypid = t.oid
+    ), concat_ws('.', t.typinput::oid, t.typoutput::oid, t.typlen))`,
   },
   from: `
     from pg_catalog.pg_type as t
@@ -89,7 +91,8 @@ const casts = objects({
   schema: 'null',
   name: `format('%s AS %s', k.castsource::regtype, k.casttarget::regtype)`,
   facts: {
-    function: `coalesce(nullif(k.castfunc, 0)::regprocedure::text, case k.castmethod when 'b' then 'none' else 'in and out' end)`,
+    function: `coalesce(nullif(k.castfunc, 0)::regprocedure::text,
+      case k.castmethod when 'b' then 'none' else 'in and out' end)`,
     context: `case k.castcontext when 'i' then 'implicit' when 'a' then 'assignment' else 'explicit' end`,
     comment: comment('k.oid', 'pg_cast'),
   },
@@ -125,7 +128,8 @@ const others = [
     schema: 'n.nspname::text',
     name: `o.${name}`,
     signature: `(
-      select format('%s (%s)', o.${name}, i.type) from pg_catalog.pg_identify_object('pg_catalog.${table}'::regclass, o.oid, 0) as i
+      select format('%s (%s)', o.${name}, i.type)
+      from pg_catalog.pg_identify_object('pg_catalog.${table}'::regclass, o.oid, 0) as i
     )`,
     facts: { comment: comment('o.oid', table) },
     from: `

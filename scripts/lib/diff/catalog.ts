@@ -39,4 +39,5 @@ const settings = `
   set local bytea_output = 'hex'
 `
 
-const script = [settings, ...relationQueries, ...partQueries, ...typeQueries, ...routineQueries, ...accessQueries].join(';')
+const queries = [...relationQueries, ...partQueries, ...typeQueries, ...routineQueries, ...accessQueries]
+const script = [settings, ...queries].join(';')

@@ -1,10 +1,10 @@
 import { compareFacts, isName, isNamedIn, orders, readOrders } from './facts.ts'
 import { match, type Match, type Matching, type Pair } from './match.ts'
 import {
-  kinds, labelOf, worst,
+  kinds, labelOf, severities, worst,
   type Action, type Catalog, type CatalogObject, type Change, type FactChange, type Follower, type Kind, type Section,
 } from './model.ts'
-import { judge } from './rules.ts'
+import { judge } from './judge.ts'
 
 /**
  * What is different in head, in an order that does not depend on how it came about. Whatever it does not know is in
@@ -13,7 +13,7 @@ import { judge } from './rules.ts'
 export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): Change[] {
   const sides: Sides = { base, head, matched: match(base, head, matching), matching }
   const schemas = new Map(
-    sides.matched.pairs.flatMap((pair) => (pair.base?.kind === 'schema' && pair.head ? [[pair.base.name, pair.head.name]] : [])),
+    sides.matched.pairs.flatMap(({ base, head }) => (base?.kind === 'schema' && head ? [[base.name, head.name]] : [])),
   )
   const compared = sides.matched.pairs.map((pair) => ({ pair, ...compareFacts(pair, schemas) }))
   const renamed = compared.filter(({ facts }) => facts.some(isName)).map(({ pair }) => pair)
@@ -53,7 +53,8 @@ const rank = ({ table, kind, object, action, section }: Change): string =>
 
 const accessKinds: readonly Kind[] = ['policy', 'grant', 'default privileges', 'role']
 const accessFacts = [
-  'row security', 'forced row security', 'security_invoker', 'security_barrier', 'security', 'search_path', 'leakproof', 'owner',
+  ...['row security', 'forced row security', 'security_invoker', 'security_barrier'],
+  ...['security', 'search_path', 'leakproof', 'owner'],
 ]
 
 const sectionOf = (kind: Kind, { fact }: FactChange): Section =>
@@ -64,7 +65,7 @@ function describe(pair: Pair, facts: readonly FactChange[], followers: readonly 
   const stayed = base !== undefined && head !== undefined
   if ((stayed && facts.length === 0) || isImplied(pair, sides)) return []
   const [object, catalog] = head ? [head, sides.head] : [base!, sides.base]
-  const parent = object.parent === null ? undefined : catalog.byId.get(object.parent)
+  const parent = parentOf(catalog, object)
   const table = object.table === null ? undefined : catalog.byId.get(object.table)
   const label = labelOf(catalog, object)
   const was = base && labelOf(sides.base, base)
@@ -85,7 +86,7 @@ function describe(pair: Pair, facts: readonly FactChange[], followers: readonly 
       object: label,
       was: was === undefined || was === label ? null : was,
       table: table ? labelOf(catalog, table) : null,
-      grant: object.kind === 'grant' && parent ? { on: parent.kind, object: labelOf(catalog, parent), to: object.name } : null,
+      grant: grantOf(catalog, object),
       facts: own,
       partOf: whole,
       isRecreated: stayed && sides.matching === 'id' && base.id !== head.id,
@@ -95,12 +96,20 @@ function describe(pair: Pair, facts: readonly FactChange[], followers: readonly 
   })
 }
 
+const parentOf = ({ byId }: Catalog, { parent }: CatalogObject): CatalogObject | undefined =>
+  parent === null ? undefined : byId.get(parent)
+
+function grantOf(catalog: Catalog, object: CatalogObject): Change['grant'] {
+  const on = object.kind === 'grant' ? parentOf(catalog, object) : undefined
+  return on ? { on: on.kind, object: labelOf(catalog, on), to: object.name } : null
+}
+
 const isIn = (section: Section, kind: Kind): boolean => (section === 'access') === accessKinds.includes(kind)
 
 function sum(verdicts: ReturnType<typeof judge>): Pick<Change, 'severity' | 'reasons'> {
   const severity = worst(verdicts.map((verdict) => verdict.severity))
-  const sorted = [...verdicts.filter((one) => one.severity === severity), ...verdicts.filter((one) => one.severity !== severity)]
-  return { severity, reasons: [...new Set(sorted.map(({ reason }) => reason).filter((reason) => reason !== ''))] }
+  const reasons = severities.toReversed().flatMap((one) => verdicts.filter((verdict) => verdict.severity === one))
+  return { severity, reasons: [...new Set(reasons.map(({ reason }) => reason).filter((reason) => reason !== ''))] }
 }
 
 function actionOf({ base, head }: Pair, facts: readonly FactChange[]): Action {

@@ -2,21 +2,23 @@ import { bare } from '../verify/parts.ts'
 import type { Entry } from '../doctor/schema-text.ts'
 import type { Kind } from './model.ts'
 
-const relations: readonly Kind[] = ['table', 'partitioned table', 'foreign table', 'view', 'materialized view', 'sequence']
-const types: readonly Kind[] = ['enum', 'domain', 'composite type', 'range type', 'base type']
-const others: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function', 'statistics', 'collation']
+const qualified: readonly Kind[] = [
+  ...(['table', 'partitioned table', 'foreign table', 'view', 'materialized view', 'sequence'] as const),
+  ...(['enum', 'domain', 'composite type', 'range type', 'base type'] as const),
+  ...(['function', 'procedure', 'aggregate', 'window function', 'statistics', 'collation'] as const),
+]
 
 /** What a dump writes with its schema, and what shares no name with another: no kind is needed to tell it. */
-export const isQualified = (kind: Kind): boolean => [...relations, ...types, ...others].includes(kind)
-const isPlain = (kind: Kind): boolean => isQualified(kind) || kind === 'index' || kind === 'column' || kind === 'attribute'
+export const isQualified = (kind: Kind): boolean => qualified.includes(kind)
+const isPlain = (kind: Kind): boolean => isQualified(kind) || /^(index|column|attribute)$/.test(kind)
 
-/** One name for what a change and an entry of the dump are about. An operator's entry does not say of which types it is. */
+/** One name for what a change and an entry of the dump are about. An operator's entry does not name its types. */
 export const subject = (kind: Kind, object: string): string => {
   if (kind === 'operator') return `operator ${object.replace(/ \(.*/, '')}`
   return isPlain(kind) ? object : `${kind} ${object}`
 }
 
-/** Here pg_dump writes a function with the names of its parameters, and there without: so overloads are taken as one. */
+/** Of a function pg_dump writes the names of its parameters here, and not elsewhere: so overloads are taken as one. */
 export const about = (what: 'comment' | 'acl', object: string): string => `${what} ${object.replace(/\(.*/, '(')}`
 
 /** What the entry of an object is about: an enum's and a composite type's is about their parts too. */

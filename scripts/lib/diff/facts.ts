@@ -15,7 +15,10 @@ interface Compared {
 export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, string>): Compared {
   if (!base || !head) {
     const facts = Object.entries((base ?? head)!.facts)
-    return { facts: facts.map(([fact, text]) => ({ fact, from: base ? text : null, to: head ? text : null })), following: [] }
+    return {
+      facts: facts.map(([fact, text]) => ({ fact, from: base ? text : null, to: head ? text : null })),
+      following: [],
+    }
   }
   const names = [...new Set([...Object.keys(base.facts), ...Object.keys(head.facts)])]
   const differing = names
@@ -57,8 +60,11 @@ const ordered: Partial<Record<Kind, string>> = {
   'enum value': 'value order',
 }
 
+/** What has an order, by side and the id of what it is part of, in that order. */
+export type Orders = ReadonlyMap<string, readonly CatalogObject[]>
+
 /** The order of those parts that both have; what is new says itself where it is. */
-export function orders({ base, head }: Pair, parts: ReadonlyMap<string, readonly CatalogObject[]>, { ofBase, ofHead }: Match): FactChange[] {
+export function orders({ base, head }: Pair, parts: Orders, { ofBase, ofHead }: Match): FactChange[] {
   if (!base || !head) return []
   const before = (parts.get(`base ${base.id}`) ?? []).flatMap(({ id }) => ofBase.get(id)?.head ?? [])
   const after = (parts.get(`head ${head.id}`) ?? []).filter(({ id }) => ofHead.get(id)?.base)
@@ -67,8 +73,7 @@ export function orders({ base, head }: Pair, parts: ReadonlyMap<string, readonly
   return from === to || !first ? [] : [{ fact: ordered[first.kind]!, from: from!, to: to! }]
 }
 
-/** What has an order, by side and the id of what it is part of, in that order. */
-export function readOrders(base: readonly CatalogObject[], head: readonly CatalogObject[]): Map<string, CatalogObject[]> {
+export function readOrders(base: readonly CatalogObject[], head: readonly CatalogObject[]): Orders {
   const parts = new Map<string, CatalogObject[]>()
   for (const [side, objects] of [['base', base], ['head', head]] as const) {
     for (const object of objects) {

@@ -1,6 +1,6 @@
 import { diffArrays } from 'diff'
 import { readSchemaText, type Entry } from '../doctor/schema-text.ts'
-import { about, entrySubjects, isQualified, lineSubjects, subject } from './dump-subjects.ts'
+import { about, entrySubjects, isQualified, lineSubjects, subject, type Line } from './dump-subjects.ts'
 import type { Change } from './model.ts'
 
 /** What the dumps of base and head say differently of one object and no change says. */
@@ -19,24 +19,42 @@ export function remainingHunks(base: string, head: string, changes: readonly Cha
   const follow = follower(changes)
   const known = new Set(changes.flatMap(subjectsOf))
   const left = new Map(readSchemaText(head).entries.map((entry) => [entry.key, entry]))
-  const pairs: [Entry | undefined, Entry | undefined][] = []
+  const pairs: [before: Entry | undefined, renamed: Entry | undefined, after: Entry | undefined][] = []
   for (const entry of readSchemaText(base).entries) {
     const candidates = [follow(entry), entry].filter(({ key }) => left.has(key))
     const now = candidates.find(({ key, sql }) => left.get(key)!.sql === sql) ?? candidates[0] ?? entry
-    pairs.push([now, left.get(now.key)])
+    pairs.push([entry, follow(entry), left.get(now.key)])
     left.delete(now.key)
   }
-  for (const entry of left.values()) pairs.push([undefined, entry])
+  for (const entry of left.values()) pairs.push([undefined, undefined, entry])
   return pairs
-    .map(([before, after]) => ({ entry: (after ?? before)!.key, lines: unexplained(before, after, known) }))
+    .map(([before, renamed, after]) => ({
+      entry: (after ?? before)!.key,
+      lines: unexplained(linesOf(before, renamed), after ? lineSubjects(after) : [], known),
+    }))
     .filter(({ lines }) => lines.length > 0)
     .sort((a, b) => (a.entry < b.entry ? -1 : 1))
 }
 
-function unexplained(before: Entry | undefined, after: Entry | undefined, known: ReadonlySet<string>): string[] {
-  if (before?.sql === after?.sql) return []
-  const [from, to] = [before, after].map((entry) => (entry ? lineSubjects(entry) : []))
-  return diffArrays(from!, to!, { comparator: (a, b) => a.text === b.text }).flatMap(({ added, removed, value }) =>
+interface OldLine extends Line {
+  /** With what is renamed in head as head calls it. The body of a function keeps the old names. */
+  readonly renamed: string
+}
+
+function linesOf(before: Entry | undefined, renamed: Entry | undefined): OldLine[] {
+  if (!before || !renamed) return []
+  const now = lineSubjects(renamed)
+  return lineSubjects(before).map(({ text, subjects }, at) => ({
+    text,
+    renamed: now[at]!.text,
+    subjects: [...subjects, ...now[at]!.subjects],
+  }))
+}
+
+function unexplained(from: readonly OldLine[], to: readonly Line[], known: ReadonlySet<string>): string[] {
+  const isSame = (one: Line, other: Line): boolean =>
+    one.text === other.text || ('renamed' in one && one.renamed === other.text)
+  return diffArrays<Line>([...from], [...to], { comparator: isSame }).flatMap(({ added, removed, value }) =>
     added || removed
       ? value
           .filter(({ text, subjects }) => text !== '' && !subjects.some((one) => known.has(one)))
@@ -50,7 +68,8 @@ function subjectsOf(change: Change): string[] {
   const { kind, action, object, was, facts, followers, grant } = change
   if (grant) return [about('acl', grant.object)]
   const names = [object, ...(was === null ? [] : [was])]
-  const isWhole = action !== 'changed'
+  // With another signature a function has all its entries under another name.
+  const isWhole = action !== 'changed' || was !== null
   const speaksOfComment = isWhole || facts.some(({ fact }) => fact === 'comment')
   const speaksOfMore = isWhole || facts.some(({ fact }) => fact !== 'comment')
   return [
@@ -63,10 +82,10 @@ function subjectsOf(change: Change): string[] {
   ]
 }
 
-/** Calls things in an entry of base as head calls them: where it then is what head says, nothing else happened to it. */
+/** Calls things in an entry of base as head calls them. If it then says what head says, nothing else happened to it. */
 function follower(changes: readonly Change[]): (entry: Entry) => Entry {
   const renamed = changes.filter(({ action }) => action === 'renamed')
-  const names = renamed.map(({ facts }) => facts.find(({ fact }) => fact === 'name')).filter((fact) => fact !== undefined)
+  const names = renamed.flatMap(({ facts }) => facts.filter(({ fact }) => fact === 'name'))
   const inNames = replacer(names.map(({ from, to }) => [from!, to!]))
   const inSql = replacer(renamed.flatMap(({ kind, was, object, facts }): [string, string][] => {
     // A dump qualifies what is in a schema, and nothing else: another's column may have a table's name.

@@ -1,8 +1,8 @@
 import { type Catalog, type CatalogObject, type Kind } from './model.ts'
 
 /**
- * `id`: head is a clone of base, so one id is one object whatever its name. `name`: two databases that have nothing to do
- * with each other; then a rename cannot be told from a drop and an add, and is not.
+ * `id`: head is a clone of base, so one id is one object whatever its name. `name`: two databases that have nothing to
+ * do with each other; then a rename cannot be told from a drop and an add, and is not.
  */
 export type Matching = 'id' | 'name'
 
@@ -26,8 +26,8 @@ const routines: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window
 
 /** What the platform has beside a project's own schemas: no matter of ours in a database that we did not make. */
 const platform = new Set([
-  'auth', 'extensions', 'storage', 'realtime', '_realtime', 'vault', 'graphql', 'graphql_public', 'pgbouncer', 'pgsodium',
-  'supabase_functions', 'supabase_migrations', 'cron', 'net', '_analytics',
+  ...['auth', 'extensions', 'storage', 'realtime', 'vault', 'graphql', 'graphql_public', 'pgbouncer', 'pgsodium'],
+  ...['supabase_functions', 'supabase_migrations', '_realtime', '_analytics', 'cron', 'net'],
 ])
 
 export function match(base: Catalog, head: Catalog, matching: Matching): Match {
@@ -58,7 +58,7 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
       const same = key === undefined ? undefined : byKey.get(key)
       if (same && (matching === 'name' || isSameAgain(head, object, ofHead))) pair(same, object)
     }
-    if (depth === 0) pairOverloads(left.filter(({ id }) => !ofBase.has(id)), right.filter(({ id }) => !ofHead.has(id)), pair)
+    pairOverloads(left.filter(({ id }) => !ofBase.has(id)), right.filter(({ id }) => !ofHead.has(id)), pair)
   }
   const [left, right] = [before, after]
   const gone = left.filter(({ id }) => !ofBase.has(id)).map((object): Pair => ({ base: object, head: undefined }))
@@ -69,7 +69,8 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
 }
 
 /** `undefined` when what it is part of has no other side. A sequence goes by its own name, whatever owns it. */
-function keyOf({ kind, parent, schema, signature }: CatalogObject, pairs: ReadonlyMap<string, Pair>): string | undefined {
+function keyOf(object: CatalogObject, pairs: ReadonlyMap<string, Pair>): string | undefined {
+  const { kind, parent, schema, signature } = object
   if (kind === 'sequence' || parent === null) return `${kind} ${schema} ${signature}`
   const owner = pairs.get(parent)?.head
   return owner && `${kind} ${owner.id} ${signature}`
@@ -105,5 +106,6 @@ function depthOf(catalog: Catalog, { parent }: CatalogObject): number {
 /** A trigger or policy of ours may be on a table of theirs, but who reads the whole of theirs finds only noise. */
 function isPlatform({ byId }: Catalog, { schema, kind, name, parent }: CatalogObject): boolean {
   const owner = parent === null ? undefined : byId.get(parent)
-  return platform.has(schema ?? (kind === 'schema' ? name : '')) || (owner?.kind === 'schema' && platform.has(owner.name))
+  const isIn = (one: string | null): boolean => one !== null && platform.has(one)
+  return isIn(schema) || (kind === 'schema' && isIn(name)) || (owner?.kind === 'schema' && isIn(owner.name))
 }

@@ -1,6 +1,7 @@
 export const kinds = [
   'schema', 'extension', 'role',
-  'table', 'partitioned table', 'foreign table', 'column', 'constraint', 'index', 'trigger', 'policy', 'rule', 'statistics',
+  'table', 'partitioned table', 'foreign table',
+  'column', 'constraint', 'index', 'trigger', 'policy', 'rule', 'statistics',
   'view', 'materialized view', 'sequence',
   'enum', 'enum value', 'domain', 'composite type', 'attribute', 'range type', 'base type',
   'function', 'procedure', 'aggregate', 'window function',

@@ -1,8 +1,7 @@
-import { judgeType } from './type-change.ts'
-import type { Action, CatalogObject, FactChange, Facts, Kind, Section, Severity } from './model.ts'
+import type { CatalogObject, Facts, Kind, Severity } from './model.ts'
 
 /** What a rule looks at: an object that came or went, or one fact of one that changed. */
-interface Subject {
+export interface Subject {
   readonly kind: Kind
   readonly name: string
   /** Of head, and of base when it is gone. */
@@ -18,7 +17,13 @@ interface Subject {
 type Words = string | ((subject: Subject) => string)
 
 /** What kind, which fact (`*` all), how bad and why, when. The first that fits counts; none: additive. */
-type Rule = readonly [kinds: string, fact: string, severity: Severity, reason: Words, when?: (subject: Subject) => boolean]
+export type Rule = readonly [
+  kinds: string,
+  fact: string,
+  severity: Severity,
+  reason: Words,
+  when?: (subject: Subject) => boolean,
+]
 
 /** A privilege as a verb. */
 const doing = (privilege: string): string =>
@@ -30,14 +35,18 @@ const is = (fact: string, text: string | null) => (subject: Subject): boolean =>
 const becomes = (text: string | null) => ({ to }: Subject): boolean => to === text
 
 /** Of new objects, those too that come with a new table or type. */
-const exposes: readonly Rule[] = [
-  ['table, partitioned table', 'row security', 'breaking', 'row security is off: whoever is granted anything reaches all rows',
+export const exposes: readonly Rule[] = [
+  ['table, partitioned table', 'row security', 'breaking',
+    'row security is off: whoever is granted anything reaches all rows',
     (s) => isExposed(s) && s.to === 'off'],
-  ['view', 'security_invoker', 'breaking', `it runs with its owner's rights, around row security`, (s) => isExposed(s) && s.to === 'off'],
+  ['view', 'security_invoker', 'breaking',
+    `it runs with its owner's rights, around row security`, (s) => isExposed(s) && s.to === 'off'],
   ['materialized view', 'definition', 'care', 'row security does not hold for what is in it', isExposed],
-  ['function, procedure', 'security', 'breaking', `it runs with its owner's rights and finds names by its caller's search_path`,
+  ['function, procedure', 'security', 'breaking',
+    `it runs with its owner's rights and finds names by its caller's search_path`,
     (s) => s.to === 'definer' && s.facts['search_path'] === undefined],
-  ['function, procedure', 'security', 'care', `it runs with its owner's rights: look at who may execute it`, becomes('definer')],
+  ['function, procedure', 'security', 'care',
+    `it runs with its owner's rights: look at who may execute it`, becomes('definer')],
   ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, isOpen],
 ]
 
@@ -49,7 +58,7 @@ const defaults: readonly Rule[] = [
   ['default privileges', '*', 'care', ({ name, fact }) => `${fact} on all later ${name}`],
 ]
 
-const added: readonly Rule[] = [
+export const added: readonly Rule[] = [
   ['column', '*', 'breaking', 'it fails where there are rows, and inserts that do not name it fail', (s) =>
     s.facts['nullable'] === 'no' && !['default', 'generated', 'identity'].some((fact) => s.facts[fact] !== undefined)],
   ['attribute', '*', 'care', 'readers of the whole value get one more part'],
@@ -67,11 +76,12 @@ const added: readonly Rule[] = [
   ['publication', '*', 'care', 'changes of rows leave the database'],
   ['published table, published schema', '*', 'care', 'its rows are sent to all subscribers, around row security'],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
-  ['role', '*', 'care', ({ fact }) => `it has what ${fact.replace('member of ', '')} has`, ({ fact }) => fact.startsWith('member of ')],
+  ['role', '*', 'care',
+    ({ fact }) => `it has what ${fact.replace('member of ', '')} has`, ({ fact }) => fact.startsWith('member of ')],
   ...defaults,
 ]
 
-const removed: readonly Rule[] = [
+export const removed: readonly Rule[] = [
   ['schema', '*', 'destructive', 'all that was in it is gone'],
   ['table, partitioned table', '*', 'destructive', 'its rows are gone'],
   ['column', '*', 'destructive', 'its values are gone', ({ parent }) => /table$/.test(parent?.kind ?? '')],
@@ -84,7 +94,8 @@ const removed: readonly Rule[] = [
   ['index', '*', 'care', 'queries that it served become scans'],
   ['statistics', '*', 'care', 'plans may get worse'],
   ['trigger, rule, event trigger', '*', 'care', 'what it did is no longer done'],
-  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} no longer reach the rows that it let through`, is('permissive', 'yes')],
+  ['policy', '*', 'breaking',
+    ({ facts }) => `${facts['roles']} no longer reach the rows that it let through`, is('permissive', 'yes')],
   ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} reach the rows that it held back`],
   ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${doing(fact)}`],
   ...defaults,
@@ -101,15 +112,17 @@ const renamed: readonly Rule[] = [
   ['*', 'in schema', 'breaking', ({ from }) => `running code looks for it in ${from}`],
 ]
 
-const changed: readonly Rule[] = [
+export const changed: readonly Rule[] = [
   ...renamed,
   ['*', 'comment, inherited', 'additive', ''],
   ['*', 'owner', 'care', 'the owner may do everything, and definer functions and cascades run as the owner'],
 
   ['column', 'nullable', 'care', 'a write of null fails', (s) => s.to === 'no' && s.facts['default'] !== undefined],
-  ['column, domain', 'nullable', 'breaking', 'it fails where there are nulls, and so do writes without a value', becomes('no')],
+  ['column, domain', 'nullable', 'breaking',
+    'it fails where there are nulls, and so do writes without a value', becomes('no')],
   ['column, domain', 'nullable', 'care', 'readers may meet a null'],
-  ['column', 'default', 'breaking', 'inserts that do not name it fail', (s) => s.to === null && s.facts['nullable'] === 'no' &&
+  ['column', 'default', 'breaking',
+    'inserts that do not name it fail', (s) => s.to === null && s.facts['nullable'] === 'no' &&
     s.facts['identity'] === undefined && s.facts['generated'] === undefined],
   ['column, domain', 'default', 'care', 'rows that are written without it get another value'],
   ['column', 'generated', 'breaking', 'writes of it fail', ({ from }) => from === null],
@@ -122,18 +135,22 @@ const changed: readonly Rule[] = [
   ['*', 'column order, attribute order', 'care', 'whatever goes by position reads another one'],
   ['enum', 'value order', 'care', 'comparisons and order change'],
 
-  ['*', 'row security', 'breaking', 'row security is off: whoever is granted anything reaches all rows', becomes('off')],
+  ['*', 'row security', 'breaking',
+    'row security is off: whoever is granted anything reaches all rows', becomes('off')],
   ['*', 'row security', 'breaking', 'roles without a policy reach no rows any more'],
-  ['*', 'forced row security', 'breaking', 'the owner, and functions that run as the owner, go around the policies', becomes('off')],
+  ['*', 'forced row security', 'breaking',
+    'the owner, and functions that run as the owner, go around the policies', becomes('off')],
   ['*', 'forced row security', 'care', 'the owner, and functions that run as the owner, are held by the policies'],
   ['view', 'security_invoker', 'breaking', `it runs with its owner's rights, around row security`, becomes('off')],
   ['view', 'security_invoker', 'breaking', 'its readers need rights of their own to what it reads'],
-  ['view', 'security_barrier', 'care', 'functions in a query see rows that the view leaves out', ({ to }) => to !== 'true'],
+  ['view', 'security_barrier', 'care',
+    'functions in a query see rows that the view leaves out', ({ to }) => to !== 'true'],
   ['view, materialized view', 'definition', 'care', 'its readers get other rows or values'],
   ['*', 'check option', 'care', 'writes through it are accepted or refused otherwise'],
   ['table', 'persistence', 'destructive', 'its rows do not survive a crash', becomes('unlogged')],
   ['*', 'replica identity', 'care', 'subscribers get other old values, or updates of published rows fail'],
-  ['*', 'tablespace, options, toast options, clustered on, index options, index tablespace, statistics target', 'additive', ''],
+  ['*', 'tablespace, options, toast options, clustered on, index options, index tablespace', 'additive', ''],
+  ['*', 'statistics target', 'additive', ''],
 
   ['constraint', 'validated, index valid', 'additive', '', becomes('yes')],
   ['constraint', 'definition, enforced', 'care', 'writes are accepted or refused otherwise'],
@@ -149,9 +166,11 @@ const changed: readonly Rule[] = [
 
   ['function, procedure', 'security', 'breaking', `it runs with its owner's rights`, becomes('definer')],
   ['function, procedure', 'security', 'breaking', 'its callers need rights of their own to what it does'],
-  ['function, procedure', 'search_path', 'breaking', `it runs with its owner's rights and finds names by its caller's search_path`,
+  ['function, procedure', 'search_path', 'breaking',
+    `it runs with its owner's rights and finds names by its caller's search_path`,
     (s) => s.to === null && s.facts['security'] === 'definer'],
-  ['function, procedure', 'leakproof', 'breaking', 'it may run on rows that policies and views leave out', becomes('yes')],
+  ['function, procedure', 'leakproof', 'breaking',
+    'it may run on rows that policies and views leave out', becomes('yes')],
   ['function, procedure, aggregate, window function', 'returns', 'breaking', 'callers get another type'],
   ['function, procedure', 'cost, rows, parallel, support', 'additive', ''],
   ['function, procedure', 'body', 'care', 'it does something else'],
@@ -159,10 +178,12 @@ const changed: readonly Rule[] = [
   ['sequence', 'cache, start', 'additive', ''],
   ['operator, cast, collation, base type, range type', '*', 'breaking', 'whatever uses it does something else'],
 
-  ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, (s) => isOpen(s) && s.from === null],
+  ['grant', '*', 'breaking',
+    ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, (s) => isOpen(s) && s.from === null],
   ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${doing(fact)}`, becomes(null)],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may pass on ${fact}`, becomes('with grant option')],
-  ['grant', '*', 'care', ({ name, fact }) => `${name} may no longer pass on ${fact}`, ({ from }) => from === 'with grant option'],
+  ['grant', '*', 'care',
+    ({ name, fact }) => `${name} may no longer pass on ${fact}`, ({ from }) => from === 'with grant option'],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
   ...defaults,
   ['role', 'superuser, bypassrls', 'breaking', 'row security does not hold for it', becomes('true')],
@@ -170,72 +191,3 @@ const changed: readonly Rule[] = [
   ['published table', '*', 'care', 'subscribers get other columns or rows'],
   ['*', '*', 'care', ({ fact }) => `its ${fact} is another`],
 ]
-
-export interface Verdict {
-  readonly severity: Severity
-  readonly reason: string
-}
-
-/** One verdict for each fact that has something to it; of what came or went each reason once. */
-export function judge(change: {
-  readonly action: Action
-  readonly section: Section
-  readonly base: CatalogObject | undefined
-  readonly head: CatalogObject | undefined
-  readonly parent: CatalogObject | undefined
-  readonly facts: readonly FactChange[]
-  /** Whether it came or went with another: then that one's verdict is enough, but for what it exposes. */
-  readonly isPart: boolean
-}): Verdict[] {
-  const { action, section, base, head, parent, facts, isPart } = change
-  const { kind, name, schema, facts: own } = (head ?? base)!
-  const subject = (fact: FactChange): Subject => ({ kind, name, schema, parent, facts: own, ...fact })
-  const all = (rules: readonly Rule[]): Verdict[] => facts.flatMap((fact) => verdict(rules, subject(fact)))
-  if (action === 'added') {
-    const exposed = all(exposes)
-    if (exposed.length > 0) return exposed
-    return isPart || (section === 'access' && !isAccess(kind)) ? [] : whole(added, subject, facts)
-  }
-  if (action === 'removed') return isPart || (section === 'access' && !isAccess(kind)) ? [] : whole(removed, subject, facts)
-  return facts.flatMap((fact) => {
-    if (kind === 'function' && fact.fact === 'arguments') return judgeArguments(base!, head!)
-    if ((kind === 'column' || kind === 'domain') && fact.fact === 'type') return judgeType(fact.from!, fact.to!)
-    if (kind === 'role' && fact.fact.startsWith('member of ')) return judgeMembership(fact)
-    return verdict(changed, subject(fact))
-  })
-}
-
-const isAccess = (kind: Kind): boolean => /^(policy|grant|default privileges|role)$/.test(kind)
-
-/** Of a grant each privilege or membership is a fact of its own; anything else comes or goes as one. */
-function whole(rules: readonly Rule[], subject: (fact: FactChange) => Subject, facts: readonly FactChange[]): Verdict[] {
-  const [first] = facts
-  const isList = /^(grant|default privileges|role)$/.test(subject(first ?? nothing).kind)
-  return (isList ? facts : [first ?? nothing]).flatMap((fact) => verdict(rules, subject(fact)))
-}
-
-const nothing: FactChange = { fact: '', from: null, to: null }
-
-function verdict(rules: readonly Rule[], subject: Subject): Verdict[] {
-  const names = (list: string, name: string): boolean => list === '*' || list.split(', ').includes(name)
-  const rule = rules.find(
-    ([kinds, fact, , , when]) => names(kinds, subject.kind) && names(fact, subject.fact) && (when?.(subject) ?? true),
-  )
-  if (!rule) return []
-  const [, , severity, reason] = rule
-  return [{ severity, reason: typeof reason === 'string' ? reason : reason(subject) }]
-}
-
-/** Names and defaults alone may change in place; other types make it another function. */
-function judgeArguments(base: CatalogObject, head: CatalogObject): Verdict[] {
-  return base.signature === head.signature
-    ? [{ severity: 'care', reason: 'callers that name its parameters or leave them out get something else' }]
-    : [{ severity: 'breaking', reason: `calls of ${base.signature} fail` }]
-}
-
-function judgeMembership({ fact, to }: FactChange): Verdict[] {
-  const role = fact.replace('member of ', '')
-  // What a role gets that creates another on PostgreSQL 16 and later.
-  if (to?.includes('not becoming') && to.includes('not inheriting')) return [{ severity: 'care', reason: `it may give ${role} to others` }]
-  return [{ severity: 'breaking', reason: to === null ? `it no longer has what ${role} has` : `it has what ${role} has: ${to}` }]
-}

@@ -29,13 +29,14 @@ export function judgeType(from: string, to: string): TypeVerdict[] {
     return [is.limit >= was.limit ? wider : narrower]
   }
   const [size, next] = [was, is].map(({ name }) => integers.indexOf(name))
-  if (size! >= 0 && next! > size!) return [{ severity: 'care', reason: 'the table is rewritten, and clients may read it as another type' }]
+  if (size! >= 0 && next! > size!) return [larger]
   if (size! >= 0 && next! >= 0) return [narrower]
   return [{ severity: 'breaking', reason: 'running code reads and writes another type' }]
 }
 
 const wider: TypeVerdict = { severity: 'additive', reason: '' }
-const narrower: TypeVerdict = { severity: 'breaking', reason: 'it fails where a value does not fit, and so do writes of one' }
+const larger: TypeVerdict = { severity: 'care', reason: 'it rewrites the table, and clients may read another type' }
+const narrower: TypeVerdict = { severity: 'breaking', reason: 'where a value does not fit it fails, and so do writes' }
 const rounded: TypeVerdict = { severity: 'destructive', reason: 'values are rounded, and what is cut off is gone' }
 
 /** `numeric(10,2)`, `timestamp(3) with time zone` */
