@@ -45,7 +45,12 @@ const written = (text: string): string => text.trim().replace(/^ {6}/gm, '')
 
 for (const [title, cases] of Object.entries(kinds)) {
   t.test(`a difference of ${title} is found and named`, async (t) => {
-    for (const one of ours(cases)) t.equal(told(await diff(one)), written(one.told), one.title)
+    for (const one of ours(cases)) {
+      const changes = await diff(one)
+      t.equal(told(changes), written(one.told), one.title)
+      const mute = changes.filter(({ severity, reasons }) => severity !== 'additive' && reasons.length === 0)
+      t.strictSame(mute, [], `${one.title}: what is not additive says why`)
+    }
   })
 }
 
@@ -69,6 +74,20 @@ t.test('of two databases that have nothing to do with each other no rename is cl
     t.notOk(actions.includes('renamed'), one.title)
     t.ok(actions.length > 0, `${one.title} is found all the same`)
   }
+})
+
+t.test('a routine that still says the name of what is renamed or gone is told', async (t) => {
+  const stale = async (sql: string): Promise<string[]> =>
+    (await diff({ sql })).flatMap(({ reasons }) => reasons).filter((reason) => reason.endsWith(' still names it'))
+  const count = 'function public.count_pets(bigint) still names it'
+  const tidy = 'procedure private.tidy_up() still names it'
+  t.strictSame(await stale('alter table public.pets rename to animals'), [count])
+  t.strictSame(await stale('alter table public.pets rename column owner_id to keeper_id'), [count])
+  t.strictSame(await stale('alter table public.pets drop column owner_id cascade'), [count])
+  t.strictSame(await stale('alter schema private rename to internal'), ['procedure internal.tidy_up() still names it'])
+  t.strictSame(await stale('drop table private.log'), [tidy])
+  t.strictSame(await stale('drop table private.log; create table private.log (line text)'), [])
+  t.strictSame(await stale('alter table public.pets rename column legs to feet'), [])
 })
 
 t.test('an enum value that is used in the transaction that adds it is an error of the migration', async (t) => {

@@ -35,6 +35,7 @@ const constraints = objects({
     'index options': list('x.reloptions'),
     'index tablespace': '(select spcname from pg_catalog.pg_tablespace as s where s.oid = x.reltablespace)',
     'index valid': when('not i.indisvalid', 'no'),
+    'index comment': comment('x.oid', 'pg_class'),
     'comment': comment('k.oid', 'pg_constraint'),
   },
   essences: {

@@ -4,7 +4,8 @@ import {
   kinds, labelOf, severities, worst,
   type Action, type Catalog, type CatalogObject, type Change, type FactChange, type Follower, type Kind, type Section,
 } from './model.ts'
-import { judge } from './judge.ts'
+import { judge, type Verdict } from './judge.ts'
+import { staleBodies } from './stale.ts'
 
 /**
  * What is different in head, in an order that does not depend on how it came about. Whatever it does not know is in
@@ -91,10 +92,16 @@ function describe(pair: Pair, facts: readonly FactChange[], followers: readonly 
       partOf: whole,
       isRecreated: stayed && sides.matching === 'id' && base.id !== head.id,
       followers: action === 'renamed' ? followers : [],
-      ...sum(judge({ action, section, base, head, parent, facts: own, isPart: whole !== null })),
+      ...sum([
+        ...judge({ action, section, base, head, parent, facts: own, isPart: whole !== null }),
+        ...(action === 'renamed' || (action === 'removed' && whole === null) ? stale(pair, sides) : []),
+      ]),
     }]
   })
 }
+
+const stale = (pair: Pair, { base, head }: Sides): Verdict[] =>
+  staleBodies(pair, base, head).map((routine) => ({ severity: 'breaking', reason: `${routine} still names it` }))
 
 const parentOf = ({ byId }: Catalog, { parent }: CatalogObject): CatalogObject | undefined =>
   parent === null ? undefined : byId.get(parent)
@@ -106,7 +113,7 @@ function grantOf(catalog: Catalog, object: CatalogObject): Change['grant'] {
 
 const isIn = (section: Section, kind: Kind): boolean => (section === 'access') === accessKinds.includes(kind)
 
-function sum(verdicts: ReturnType<typeof judge>): Pick<Change, 'severity' | 'reasons'> {
+function sum(verdicts: readonly Verdict[]): Pick<Change, 'severity' | 'reasons'> {
   const severity = worst(verdicts.map((verdict) => verdict.severity))
   const reasons = severities.toReversed().flatMap((one) => verdicts.filter((verdict) => verdict.severity === one))
   return { severity, reasons: [...new Set(reasons.map(({ reason }) => reason).filter((reason) => reason !== ''))] }

@@ -114,14 +114,16 @@ function wholeSubjects({ type, schema, name, sql }: Entry): string[] {
 
 /** `COLUMN apps.id`, `POLICY select_own ON apps`, `SCHEMA private` */
 function commented(schema: string, name: string): string {
-  const [, words = '', object = ''] = /^([A-Z ]+?) ([^]*)$/.exec(name) ?? []
+  const [, words = '', object = ''] = /^((?:[A-Z]+ )+)([^]*)$/.exec(name) ?? []
   const [, part, table] = /^([^]*) ON (?:DOMAIN )?(\S+)$/.exec(object) ?? []
-  const kind = words.toLowerCase() as Kind
+  const kind = words.trim().toLowerCase() as Kind
   if (part !== undefined) return subject(kind, `${part} on ${schema}.${table}`)
-  return subject(kind, schema === '-' ? object : `${schema}.${object}`)
+  if (schema === '-') return subject(kind, object)
+  // `type` is no kind of ours: what is in a schema goes by its name.
+  return kind === 'operator' ? subject(kind, `${schema}.${object}`) : `${schema}.${object}`
 }
 
 const granted = (schema: string, name: string): string => {
-  const object = name.replace(/^[A-Z ]+? /, '')
+  const object = name.replace(/^([A-Z]+ )+/, '')
   return schema === '-' ? object : `${schema}.${object}`
 }

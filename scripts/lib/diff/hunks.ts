@@ -65,7 +65,7 @@ function unexplained(from: readonly OldLine[], to: readonly Line[], known: Reado
 
 /** What a change explains in a dump. A comment and a grant are entries of their own. */
 function subjectsOf(change: Change): string[] {
-  const { kind, action, object, was, facts, followers, grant } = change
+  const { kind, action, object, was, table, facts, followers, grant } = change
   if (grant) return [about('acl', grant.object)]
   const names = [object, ...(was === null ? [] : [was])]
   // With another signature a function has all its entries under another name.
@@ -78,6 +78,10 @@ function subjectsOf(change: Change): string[] {
       ...(speaksOfComment ? entrySubjects(kind, name).map((one) => about('comment', one)) : []),
       ...(isWhole ? [about('acl', name)] : []),
     ]),
+    // The comment of a key may be its index's.
+    ...(kind === 'constraint' && table !== null
+      ? [about('comment', `${table.split('.')[0]}.${object.slice(0, object.lastIndexOf(' on '))}`)]
+      : []),
     ...followers.map((one) => subject(one.kind, one.object)),
   ]
 }

@@ -114,7 +114,7 @@ const renamed: readonly Rule[] = [
 
 export const changed: readonly Rule[] = [
   ...renamed,
-  ['*', 'comment, inherited', 'additive', ''],
+  ['*', 'comment, index comment, inherited', 'additive', ''],
   ['*', 'owner', 'care', 'the owner may do everything, and definer functions and cascades run as the owner'],
 
   ['column', 'nullable', 'care', 'a write of null fails', (s) => s.to === 'no' && s.facts['default'] !== undefined],
