@@ -1,0 +1,49 @@
+/** Schemas that are not PostgreSQL's; dbmate's changes with every migration. */
+export const isSchema = (namespace: string): string =>
+  `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname not in ('information_schema', 'dbmate')`
+
+/** What an extension made is the extension's, and what comes with a type or table (`i`) is that one's. */
+export const isOwn = (table: string, oid: string, of = `'e'`): string => `not exists (
+    select from pg_catalog.pg_depend as own
+    where own.classid = 'pg_catalog.${table}'::regclass and own.objid = ${oid} and own.deptype in (${of})
+  )`
+
+/** The form of every query: a row is a CatalogObject. */
+export interface Form {
+  readonly id: string
+  readonly kind: string
+  readonly schema: string
+  readonly name: string
+  readonly signature?: string
+  readonly parent?: string
+  readonly table?: string
+  /** SQL for each fact: text, or null for what it lacks. */
+  readonly facts: Readonly<Record<string, string>>
+  readonly essences?: Readonly<Record<string, string>>
+  /** From `from` on. */
+  readonly from: string
+}
+
+export function objects({ id, kind, schema, name, signature, parent, table, facts, essences, from }: Form): string {
+  return `
+    select ${id} as id, ${kind} as kind, ${schema} as schema, ${name}::text as name,
+      (${signature ?? name})::text as signature, ${parent ?? 'null'} as parent, ${table ?? 'null'} as "table",
+      ${json(facts)} as facts, ${json(essences ?? {})} as essences
+    ${from}`
+}
+
+function json(pairs: Readonly<Record<string, string>>): string {
+  const list = Object.entries(pairs).map(([key, value]) => `'${key}', (${value})::text`)
+  return `json_strip_nulls(json_build_object(${list.join(', ')}))`
+}
+
+/** `pg_class:16385` */
+export const id = (table: string, ...numbers: readonly string[]): string =>
+  `'${table}:' || ${numbers.join(` || '.' || `)}`
+
+export const relation = (oid: string): string => `nullif(${oid}, 0)::regclass::text`
+export const role = (oid: string): string => `pg_catalog.pg_get_userbyid(${oid})::text`
+export const comment = (oid: string, table: string): string => `pg_catalog.obj_description(${oid}, '${table}')`
+export const when = (condition: string, text: string): string => `case when ${condition} then '${text}' end`
+export const list = (array: string): string =>
+  `nullif(array_to_string(array(select unnest(${array}) order by 1), ', '), '')`

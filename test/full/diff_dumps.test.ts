@@ -1,0 +1,54 @@
+import t from 'tap'
+import { withClient } from '../../scripts/lib/connect.ts'
+import { readCatalog } from '../../scripts/lib/diff/catalog.ts'
+import { diffCatalogs } from '../../scripts/lib/diff/diff.ts'
+import { remainingHunks } from '../../scripts/lib/diff/hunks.ts'
+import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
+import { createSupabaseDatabase } from '../../scripts/lib/supabase.ts'
+import { dropAndAdds, kinds, of, renames, world, type Case } from '../fixtures/diff_corpus/index.ts'
+import { clusterAdmin, loginTo } from '../fixtures/server.ts'
+
+/** What the semantic diff leaves to the text: an object is there, and what is in it the dump says. */
+const leftToText: Readonly<Record<string, readonly string[]>> = {
+  'text search configuration added': ['TEXT SEARCH CONFIGURATION public.plain'],
+}
+
+const schemas = ['public', 'private', 'billing', 'internal']
+const admin = clusterAdmin()
+const [base, head] = ['diff_base', 'diff_head']
+
+t.setTimeout(15 * 60_000)
+await createSupabaseDatabase(admin, base)
+t.teardown(() => withClient(admin, async (client) => {
+  for (const name of [base, head]) await client.query(`drop database if exists ${name} with (force)`)
+}))
+await withClient(loginTo(base, 'postgres'), (client) => client.query(world))
+const catalog = await withClient(clusterAdmin(base), readCatalog)
+const dump = await dumpSchema(loginTo(base, 'postgres'), { schemas })
+
+/** On a clone, for pg_dump sees only what is committed. */
+async function make({ sql, asSuperuser }: Case): Promise<void> {
+  await withClient(admin, async (client) => {
+    await client.query(`drop database if exists ${head} with (force)`)
+    await client.query(`create database ${head} template ${base} owner postgres`)
+  })
+  await withClient(asSuperuser ? clusterAdmin(head) : loginTo(head, 'postgres'), (client) => client.query(sql))
+}
+
+for (const [title, cases] of Object.entries({ ...kinds, renames, 'drops and adds': dropAndAdds })) {
+  t.test(`of ${title} the dumps say nothing that no change says`, async (t) => {
+    const { rows } = await withClient(admin, (client) => client.query('show server_version_num'))
+    // Roles are the cluster's, and nobody else can dump what another owns.
+    const major = Number(rows[0].server_version_num) / 10_000
+    const own = of(major, cases).filter(({ sql }) => !/ role | owner to /.test(sql))
+    for (const one of own) {
+      await make(one)
+      const changes = diffCatalogs(catalog, await withClient(clusterAdmin(head), readCatalog), 'id')
+      const other = await dumpSchema(loginTo(head, 'postgres'), { schemas })
+      const left = remainingHunks(dump, other, changes)
+      t.strictSame(left.map(({ entry }) => entry), leftToText[one.title] ?? [], one.title)
+      const all = remainingHunks(dump, other, [])
+      t.equal(all.length > 0, dump !== other, `${one.title}: without the changes all is left`)
+    }
+  })
+}
