@@ -125,7 +125,8 @@ insert into dbmate.schema_migrations (version) values
   ('20261122124700'),
   ('20261122125000'),
   ('20261122126000'),
-  ('20261122126100');
+  ('20261122126100'),
+  ('20261122127000');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -1368,23 +1369,41 @@ COMMENT ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_
 CREATE FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer DEFAULT NULL::integer) RETURNS TABLE(completed_id integer, claimed private.claimed_generation)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
-declare
-  v_done record;
 begin
   -- In one order, or two that complete the same ones wait for each other.
-  for v_done in
-    select d.id, d.attempt, d.github_commit, d.github_url, d.deployment_url
-    from unnest(p_ids, p_attempts, p_github_commits, p_github_urls, p_deployment_urls)
-      as d (id, attempt, github_commit, github_url, deployment_url)
-    order by d.id
+  if cardinality(p_ids) > 1 then
+    perform
+    from unnest(p_ids, p_attempts) as d (id, attempt)
+    join public.generation_requests as r on r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
+    order by r.id
+    for no key update of r;
+  end if;
+
+  for completed_id in
+    with completed as (
+      update public.generation_requests as r
+      set
+        status = 'completed',
+        github_commit = coalesce(d.github_commit, r.github_commit),
+        github_url = coalesce(d.github_url, r.github_url),
+        deployment_url = coalesce(d.deployment_url, r.deployment_url),
+        error_message = null
+      from unnest(p_ids, p_attempts, p_github_commits, p_github_urls, p_deployment_urls)
+        as d (id, attempt, github_commit, github_url, deployment_url)
+      where r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
+      returning r.id, r.user_id
+    ), ended as (
+      delete from private.generation_leases as l
+      using completed as c
+      where l.user_id = c.user_id and l.generation_request_id = c.id
+    )
+    select c.id from completed as c
   loop
-    if private.complete_generation(
-      v_done.id, v_done.attempt, v_done.github_commit, v_done.github_url, v_done.deployment_url
-    ) then
-      completed_id := v_done.id;
-      return next;
-    end if;
+    return next;
   end loop;
 
   completed_id := null;
@@ -1399,7 +1418,7 @@ $$;
 -- Name: FUNCTION complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) IS 'complete_generation for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
+COMMENT ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) IS 'What complete_generation does, for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
 
 
 --
@@ -3399,35 +3418,38 @@ CREATE FUNCTION private.tg_generation_requests__record_event() RETURNS trigger
 declare
   v_role constant text := private.acting_role();
   v_person uuid := private.acting_user_id();
+  v_reason constant text := nullif(current_setting('leo.reason', true), '');
+  v_actor constant public.event_actor := case
+    when v_role = 'authenticated' then 'user'
+    -- The owner, who is current_user here, and superusers have everybody's rights.
+    when v_role <> current_user and pg_has_role(v_role, 'service_role', 'usage')
+      and not (select r.rolsuper from pg_roles as r where r.rolname = v_role) then 'service'
+    else 'system'
+  end;
 begin
   if v_person is not null then
     select u.id into v_person from auth.users as u where u.id = v_person for key share skip locked;
   end if;
 
-  insert into public.generation_events
-    (user_id, generation_request_id, from_status, to_status, iteration_number, reason, actor, acting_user_id)
-  values (
-    new.user_id,
-    new.id,
-    case when tg_op = 'UPDATE' then old.status end,
-    new.status,
-    new.current_iteration,
-    left(
-      coalesce(
-        nullif(current_setting('leo.reason', true), ''),
-        case when new.status = 'failed' then nullif(new.error_message, '') end
-      ),
-      2000
-    ),
-    case
-      when v_role = 'authenticated' then 'user'
-      -- The owner, who is current_user here, and superusers have everybody's rights.
-      when v_role <> current_user and pg_has_role(v_role, 'service_role', 'usage')
-        and not (select r.rolsuper from pg_roles as r where r.rolname = v_role) then 'service'
-      else 'system'
-    end::public.event_actor,
-    v_person
-  );
+  if tg_op = 'INSERT' then
+    insert into public.generation_events
+      (user_id, generation_request_id, from_status, to_status, iteration_number, reason, actor, acting_user_id)
+    select
+      n.user_id, n.id, null, n.status, n.current_iteration,
+      left(coalesce(v_reason, case when n.status = 'failed' then nullif(n.error_message, '') end), 2000),
+      v_actor, v_person
+    from new_rows as n;
+  else
+    insert into public.generation_events
+      (user_id, generation_request_id, from_status, to_status, iteration_number, reason, actor, acting_user_id)
+    select
+      n.user_id, n.id, o.status, n.status, n.current_iteration,
+      left(coalesce(v_reason, case when n.status = 'failed' then nullif(n.error_message, '') end), 2000),
+      v_actor, v_person
+    from old_rows as o
+    join new_rows as n on n.id = o.id
+    where n.status <> o.status;
+  end if;
   return null;
 end
 $$;
@@ -6934,14 +6956,14 @@ CREATE TRIGGER _900_record_deletion AFTER DELETE ON public.iteration_snapshots F
 -- Name: generation_requests _900_record_event; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER _900_record_event AFTER UPDATE ON public.generation_requests FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION private.tg_generation_requests__record_event();
+CREATE TRIGGER _900_record_event AFTER UPDATE ON public.generation_requests REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_generation_requests__record_event();
 
 
 --
 -- Name: generation_requests _900_record_first_event; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER _900_record_first_event AFTER INSERT ON public.generation_requests FOR EACH ROW EXECUTE FUNCTION private.tg_generation_requests__record_event();
+CREATE TRIGGER _900_record_first_event AFTER INSERT ON public.generation_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_generation_requests__record_event();
 
 
 --
