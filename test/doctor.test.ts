@@ -150,8 +150,8 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
   const stale = await request()
   const live = await request({ status: 'generating', attempt: 1 })
   for (const id of [dead, stale, live]) await insertLease(db.owner, userId, id)
-  const prolong = `update private.generation_leases set expires_at = 'infinity' where generation_request_id <> $1`
-  await db.owner.query(prolong, [dead])
+  const prolong = `update private.generation_leases set expires_at = 'infinity' where generation_request_id = $1`
+  await db.owner.query(prolong, [live])
   const stranded = await request({ status: 'generating' })
   await db.owner.query(`
     insert into deployment_config (key, value) select 'key.' || i, repeat('x', 1000) from generate_series(1, 400) as i;
