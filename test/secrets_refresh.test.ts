@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -273,6 +274,46 @@ t.test('if it stays away, whoever asked has the new token, sealed', async (t) =>
   await user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(5, 1_000) })
   t.strictSame(await saveRefresh(serviceDb, error.unsaved), { outcome: 'superseded' })
   t.notOk(await isLeased())
+})
+
+/** The service's database, whose connection goes at the n-th statement: before it is sent, or before it is answered. */
+function databaseThatGoes(t: Test, at: number, moment: 'unsent' | 'unanswered') {
+  const pool = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 3 })
+  t.teardown(() => pool.end())
+  let statements = 0
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>
+    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+    const counted = async (...args: unknown[]): Promise<unknown> => {
+      statements += 1
+      if (statements !== at) return query(...args)
+      if (moment === 'unanswered') await query(...args)
+      stream.destroy()
+      throw new Error('Connection terminated unexpectedly')
+    }
+    Object.assign(client, { query: counted })
+  })
+  return { db: createServiceClient(pool), gone: () => statements >= at }
+}
+
+t.test('whenever the connection goes, the provider is asked once, and what it grants is stored', async (t) => {
+  for (const moment of ['unsent', 'unanswered'] as const) {
+    let isReached = true
+    for (let at = 1; isReached && at < 20; at += 1) {
+      const { name, stored } = await connected()
+      const provider = new StrictProvider()
+      const { db, gone } = databaseThatGoes(t, at, moment)
+      const title = `statement ${at}, ${moment}`
+      const outcome = await refresh(db, box, name, provider.exchange).then(accessOf, (error: { code?: string }) => error.code)
+      isReached = gone()
+      t.equal(outcome, provider.calls === 0 ? 'connection_lost' : `${mark}_access_1`, title)
+      await endLeases()
+      t.equal(accessOf(await refresh(serviceDb, box, name, provider.exchange)), `${mark}_access_1`, title)
+      t.equal(accessOf(await stored()), `${mark}_access_1`, title)
+      t.equal(provider.calls, 1, title)
+    }
+    t.notOk(isReached, 'all of its statements were tried')
+  }
 })
 
 t.test('what cannot be is refused before anything is asked', async (t) => {
