@@ -223,6 +223,25 @@ t.test('if KMS goes down during the exchange, the new token is stored all the sa
   t.equal(provider.calls, 1)
 })
 
+t.test('who loses the lease before it has asked the provider leaves that to the other', async (t) => {
+  const { kms, box } = await startKms(t)
+  const user_id = parseUserId(await test.signUp())
+  await connectExpired(serviceDb, box, user_id)
+  const provider = new StrictProvider()
+  kms.latency = 200
+  const refreshed = refresh(serviceDb, box, { user_id, provider: 'github' }, provider.exchange)
+  const update = `
+    update private.secret_refreshes set holder = gen_random_uuid(), expires_at = now() + interval '1 second'
+    where user_id = $1 and holder is not null`
+  for (const giveUp = Date.now() + 10_000; (await test.owner.query(update, [user_id])).rowCount === 0; await sleep(5)) {
+    if (Date.now() > giveUp) throw new Error('nobody takes the lease')
+  }
+  await sleep(700)
+  t.equal(provider.calls, 0, 'the other has died without asking')
+  t.equal(accessOf(await refreshed), `${mark}_access_1`)
+  t.equal(provider.calls, 1)
+})
+
 t.test('if it does not work before, the provider is not asked', async (t) => {
   const { refreshed, provider } = await refreshWithout(t, 'before')
   await t.rejects(refreshed, { code: 'key_access_denied' })

@@ -4,7 +4,7 @@ import { LeoError } from '../errors.ts'
 import type { ServiceDatabase } from '../session.ts'
 import type { PreparedSeal, SecretBox } from './box.ts'
 import { RefreshNotSavedError, RefreshRejectedError, RefreshTimedOutError } from './errors.ts'
-import { releaseLease, saveRefresh } from './refresh-lease.ts'
+import { releaseLease, renewLease, saveRefresh } from './refresh-lease.ts'
 import type { StoredToken, UnsavedRefresh } from './refresh-lease.ts'
 import { tokensToSecret } from './tokens.ts'
 import type { TokenSet } from './tokens.ts'
@@ -30,9 +30,8 @@ interface Holder {
   readonly name: SecretName
   readonly exchange: Exchange
   readonly lease: string
-  /** When the provider has to have answered, by this process's clock. */
-  readonly until: number
-  /** When the caller wants to have an answer. */
+  readonly leaseMs: number
+  /** When the caller wants to have an answer, by this process's clock. */
   readonly deadline: number
   look(): Promise<SeenToken>
   open(stored: StoredToken): Promise<TokenSet>
@@ -41,10 +40,16 @@ interface Holder {
 /** What a provider has granted is not lost for the sake of punctuality: at least so long it may take to store it. */
 const savingMs = 5_000
 
-/** The lease is given back as soon as the next one may try; while an exchange may still be going on it ends by itself. */
-export async function refreshAsHolder(holder: Holder): Promise<TokenSet> {
-  const { db, box, name, lease, until, look, open } = holder
+/**
+ * Undefined where it has lost the lease before it asked the provider. The lease is given back as soon as the next one may
+ * try; while an exchange may still be going on it ends by itself.
+ */
+export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefined> {
+  const { db, box, name, exchange, lease, leaseMs, deadline, look, open } = holder
+  let prepared: PreparedSeal | undefined
   let refused: string | undefined
+  const discard = (): void => prepared?.discard()
+  const release = (): Promise<void> => releaseLease(db, name, lease, refused).catch(() => undefined)
   try {
     // Whoever had the lease before may have stored new tokens since they were last read.
     const stored = await look()
@@ -53,20 +58,19 @@ export async function refreshAsHolder(holder: Holder): Promise<TokenSet> {
       await release()
       return old
     }
-    const prepared = await box.prepare(contextOf(name))
-    if (performance.now() >= until) {
-      prepared.discard()
-      throw new RefreshTimedOutError('no time was left to ask the provider: try again', true)
+    const key = (prepared = await box.prepare(contextOf(name)))
+    // However long KMS took, the exchange has its time: to cut it short could lose a token. It is counted from before the
+    // database does, so that this one is through when another may begin.
+    const until = Math.min(deadline, performance.now() + leaseMs * 0.8)
+    if (!(await renewLease(db, name, lease, leaseMs))) {
+      discard()
+      return undefined
     }
-    const { exchanged, inTime } = ask(holder, old)
+    if (performance.now() >= until) throw new RefreshTimedOutError('no time was left to ask the provider: try again', true)
+    const { exchanged, inTime } = ask(exchange, old, until)
+    exchanged.catch(discard)
     // By itself: what is granted is stored even if nobody waits for it any more.
-    const kept = exchanged.then(
-      (granted) => keep(holder, prepared, stored, merged(old, granted)),
-      (error: unknown) => {
-        prepared.discard()
-        throw error
-      },
-    )
+    const kept = exchanged.then((granted) => keep(holder, key, stored, merged(old, granted)))
     kept.catch(() => undefined)
     await inTime.catch((error: unknown) => {
       if (error instanceof RefreshRejectedError) refused = stored.digest
@@ -74,23 +78,23 @@ export async function refreshAsHolder(holder: Holder): Promise<TokenSet> {
     })
     return await kept
   } catch (error) {
-    const isOpen = error instanceof RefreshNotSavedError || (error instanceof RefreshTimedOutError && !error.isRetrySafe)
-    if (!isOpen) await release()
-    // One that was faster has spent the refresh token, and stored what it got for it.
-    if (refused !== undefined) {
-      const stored = await look()
-      if (stored.will_do) return open(stored)
-    }
+    const mayGoOn = error instanceof RefreshNotSavedError || (error instanceof RefreshTimedOutError && !error.isRetrySafe)
+    if (mayGoOn) throw error
+    discard()
+    await release()
+    // One that was faster may have spent the refresh token, and stored what it got for it.
+    const stored = refused === undefined ? undefined : await look().catch(() => undefined)
+    if (stored?.will_do) return open(stored)
     throw error
-  }
-
-  function release(): Promise<void> {
-    return releaseLease(db, name, lease, refused).catch(() => undefined)
   }
 }
 
 /** Asks the provider, and tells whether it has answered in time. */
-function ask({ exchange, until }: Holder, old: TokenSet): { exchanged: Promise<TokenSet>; inTime: Promise<TokenSet> } {
+function ask(
+  exchange: Exchange,
+  old: TokenSet,
+  until: number,
+): { exchanged: Promise<TokenSet>; inTime: Promise<TokenSet> } {
   const abort = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -62,6 +62,22 @@ export async function takeLease(
   return rows.length > 0
 }
 
+const renewText = `
+  update private.secret_refreshes set expires_at = now() + $4::float8 * interval '1 millisecond'
+  where user_id = $1 and provider = $2 and holder = $3::uuid
+  returning holder`
+
+/** False where another has it, or had it since: the token may be another one by now. */
+export async function renewLease(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+  lease: string,
+  leaseMs: number,
+): Promise<boolean> {
+  const { rows } = await db.executeQuery(CompiledQuery.raw(renewText, [user_id, provider, lease, leaseMs]))
+  return rows.length > 0
+}
+
 const releaseText = `
   update private.secret_refreshes
   set holder = null, expires_at = null, rejected_digest = coalesce(decode($4, 'hex'), rejected_digest)

@@ -18,7 +18,10 @@ import type { SecretName } from './user_secrets.ts'
 export interface RefreshOptions {
   /** How long to wait for new tokens, in milliseconds, whoever gets them; 30 000 unless given. */
   readonly timeoutMs?: number
-  /** When another takes over from one that died, in milliseconds; four fifths of it are the exchange's. 15 000 unless given. */
+  /**
+   * When another takes over from one that died, in milliseconds, longer than KMS may take; four fifths of it are the
+   * exchange's. 15 000 unless given.
+   */
   readonly leaseMs?: number
   /** How long before they expire tokens are no longer fresh, in milliseconds; 60 000 unless given. */
   readonly earlyMs?: number
@@ -79,11 +82,10 @@ export async function refresh(
   for (let pause = 20; ; pause = Math.min(pause * 1.5, 500)) {
     const stored = await look()
     if (stored.will_do) return open(stored)
-    // Counted from before the database does, so that this one is through when another may begin.
-    const until = Math.min(deadline, performance.now() + leaseMs * 0.8)
     const lease = randomUUID()
     if (!stored.is_leased && (await takeLease(db, name, lease, leaseMs))) {
-      return refreshAsHolder({ db, box, name, exchange, lease, until, deadline, look, open })
+      const tokens = await refreshAsHolder({ db, box, name, exchange, lease, leaseMs, deadline, look, open })
+      if (tokens !== undefined) return tokens
     }
     // They have all seen the same, and should not all look again at the same moment.
     const wait = pause * (0.5 + Math.random())
