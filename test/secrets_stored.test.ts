@@ -1,12 +1,15 @@
+import { CompiledQuery } from 'kysely'
 import t from 'tap'
-import { asUser, config, parseUserId } from '../db/index.ts'
+import { asUser, config, createPool, createServiceClient, parseUserId } from '../db/index.ts'
 import type { UserId } from '../db/index.ts'
 import { deployment_config, secretToTokens, user_secrets } from '../db/secrets/index.ts'
-import type { SealedSecret } from '../db/secrets/index.ts'
+import { withClient } from '../scripts/lib/connect.ts'
 import { createClients } from './fixtures/clients.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 import { accessOf, tokensOf } from './fixtures/refreshing.ts'
-import { devBox, inEnvironment, secret, startKms } from './fixtures/secret_boxes.ts'
+import { sealed } from './fixtures/rows.ts'
+import { devBox, secret, startKms } from './fixtures/secret_boxes.ts'
+import { clusterAdmin, loginTo, logins } from './fixtures/server.ts'
 
 const test = await createTestDatabase(t)
 const { db, serviceDb } = createClients(t, test)
@@ -36,27 +39,28 @@ t.test('another one takes the place of all that was there', async (t) => {
   const tokens = secretToTokens((await user_secrets.get(serviceDb, box, name)).value)
   t.strictSame(Object.keys(tokens), ['access_token'])
   t.equal(accessOf(tokens), 'second')
-  const { rows } = await test.owner.query('select action from user_activity_log where user_id = $1 order by id', [user_id])
-  t.strictSame(rows.map(({ action }) => action), ['connect', 'replace'], 'both were the doing of the user')
+  const log = await test.owner.query('select action from user_activity_log where user_id = $1 order by id', [user_id])
+  t.strictSame(log.rows, [{ action: 'connect' }, { action: 'replace' }], 'both were the doing of the user')
 })
 
 t.test('of two who store at once, one is there in the end, whole', async (t) => {
   const name = { user_id: await signUp(), provider: 'github' }
-  const all = [1, 2, 3, 4, 5, 6].map((n) => user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(n, n * 1_000_000) }))
-  await Promise.all(all)
+  const put = (n: number) => user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(n, n * 1_000_000) })
+  await Promise.all([1, 2, 3, 4, 5, 6].map(put))
   const { value, expires_at } = await user_secrets.get(serviceDb, box, name)
   t.equal(secretToTokens(value).expires_at?.getTime(), expires_at?.getTime())
 })
 
 t.test('what no row can be is refused', async (t) => {
   const user_id = await signUp()
-  const put = (provider: string) => user_secrets.put(serviceDb, box, { user_id, provider, value: secret() })
+  const put = (provider: string, user = user_id) =>
+    user_secrets.put(serviceDb, box, { user_id: user, provider, value: secret() })
   for (const provider of ['GitHub', '', 'git hub', 'a'.repeat(65)]) {
     await t.rejects(put(provider), { code: 'invalid_secret_use' }, provider)
   }
   await t.resolves(put('git-hub2'))
   const nobody = parseUserId('00000000-0000-4000-8000-000000000000')
-  await t.rejects(user_secrets.put(serviceDb, box, { user_id: nobody, provider: 'fly', value: secret() }), { code: 'user_not_found' })
+  await t.rejects(put('fly', nobody), { code: 'user_not_found' })
 })
 
 t.test('KMS is not called while a transaction waits', async (t) => {
@@ -97,33 +101,67 @@ t.test('users see that there is a secret, never which, and cut their own', async
   t.strictSame(await user_secrets.delete(serviceDb, { user_id: bob, provider: 'github' }), { outcome: 'not_found' })
 })
 
+type Expiring = Awaited<ReturnType<typeof user_secrets.listExpiring>>
+
 t.test('what expires is listed page by page, the first to expire first', async (t) => {
   await test.owner.query('delete from user_secrets')
   const before = new Date('2030-01-01T00:00:00Z')
-  const expected: string[] = []
-  for (let n = 0; n < 7; n += 1) {
-    const user_id = await signUp()
-    expected.push(user_id)
-    await user_secrets.put(serviceDb, box, { user_id, provider: 'github', value: secret(), expires_at: new Date(1_800_000_000_000) })
-  }
+  const put = async (expires_at: Date | null) =>
+    user_secrets.put(serviceDb, box, { user_id: await signUp(), provider: 'github', value: secret(), expires_at })
+  const ids: string[] = []
+  for (let n = 0; n < 7; n += 1) ids.push((await put(new Date(1_800_000_000_000))).id)
   // A cursor made of milliseconds would skip or repeat these.
-  await test.owner.query(`update user_secrets as s set expires_at = expires_at + n * interval '1 microsecond'
-    from unnest($1::uuid[]) with ordinality as u (id, n) where s.user_id = u.id and u.n % 3 <> 0`, [expected])
-  for (const expires_at of [before, undefined]) {
-    await user_secrets.put(serviceDb, box, { user_id: await signUp(), provider: 'github', value: secret(), expires_at: expires_at ?? null })
-  }
+  await test.owner.query(
+    `update user_secrets as s set expires_at = s.expires_at + u.n * interval '1 microsecond'
+     from unnest($1::uuid[]) with ordinality as u (id, n) where s.id = u.id and u.n % 3 <> 0`,
+    [ids],
+  )
+  for (const expires_at of [before, null]) await put(expires_at)
   const found: string[] = []
   let cursor: string | null = null
   do {
-    const page: Awaited<ReturnType<typeof user_secrets.listExpiring>> = await user_secrets.listExpiring(serviceDb, { before, limit: 2, cursor })
-    t.ok(page.secrets.length <= 2)
-    found.push(...page.secrets.map(({ user_id }) => user_id))
-    cursor = page.next
+    const page = { before, limit: 2, cursor }
+    const { secrets, next }: Expiring = await user_secrets.listExpiring(serviceDb, page)
+    t.ok(secrets.length <= 2)
+    found.push(...secrets.map(({ id }) => id))
+    cursor = next
   } while (cursor !== null)
-  const { rows } = await test.owner.query('select user_id from user_secrets where expires_at < $1 order by expires_at, id', [before])
-  t.strictSame(found, rows.map(({ user_id }) => user_id))
+  const inOrder = 'select id from user_secrets where expires_at < $1 order by expires_at, id'
+  const { rows } = await test.owner.query<{ id: string }>(inOrder, [before])
+  t.strictSame(found, rows.map(({ id }) => id))
   t.equal(found.length, 7)
   await t.rejects(user_secrets.listExpiring(serviceDb, { before, limit: 101 }), { name: 'RangeError' })
+})
+
+t.test('listing what expires reads a page of it, however much there is', async (t) => {
+  await withClient(clusterAdmin(test.name), async (client) => {
+    // Without triggers and foreign keys, which are not what is asked about.
+    await client.query('set session_replication_role = replica')
+    await client.query(
+      `insert into user_secrets (user_id, provider, encrypted_token, expires_at)
+       select gen_random_uuid(), 'github', $1, case when n % 2 = 0 then now() + n * interval '1 second' end
+       from generate_series(1, 20000) as n`,
+      [sealed()],
+    )
+    await client.query(`
+      insert into private.secret_refreshes (user_id, provider)
+      select user_id, provider from user_secrets where expires_at is not null`)
+    await client.query('vacuum analyze user_secrets, private.secret_refreshes')
+  })
+  const sent: CompiledQuery[] = []
+  const pool = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 1 })
+  t.teardown(() => pool.end())
+  const logged = createServiceClient(pool, { log: ({ query }) => void sent.push(query) })
+  const first = await user_secrets.listExpiring(logged, { before: new Date('2100-01-01'), limit: 100 })
+  await user_secrets.listExpiring(logged, { before: new Date('2100-01-01'), limit: 100, cursor: first.next })
+  for (const { sql, parameters } of [...sent]) {
+    const { rows } = await logged.executeQuery<{ 'QUERY PLAN': string }>(
+      CompiledQuery.raw(`explain (analyze, buffers, costs off, timing off) ${sql}`, [...parameters]),
+    )
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    t.match(plan, /user_secrets_expires_at_id_expiring_idx/)
+    t.notMatch(plan, /Seq Scan|Sort|rows=1000/, plan)
+  }
 })
 
 t.test('a secret setting is sealed, stored, changed and opened', async (t) => {
@@ -144,7 +182,10 @@ t.test('plain and secret settings do not turn into each other unasked', async (t
   await t.rejects(deployment_config.getSecret(serviceDb, box, 'fly.region'), refused)
   await t.rejects(deployment_config.setSecret(serviceDb, box, 'fly.region', secret()), refused)
   t.equal(await config.get(serviceDb, 'fly.region'), 'fra-plain')
-  const inHistory = async () => JSON.stringify((await config.listHistory(serviceDb, { key: 'fly.region' })).changes, (_, value) => typeof value === 'bigint' ? String(value) : value).includes('fra-plain')
+  const inHistory = async () => {
+    const { changes } = await config.listHistory(serviceDb, { key: 'fly.region' })
+    return changes.some(({ old_value, new_value }) => [old_value, new_value].includes('fra-plain'))
+  }
   t.ok(await inHistory())
   await config.delete(serviceDb, 'fly.region')
   await deployment_config.setSecret(serviceDb, box, 'fly.region', secret('hush'))
@@ -167,13 +208,14 @@ t.test('a row that was moved to another user, provider or key does not open', as
   const mine = { user_id: ada, provider: 'github' }
   const others = [{ user_id: bob, provider: 'github' }, { user_id: ada, provider: 'fly' }]
   for (const name of [mine, ...others]) await user_secrets.put(serviceDb, box, { ...name, value: secret('hush') })
-  const { rows } = await test.owner.query<{ sealed: SealedSecret }>(
-    `select encrypted_token as sealed from user_secrets where user_id = $1 and provider = 'github'`, [ada])
-  const sealed = rows[0]!.sealed
-  await test.owner.query('update user_secrets set encrypted_token = $1, expires_at = now() where user_id in ($2, $3)', [sealed, ada, bob])
+  const mineText = `select encrypted_token from user_secrets where user_id = $1 and provider = 'github'`
+  const { rows } = await test.owner.query<{ encrypted_token: string }>(mineText, [ada])
+  const move = 'update user_secrets set encrypted_token = $1, expires_at = now() where user_id in ($2, $3)'
+  await test.owner.query(move, [rows[0]!.encrypted_token, ada, bob])
   await deployment_config.setSecret(serviceDb, box, 'k1', secret('hush'))
   await deployment_config.setSecret(serviceDb, box, 'k2', secret('other'))
-  await test.owner.query(`update deployment_config set value = (select value from deployment_config where key = 'k1') where key = 'k2'`)
+  await test.owner.query(`
+    update deployment_config as c set value = o.value from deployment_config as o where c.key = 'k2' and o.key = 'k1'`)
   const tampered = { code: 'secret_tampered', isRetrySafe: false }
   for (const name of others) {
     await t.rejects(user_secrets.get(serviceDb, box, name), tampered)
@@ -185,5 +227,4 @@ t.test('a row that was moved to another user, provider or key does not open', as
   await t.rejects(deployment_config.getSecret(serviceDb, box, 'k2'), tampered)
   t.equal((await user_secrets.get(serviceDb, box, mine)).value.reveal(), 'hush', 'where it belongs it does')
   t.equal((await deployment_config.getSecret(serviceDb, box, 'k1')).reveal(), 'hush')
-  await inEnvironment({ NODE_ENV: 'production' }, () => t.rejects(user_secrets.get(serviceDb, box, mine), { code: 'insecure_in_production' }))
 })

@@ -1,12 +1,12 @@
--- Who is refreshing a connection's token, so that many who need it at once ask its provider once. A row of its own: it is
--- written twice a refresh, and user_secrets is what backups, rotation and people look at.
--- The lease keeps others away while it lasts, and is no fence: whoever has a new token saves it if the old one that it came
--- from is still there, lease or not. Otherwise a holder that was slow would lose what the provider gives only once.
--- A token is known by a digest of its ciphertext, which a re-wrap leaves as it is; a refusal is of one token, and is void
--- once there is another one.
--- The row stays when the lease is given back, and goes with the connection. No index on expires_at: nobody looks for it.
--- Locks: SHARE ROW EXCLUSIVE on user_secrets for an instant. Undo: drops the table; that locks user_secrets too, ACCESS
--- EXCLUSIVE, for an instant. Who was refreshing is forgotten, and what was refused is asked for once more.
+-- Who is refreshing a connection's token, so that many who need it at once ask its provider once. A row of its own: it
+-- is written twice a refresh, and user_secrets is what backups, rotation and people look at.
+-- The lease keeps others away while it lasts, and is no fence: whoever has a new token saves it if the old one that it
+-- came from is still there, lease or not. Otherwise a holder that was slow would lose what the provider gives only
+-- once. A token is known by a digest of its ciphertext, which a re-wrap leaves as it is; a refusal is of one token, and
+-- is void once there is another one.
+-- The row stays when the lease is given back, and goes with the connection. No index on expires_at: nobody looks for
+-- it. Locks: SHARE ROW EXCLUSIVE on user_secrets for an instant. Undo: drops the table; that locks user_secrets too,
+-- ACCESS EXCLUSIVE, for an instant. Who was refreshing is forgotten, and what was refused is asked for once more.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -54,12 +54,12 @@ export async function getSecret(db: ServiceDatabase, box: SecretBox, key: string
  * transactions.
  *
  * @param options `description`: what it is for; left out, it stays as it is.
- * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain setting, whose readers would find no value any more.
- *   `config.delete` it first; what it was goes from the history once it is sealed.
+ * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain setting, whose readers would find no value any
+ *   more. `config.delete` it first; what it was goes from the history once it is sealed.
  * @throws {InvalidSecretUseError} `invalid_secret_use`: a key that no setting can have, or inside of a transaction.
  * @throws {SecretError} whatever `SecretBox.seal` throws.
  * @example
- * await deployment_config.setSecret(serviceDb, box, 'fly.token', new SecretValue(token), { description: 'deploys apps' })
+ * await deployment_config.setSecret(serviceDb, box, 'fly.token', new SecretValue(token), { description: 'deploys' })
  */
 export async function setSecret(
   db: ServiceDatabase,

@@ -111,8 +111,8 @@ export class InsecureInProductionError extends SecretError {
 }
 
 /**
- * The provider does not take the refresh token any more: the user has to connect it anew. Thrown by an `Exchange` to say so,
- * and by `refresh`, which remembers it of this token and does not ask again.
+ * The provider does not take the refresh token any more: the user has to connect it anew. Thrown by an `Exchange` to
+ * say so, and by `refresh`, which remembers it of this token and does not ask again.
  */
 export class RefreshRejectedError extends SecretError {
   override readonly name = 'RefreshRejectedError'
@@ -124,8 +124,8 @@ export class RefreshRejectedError extends SecretError {
 }
 
 /**
- * There was no new token in time. `isRetrySafe` while another was getting it; not where the provider was asked and has not
- * answered, who may have spent the refresh token: what comes late is stored, so look again after the lease.
+ * There was no new token in time. `isRetrySafe` while another was getting it; not where the provider was asked and has
+ * not answered, who may have spent the refresh token: what comes late is stored, so look again after the lease.
  */
 export class RefreshTimedOutError extends SecretError {
   override readonly name = 'RefreshTimedOutError'
@@ -137,15 +137,15 @@ export class RefreshTimedOutError extends SecretError {
 }
 
 /**
- * The provider has granted a token that could not be stored. To refresh again would spend a refresh token that may be void:
- * store this one, by `user_secrets.saveRefresh(db, error.unsaved)`.
+ * The provider has granted a token that could not be stored. To refresh again would spend a refresh token that may be
+ * void: store this one, by `user_secrets.saveRefresh(db, error.unsaved)`.
  */
 export class RefreshNotSavedError extends SecretError {
   override readonly name = 'RefreshNotSavedError'
   declare readonly code: 'refresh_not_saved'
   readonly #unsaved: UnsavedRefresh
 
-  constructor(message: string, unsaved: UnsavedRefresh, cause: LeoError | undefined) {
+  constructor(message: string, unsaved: UnsavedRefresh, cause?: LeoError) {
     super('refresh_not_saved', message, { cause })
     this.#unsaved = unsaved
   }

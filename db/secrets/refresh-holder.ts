@@ -12,9 +12,9 @@ import { contextOf } from './user_secrets.ts'
 import type { SecretName } from './user_secrets.ts'
 
 /**
- * Asks the provider for new tokens. Throws `RefreshRejectedError` where the provider says that the refresh token is good for
- * nothing (`invalid_grant`), and anything else where asking again may help. Heeds the signal, after which nobody waits for
- * it. A refresh token or scope that it does not return is still the old one.
+ * Asks the provider for new tokens. Throws `RefreshRejectedError` where the provider says that the refresh token is
+ * good for nothing (`invalid_grant`), and anything else where asking again may help. Heeds the signal, after which
+ * nobody waits for it. A refresh token or scope that it does not return is still the old one.
  */
 export type Exchange = (tokens: TokenSet, signal: AbortSignal) => Promise<TokenSet>
 
@@ -41,8 +41,8 @@ interface Holder {
 const savingMs = 5_000
 
 /**
- * Undefined where it has lost the lease before it asked the provider. The lease is given back as soon as the next one may
- * try; while an exchange may still be going on it ends by itself.
+ * Undefined where it has lost the lease before it asked the provider. The lease is given back as soon as the next one
+ * may try; while an exchange may still be going on it ends by itself.
  */
 export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefined> {
   const { db, box, name, exchange, lease, leaseMs, deadline, look, open } = holder
@@ -59,14 +59,14 @@ export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefi
       return old
     }
     const key = (prepared = await box.prepare(contextOf(name)))
-    // However long KMS took, the exchange has its time: to cut it short could lose a token. It is counted from before the
-    // database does, so that this one is through when another may begin.
+    // However long KMS took, the exchange has its time: to cut it short could lose a token. It is counted from before
+    // the database does, so that this one is through when another may begin.
     const until = Math.min(deadline, performance.now() + leaseMs * 0.8)
     if (!(await renewLease(db, name, lease, leaseMs))) {
       discard()
       return undefined
     }
-    if (performance.now() >= until) throw new RefreshTimedOutError('no time was left to ask the provider: try again', true)
+    if (performance.now() >= until) throw new RefreshTimedOutError('no time was left for the provider: try again', true)
     const { exchanged, inTime } = ask(exchange, old, until)
     exchanged.catch(discard)
     // By itself: what is granted is stored even if nobody waits for it any more.
@@ -78,8 +78,7 @@ export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefi
     })
     return await kept
   } catch (error) {
-    const mayGoOn = error instanceof RefreshNotSavedError || (error instanceof RefreshTimedOutError && !error.isRetrySafe)
-    if (mayGoOn) throw error
+    if (error instanceof RefreshNotSavedError || isUnanswered(error)) throw error
     discard()
     await release()
     // One that was faster may have spent the refresh token, and stored what it got for it.
@@ -88,6 +87,9 @@ export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefi
     throw error
   }
 }
+
+/** The exchange may still be going on. */
+const isUnanswered = (error: unknown): boolean => error instanceof RefreshTimedOutError && !error.isRetrySafe
 
 /** Asks the provider, and tells whether it has answered in time. */
 function ask(
@@ -128,7 +130,7 @@ async function keep(holder: Holder, prepared: PreparedSeal, old: StoredToken, to
     case 'superseded':
       return open(await look())
     case 'not_found':
-      throw new RefreshNotSavedError('the user has cut the connection meanwhile: revoke the new token', unsaved, undefined)
+      throw new RefreshNotSavedError('the user has cut the connection meanwhile: revoke the new token', unsaved)
   }
 }
 
@@ -141,7 +143,7 @@ async function save({ db, deadline }: Holder, unsaved: UnsavedRefresh): Promise<
     } catch (error) {
       // Whatever it is: to give up early would lose a token, to try once more harms nobody.
       if (performance.now() + pause > until) {
-        const message = 'the new token could not be stored: pass error.unsaved to saveRefresh() once the database is back'
+        const message = 'the new token could not be stored: pass error.unsaved to saveRefresh() later'
         throw new RefreshNotSavedError(message, unsaved, error instanceof LeoError ? error : undefined)
       }
       await sleep(pause)

@@ -6,7 +6,7 @@ import type { SecretName } from './user_secrets.ts'
 /** Which token it is: of its ciphertext, which a re-wrap leaves as it is. */
 const digest = (row: string): string => `sha256(convert_to(split_part(${row}.encrypted_token, '.', 5), 'UTF8'))`
 
-/** Whether the provider has refused to refresh this very token; null or false where not. A look-up by key for each row. */
+/** Whether the provider has refused to refresh this very token; null or false where not. A look-up for each row. */
 export const refusedToken = (row: string): string => `
   select r.rejected_digest = ${digest(row)}
   from private.secret_refreshes as r
@@ -117,11 +117,11 @@ const saveText = `
   select id from saved`
 
 /**
- * Stores what `refresh` could not, as a `RefreshNotSavedError` carries it: later, or from another process. For services;
- * once more than needed does no harm.
+ * Stores what `refresh` could not, as a `RefreshNotSavedError` carries it: later, or from another process. For
+ * services; once more than needed does no harm.
  *
- * @returns `superseded` where there is a newer token, which stays; `not_found` where the user has cut the connection: open
- *   it and revoke it.
+ * @returns `superseded` where there is a newer token, which stays; `not_found` where the user has cut the connection:
+ *   open it and revoke it.
  * @example
  * catch (error) {
  *   if (!(error instanceof RefreshNotSavedError)) throw error

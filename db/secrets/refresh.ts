@@ -28,17 +28,18 @@ export interface RefreshOptions {
 }
 
 /**
- * Gets a user's tokens, refreshed if they are about to expire. However many ask at once, in however many processes, one asks
- * the provider; the others wait, hold no connection meanwhile, and read what it has stored. For services, outside of
- * transactions.
+ * Gets a user's tokens, refreshed if they are about to expire. However many ask at once, in however many processes, one
+ * asks the provider; the others wait, hold no connection meanwhile, and read what it has stored. For services, outside
+ * of transactions.
  *
- * Who dies while refreshing is taken over from once the lease ends: before the exchange nothing is lost; after it has stored
- * the new tokens neither. In between the tokens are lost with it, and where the provider takes a refresh token only once,
- * the next one is refused: the user has to connect it anew. That moment is as short as it can be: the data key is fetched
- * before the exchange, so that it does not matter if KMS goes down; while the database is away storing is tried again.
+ * Who dies while refreshing is taken over from once the lease ends: before the exchange nothing is lost; after it has
+ * stored the new tokens neither. In between the tokens are lost with it, and where the provider takes a refresh token
+ * only once, the next one is refused: the user has to connect it anew. That moment is as short as it can be: the data
+ * key is fetched before the exchange, so that it does not matter if KMS goes down; while the database is away storing
+ * is tried again.
  *
- * Tokens are stored only over those that they came from. One that was too slow to keep its lease stores its own if nobody was
- * faster, and returns the newer ones if somebody was, or the user has connected the provider anew.
+ * Tokens are stored only over those that they came from. One that was too slow to keep its lease stores its own if
+ * nobody was faster, and returns the newer ones if somebody was, or the user has connected the provider anew.
  *
  * @param exchange is called once at most.
  * @throws {NotFoundError} `not_found`: the user has not connected the provider.
@@ -54,7 +55,8 @@ export interface RefreshOptions {
  *   const answer = await response.json()
  *   if (answer.error === 'invalid_grant') throw new RefreshRejectedError()
  *   if (!response.ok) throw new Error(`GitHub answers ${response.status}`)
- *   return { access_token: new SecretValue(answer.access_token), expires_at: new Date(Date.now() + answer.expires_in * 1000) }
+ *   const expires_at = new Date(Date.now() + answer.expires_in * 1000)
+ *   return { access_token: new SecretValue(answer.access_token), expires_at }
  * })
  */
 export async function refresh(
@@ -77,7 +79,8 @@ export async function refresh(
     if (stored.is_refused && !will_do) throw new RefreshRejectedError()
     return { ...stored, will_do }
   }
-  const open = async ({ sealed }: StoredToken): Promise<TokenSet> => secretToTokens(await box.open(contextOf(name), sealed))
+  const open = async ({ sealed }: StoredToken): Promise<TokenSet> =>
+    secretToTokens(await box.open(contextOf(name), sealed))
 
   for (let pause = 20; ; pause = Math.min(pause * 1.5, 500)) {
     const stored = await look()

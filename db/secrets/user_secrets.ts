@@ -39,14 +39,19 @@ export interface OpenedSecret extends SecretMetadata {
 export type NewSecret = SecretName &
   ({ readonly tokens: TokenSet } | { readonly value: SecretValue; readonly expires_at?: Date | null })
 
-export const contextOf = ({ user_id, provider }: SecretName): SecretContext => ({ table: 'user_secrets', user_id, provider })
+export const contextOf = ({ user_id, provider }: SecretName): SecretContext => ({
+  table: 'user_secrets',
+  user_id,
+  provider,
+})
 
 // The user's doing, so the activity log names them: a refresh and a re-wrap, which write the same row, are not.
 const putText = `
   with owner as materialized (select set_config('leo.acting_user', $1, true)::uuid as user_id)
   insert into user_secrets (user_id, provider, encrypted_token, expires_at)
   select o.user_id, $2, $3, $4::timestamptz from owner as o
-  on conflict (user_id, provider) do update set encrypted_token = excluded.encrypted_token, expires_at = excluded.expires_at
+  on conflict (user_id, provider) do update
+    set encrypted_token = excluded.encrypted_token, expires_at = excluded.expires_at
   returning ${columns.join(', ')}`
 
 /**
@@ -126,7 +131,9 @@ export { remove as delete }
 const expiring = keyset('user_secrets.expiring', 'time', 'uuid')
 
 const listExpiringText = `
-  select ${columns.map((column) => `s.${column}`).join(', ')}, (extract(epoch from s.expires_at) * 1000000)::bigint as micros
+  select
+    ${columns.map((column) => `s.${column}`).join(', ')},
+    (extract(epoch from s.expires_at) * 1000000)::bigint as micros
   from user_secrets as s
   where s.expires_at < $1::timestamptz
     and (s.expires_at, s.id) > (
@@ -138,8 +145,8 @@ const listExpiringText = `
   limit $4`
 
 /**
- * Lists what expires before a time, the first to expire first, what has expired too; not what its provider has refused to
- * refresh, which waits for its user. For the service that refreshes tokens before they are needed.
+ * Lists what expires before a time, the first to expire first, what has expired too; not what its provider has refused
+ * to refresh, which waits for its user. For the service that refreshes tokens before they are needed.
  *
  * @returns a page, empty where nothing expires, and `next`: the cursor of the page after it, or null.
  * @throws {RangeError} a limit that is not 1 to 100.
@@ -199,6 +206,10 @@ export async function deleteOwn(
   trx: UserTransaction,
   provider: string,
 ): Promise<{ outcome: 'deleted' } | { outcome: 'not_found' }> {
-  const deleted = await trx.deleteFrom('user_secrets').where('provider', '=', provider).returning('id').executeTakeFirst()
+  const deleted = await trx
+    .deleteFrom('user_secrets')
+    .where('provider', '=', provider)
+    .returning('id')
+    .executeTakeFirst()
   return { outcome: deleted === undefined ? 'not_found' : 'deleted' }
 }

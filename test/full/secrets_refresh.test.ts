@@ -30,7 +30,7 @@ const { serviceDb } = createClients(t, test)
 const { kms, arn, box } = await startKms(t)
 const printed: string[] = []
 
-/** Takes each refresh token once; a lenient one takes the last one again, as one does whose answer may have been lost. */
+/** Takes each refresh token once; a lenient one takes the last one again, in case its answer was lost. */
 async function startProvider(t: Test, isLenient = false) {
   let generation = 0
   const provider = { url: '', calls: 0 }
@@ -54,7 +54,8 @@ async function startProvider(t: Test, isLenient = false) {
   return provider
 }
 
-const accessDigest = (generation: number): string => createHash('sha256').update(`${mark}_access_${generation}`).digest('hex')
+const accessDigest = (generation: number): string =>
+  createHash('sha256').update(`${mark}_access_${generation}`).digest('hex')
 
 interface Running {
   go(): void
@@ -68,7 +69,8 @@ async function start(t: Test, user_id: UserId, provider: string, options: Partia
   const url = loginTo(test.name, logins.leo_worker).dbmateUrl
   const service: Service = { url, arn, kms: kms.endpoint, provider, user_id, callers: 1, leaseMs: 4_000, ...options }
   const program = fileURLToPath(new URL('../fixtures/refresh_process.js', import.meta.url))
-  const child = spawn(process.execPath, [program, JSON.stringify(service)], { env: { ...process.env, NODE_OPTIONS: '' } })
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const child = spawn(process.execPath, [program, JSON.stringify(service)], { env })
   const ended = once(child, 'exit')
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
