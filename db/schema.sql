@@ -126,7 +126,10 @@ insert into dbmate.schema_migrations (version) values
   ('20261122125000'),
   ('20261122126000'),
   ('20261122126100'),
-  ('20261122127000');
+  ('20261122127000'),
+  ('20261122130000'),
+  ('20261122130010'),
+  ('20261122130100');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -4160,6 +4163,64 @@ COMMENT ON COLUMN private.queues.reason IS 'Why, for people.';
 
 
 --
+-- Name: secret_refreshes; Type: TABLE; Schema: private; Owner: -
+--
+
+CREATE TABLE private.secret_refreshes (
+    user_id uuid NOT NULL,
+    provider text NOT NULL,
+    holder uuid,
+    expires_at timestamp with time zone,
+    rejected_digest bytea,
+    CONSTRAINT secret_refreshes_holder_until_an_end_check CHECK (((holder IS NULL) = (expires_at IS NULL))),
+    CONSTRAINT secret_refreshes_rejected_digest_is_sha256_check CHECK ((octet_length(rejected_digest) = 32))
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: TABLE secret_refreshes; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON TABLE private.secret_refreshes IS 'One row per connection that was ever refreshed: by whom it is being refreshed now, and which token was refused.';
+
+
+--
+-- Name: COLUMN secret_refreshes.user_id; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.secret_refreshes.user_id IS 'The owner of the connection.';
+
+
+--
+-- Name: COLUMN secret_refreshes.provider; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.secret_refreshes.provider IS 'The provider of the connection.';
+
+
+--
+-- Name: COLUMN secret_refreshes.holder; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.secret_refreshes.holder IS 'Who is refreshing: a number of that one attempt. Null: nobody is.';
+
+
+--
+-- Name: COLUMN secret_refreshes.expires_at; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.secret_refreshes.expires_at IS 'From then on another may refresh. Null: nobody is refreshing.';
+
+
+--
+-- Name: COLUMN secret_refreshes.rejected_digest; Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON COLUMN private.secret_refreshes.rejected_digest IS 'The token that the provider will not refresh, as SHA-256 of its ciphertext; says nothing about another one. Null: none was refused.';
+
+
+--
 -- Name: upgrade_changes; Type: TABLE; Schema: private; Owner: -
 --
 
@@ -6205,6 +6266,14 @@ ALTER TABLE ONLY private.queues
 
 
 --
+-- Name: secret_refreshes secret_refreshes_pkey; Type: CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.secret_refreshes
+    ADD CONSTRAINT secret_refreshes_pkey PRIMARY KEY (user_id, provider);
+
+
+--
 -- Name: upgrade_changes upgrade_changes_pkey; Type: CONSTRAINT; Schema: private; Owner: -
 --
 
@@ -6729,6 +6798,20 @@ COMMENT ON INDEX public.user_activity_log_user_id_object_type_object_id_id_idx I
 
 
 --
+-- Name: user_secrets_expires_at_id_expiring_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX user_secrets_expires_at_id_expiring_idx ON public.user_secrets USING btree (expires_at, id) WHERE (expires_at IS NOT NULL);
+
+
+--
+-- Name: INDEX user_secrets_expires_at_id_expiring_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.user_secrets_expires_at_id_expiring_idx IS 'Serves user_secrets.listExpiring of ./secrets: what expires before a time, page by page.';
+
+
+--
 -- Name: quarantine _900_record_change; Type: TRIGGER; Schema: private; Owner: -
 --
 
@@ -7009,6 +7092,14 @@ ALTER TABLE ONLY private.migration_log
 
 ALTER TABLE ONLY private.quarantine
     ADD CONSTRAINT quarantine_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: secret_refreshes secret_refreshes_user_id_provider_fkey; Type: FK CONSTRAINT; Schema: private; Owner: -
+--
+
+ALTER TABLE ONLY private.secret_refreshes
+    ADD CONSTRAINT secret_refreshes_user_id_provider_fkey FOREIGN KEY (user_id, provider) REFERENCES public.user_secrets(user_id, provider) ON DELETE CASCADE;
 
 
 --
@@ -8046,6 +8137,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE private.generation_leases TO leo_work
 --
 
 GRANT SELECT ON TABLE private.queues TO leo_worker;
+
+
+--
+-- Name: TABLE secret_refreshes; Type: ACL; Schema: private; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE private.secret_refreshes TO leo_worker;
 
 
 --

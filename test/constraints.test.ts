@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { createTestDatabase } from './fixtures/database.ts'
 import { outcomeOf, rolledBack } from './fixtures/probe.ts'
 import {
-  insertCost, insertProject, insertRequest, insertRow, insertSchemaSnapshot, insertTenant, sealed,
+  insertCost, insertProject, insertRequest, insertRow, insertSchemaSnapshot, insertSecret, insertTenant, sealed,
 } from './fixtures/rows.ts'
 import type { Row } from './fixtures/rows.ts'
 
@@ -29,6 +29,7 @@ await insertRow(db.owner, 'cleanup_outbox', { id: 1_000, kind: 'fly_app', target
 const schemaSnapshotId = await insertSchemaSnapshot(db.owner, own.userId, idleRequestId, { iteration_number: 7 })
 const costId = await insertCost(db.owner, own.userId, { idempotency_key: 'taken' })
 const hash = Buffer.alloc(32)
+await insertSecret(db.owner, own.userId, 'bitbucket')
 
 /** A row of each table that breaks nothing; the rules below change it. */
 const good = {
@@ -47,6 +48,7 @@ const good = {
     ...{ user_id: own.userId, generation_request_id: idleRequestId },
     ...{ attempt: 1, worker: 'w', expires_at: 'now' },
   },
+  'private.secret_refreshes': { user_id: own.userId, provider: 'bitbucket' },
   'private.queues': { name: 'new' },
   'private.migration_log': {
     ...{ id: 1_000_000, table_name: 'apps', row_id: 1, user_id: own.userId, column_name: 'prompt' },
@@ -261,6 +263,21 @@ const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
     generation_leases_worker_printable_check: {
       breaks: of('worker', '', ' ', 'a b', '\u00a0', 'a\n'),
       holds: of('worker', 'host-1:42'),
+    },
+  },
+  'private.secret_refreshes': {
+    secret_refreshes_pkey: { breaks: of('provider', 'github'), holds: of('provider', 'bitbucket') },
+    secret_refreshes_user_id_provider_fkey: {
+      breaks: [{ provider: 'supabase' }, { user_id: other.userId }],
+      holds: of('provider', 'bitbucket'),
+    },
+    secret_refreshes_holder_until_an_end_check: {
+      breaks: [{ holder: randomUUID() }, { expires_at: 'now' }],
+      holds: [{ holder: randomUUID(), expires_at: 'now' }],
+    },
+    secret_refreshes_rejected_digest_is_sha256_check: {
+      breaks: of('rejected_digest', Buffer.alloc(0), Buffer.alloc(31), Buffer.alloc(33)),
+      holds: of('rejected_digest', hash),
     },
   },
   'private.queues': {
@@ -608,6 +625,7 @@ const required: Readonly<Record<Table, string>> = {
   'public.deployment_config': 'key value encrypted updated_at',
   'public.user_secrets': 'id user_id provider encrypted_token created_at updated_at',
   'private.generation_leases': 'user_id generation_request_id attempt worker expires_at',
+  'private.secret_refreshes': 'user_id provider',
   'private.queues': 'name',
   'private.migration_log': 'id table_name row_id column_name reason logged_at',
   'private.quarantine': 'id table_name row_id reason content quarantined_at',

@@ -1,4 +1,5 @@
 import { LeoError } from '../errors.ts'
+import type { UnsavedRefresh } from './refresh-lease.ts'
 
 /**
  * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is
@@ -106,5 +107,51 @@ export class InsecureInProductionError extends SecretError {
 
   constructor(message: string) {
     super('insecure_in_production', message)
+  }
+}
+
+/**
+ * The provider does not take the refresh token any more: the user has to connect it anew. Thrown by an `Exchange` to
+ * say so, and by `refresh`, which remembers it of this token and does not ask again.
+ */
+export class RefreshRejectedError extends SecretError {
+  override readonly name = 'RefreshRejectedError'
+  declare readonly code: 'refresh_rejected'
+
+  constructor() {
+    super('refresh_rejected', 'the provider refuses to refresh this token: ask the user to connect it anew')
+  }
+}
+
+/**
+ * There was no new token in time. `isRetrySafe` while another was getting it; not where the provider was asked and has
+ * not answered, who may have spent the refresh token: what comes late is stored, so look again after the lease.
+ */
+export class RefreshTimedOutError extends SecretError {
+  override readonly name = 'RefreshTimedOutError'
+  declare readonly code: 'refresh_timed_out'
+
+  constructor(message: string, isRetrySafe: boolean) {
+    super('refresh_timed_out', message, { isRetrySafe })
+  }
+}
+
+/**
+ * The provider has granted a token that could not be stored. To refresh again would spend a refresh token that may be
+ * void: store this one, by `user_secrets.saveRefresh(db, error.unsaved)`.
+ */
+export class RefreshNotSavedError extends SecretError {
+  override readonly name = 'RefreshNotSavedError'
+  declare readonly code: 'refresh_not_saved'
+  readonly #unsaved: UnsavedRefresh
+
+  constructor(message: string, unsaved: UnsavedRefresh, cause?: LeoError) {
+    super('refresh_not_saved', message, { cause })
+    this.#unsaved = unsaved
+  }
+
+  /** Sealed, and in no print of the error. */
+  get unsaved(): UnsavedRefresh {
+    return this.#unsaved
   }
 }

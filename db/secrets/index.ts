@@ -2,6 +2,7 @@ export { SecretBox } from './box.ts'
 export type { PreparedSeal, SecretBoxOptions } from './box.ts'
 export type { DataKeyCacheOptions } from './cache.ts'
 export type { SecretContext } from './context.ts'
+export * as deployment_config from './deployment_config.ts'
 export { devKeys } from './dev.ts'
 export {
   InsecureInProductionError,
@@ -13,6 +14,9 @@ export {
   KeyUnusableError,
   MalformedSecretError,
   NotEncryptedError,
+  RefreshNotSavedError,
+  RefreshRejectedError,
+  RefreshTimedOutError,
   SecretError,
   TamperedSecretError,
 } from './errors.ts'
@@ -22,5 +26,6 @@ export type { KmsOptions } from './kms.ts'
 export { keyIdOf, parseSealedSecret } from './sealed.ts'
 export { secretToTokens, tokensToSecret } from './tokens.ts'
 export type { TokenSet } from './tokens.ts'
+export * as user_secrets from './user_secrets.ts'
 export { SecretValue } from './value.ts'
 export type { SealedSecret } from '../../types/index.ts'

@@ -50,6 +50,7 @@ export const kept: Readonly<Record<string, string>> = {
   'private.audit_heads': 'where the chain of hashes ends',
   'private.error_codes': 'part of the schema',
   'private.generation_leases': 'goes with the lease',
+  'private.secret_refreshes': 'goes with the connection',
   'private.queues': 'a switch in force',
   'private.migration_log': books,
   'private.quarantine': 'rows that wait for a repair; go with the account',

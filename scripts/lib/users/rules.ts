@@ -50,6 +50,8 @@ export const ownerless: Readonly<Record<string, OwnerlessTable>> = {
 
 /** Columns that no export carries, besides every one of the type sealed_secret. */
 export const leftOut: Readonly<Record<string, string>> = {
+  'private.secret_refreshes.holder': 'a number of ours, not about the user',
+  'private.secret_refreshes.rejected_digest': 'of a token, which no export carries',
   'private.generation_leases.worker': 'a machine of ours, not about the user',
 }
 

@@ -1,0 +1,215 @@
+/** What users connect: one secret per user and provider, as a rule a set of OAuth tokens. */
+import { CompiledQuery } from 'kysely'
+import type { Row, UserId } from '../../types/index.ts'
+import { NotFoundError } from '../errors.ts'
+import { keyset, limitOf } from '../queries/page.ts'
+import type { Page } from '../queries/page.ts'
+import type { ServiceDatabase, UserTransaction } from '../session.ts'
+import type { SecretBox } from './box.ts'
+import type { SecretContext } from './context.ts'
+import { assertOutsideTransaction } from './outside.ts'
+import { refusedToken } from './refresh-lease.ts'
+import { tokensToSecret } from './tokens.ts'
+import type { TokenSet } from './tokens.ts'
+import type { SecretValue } from './value.ts'
+
+export { refresh } from './refresh.ts'
+export type { RefreshOptions } from './refresh.ts'
+export type { Exchange } from './refresh-holder.ts'
+export { saveRefresh } from './refresh-lease.ts'
+export type { UnsavedRefresh } from './refresh-lease.ts'
+
+/** Which secret: a user has one per provider, a slug: `github`. */
+export interface SecretName {
+  readonly user_id: UserId
+  readonly provider: string
+}
+
+const columns = ['id', 'user_id', 'provider', 'expires_at', 'created_at', 'updated_at'] as const
+
+/** That there is a secret; not the secret. */
+export type SecretMetadata = Pick<Row<'user_secrets'>, (typeof columns)[number]>
+
+export interface OpenedSecret extends SecretMetadata {
+  /** `secretToTokens()` makes a set of tokens of it. */
+  readonly value: SecretValue
+}
+
+/** A set of tokens, which says itself when it expires, or whatever else a provider hands out. */
+export type NewSecret = SecretName &
+  ({ readonly tokens: TokenSet } | { readonly value: SecretValue; readonly expires_at?: Date | null })
+
+export const contextOf = ({ user_id, provider }: SecretName): SecretContext => ({
+  table: 'user_secrets',
+  user_id,
+  provider,
+})
+
+// The user's doing, so the activity log names them: a refresh and a re-wrap, which write the same row, are not.
+const putText = `
+  with owner as materialized (select set_config('leo.acting_user', $1, true)::uuid as user_id)
+  insert into user_secrets (user_id, provider, encrypted_token, expires_at)
+  select o.user_id, $2, $3, $4::timestamptz from owner as o
+  on conflict (user_id, provider) do update
+    set encrypted_token = excluded.encrypted_token, expires_at = excluded.expires_at
+  returning ${columns.join(', ')}`
+
+/**
+ * Seals what a user has connected and stores it, in place of all that was there. For services, outside of transactions.
+ *
+ * @param secret `expires_at`: when it stops being good; absent or null if it does not. Of tokens it is their own.
+ * @throws {ConstraintError} `user_not_found`: the user has been deleted.
+ * @throws {InvalidSecretUseError} `invalid_secret_use`: the provider is no slug, or a transaction is open.
+ * @throws {SecretError} whatever `SecretBox.seal` throws.
+ * @example
+ * await user_secrets.put(serviceDb, box, { user_id, provider: 'github', tokens })
+ */
+export async function put(db: ServiceDatabase, box: SecretBox, secret: NewSecret): Promise<SecretMetadata> {
+  assertOutsideTransaction(db)
+  const [value, expires_at] =
+    'tokens' in secret ? [tokensToSecret(secret.tokens), secret.tokens.expires_at] : [secret.value, secret.expires_at]
+  const sealed = await box.seal(contextOf(secret), value)
+  const query = CompiledQuery.raw(putText, [secret.user_id, secret.provider, sealed, expires_at ?? null])
+  const { rows } = await db.executeQuery<SecretMetadata>(query)
+  return rows[0]!
+}
+
+/**
+ * Reads and opens a user's secret. For services, outside of transactions.
+ *
+ * @returns `undefined` where the user has not connected the provider. It may have expired: `refresh` looks.
+ * @throws {SecretError} whatever `SecretBox.open` throws; `secret_tampered` for a secret of another user or provider.
+ * @example
+ * const secret = await user_secrets.find(serviceDb, box, { user_id, provider: 'fly' })
+ */
+export async function find(db: ServiceDatabase, box: SecretBox, name: SecretName): Promise<OpenedSecret | undefined> {
+  assertOutsideTransaction(db)
+  const row = await db
+    .selectFrom('user_secrets')
+    .select([...columns, 'encrypted_token'])
+    .where('user_id', '=', name.user_id)
+    .where('provider', '=', name.provider)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  const { encrypted_token, ...metadata } = row
+  return { ...metadata, value: await box.open(contextOf(name), encrypted_token) }
+}
+
+/**
+ * `find` for a secret that has to be there. For services, outside of transactions.
+ *
+ * @throws {NotFoundError} `not_found`: the user has not connected the provider.
+ * @throws {SecretError} whatever `SecretBox.open` throws.
+ */
+export async function get(db: ServiceDatabase, box: SecretBox, name: SecretName): Promise<OpenedSecret> {
+  const secret = await find(db, box, name)
+  if (secret === undefined) throw new NotFoundError('not_found', 'the user has not connected this provider')
+  return secret
+}
+
+/**
+ * Deletes a user's secret; what is to be revoked at the provider is put down for cleaning up. For services.
+ *
+ * @returns `not_found` where there is none.
+ * @example
+ * const { outcome } = await user_secrets.delete(serviceDb, { user_id, provider: 'github' })
+ */
+async function remove(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+): Promise<{ outcome: 'deleted' } | { outcome: 'not_found' }> {
+  const deleted = await db
+    .deleteFrom('user_secrets')
+    .where('user_id', '=', user_id)
+    .where('provider', '=', provider)
+    .returning('id')
+    .executeTakeFirst()
+  return { outcome: deleted === undefined ? 'not_found' : 'deleted' }
+}
+export { remove as delete }
+
+const expiring = keyset('user_secrets.expiring', 'time', 'uuid')
+
+const listExpiringText = `
+  select
+    ${columns.map((column) => `s.${column}`).join(', ')},
+    (extract(epoch from s.expires_at) * 1000000)::bigint as micros
+  from user_secrets as s
+  where s.expires_at < $1::timestamptz
+    and (s.expires_at, s.id) > (
+      case when $2::bigint is null then '-infinity' else timestamptz 'epoch' + $2 * interval '1 microsecond' end,
+      case when $2 is null then '00000000-0000-0000-0000-000000000000' else $3::uuid end
+    )
+    and (${refusedToken('s')}) is not true
+  order by s.expires_at, s.id
+  limit $4`
+
+/**
+ * Lists what expires before a time, the first to expire first, what has expired too; not what its provider has refused
+ * to refresh, which waits for its user. For the service that refreshes tokens before they are needed.
+ *
+ * @returns a page, empty where nothing expires, and `next`: the cursor of the page after it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
+ * @example
+ * const soon = new Date(Date.now() + 600_000)
+ * const { secrets } = await user_secrets.listExpiring(serviceDb, { before: soon, limit: 100 })
+ */
+export async function listExpiring(
+  db: ServiceDatabase,
+  { before, ...page }: { readonly before: Date } & Page,
+): Promise<{ secrets: SecretMetadata[]; next: string | null }> {
+  const [time, id] = expiring.after(page) ?? []
+  const query = CompiledQuery.raw(listExpiringText, [before, time ?? null, id ?? null, limitOf(page) + 1])
+  const found = await db.executeQuery<SecretMetadata & { readonly micros: bigint }>(query)
+  const { rows, next } = expiring.cut(found.rows, page, ({ micros, id }) => [micros, id])
+  return { secrets: rows.map(({ micros, ...metadata }) => metadata), next }
+}
+
+const own = keyset('user_secrets.own', 'text')
+
+/**
+ * Lists what the user has connected, by provider: that it is there and until when, never the secret. For users, inside
+ * `asUser`.
+ *
+ * @returns a page, empty where nothing is connected, and `next`: the cursor of the page after it, or null.
+ * @throws {RangeError} a limit that is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`.
+ * @example
+ * const { secrets } = await asUser(db, userId, (trx) => user_secrets.listOwn(trx))
+ */
+export async function listOwn(
+  trx: UserTransaction,
+  page: Page = {},
+): Promise<{ secrets: SecretMetadata[]; next: string | null }> {
+  const after = own.after(page)
+  const found = await trx
+    .selectFrom('user_secrets')
+    .select(columns)
+    .$if(after !== undefined, (query) => query.where('provider', '>', after![0]))
+    .orderBy('provider')
+    .limit(limitOf(page) + 1)
+    .execute()
+  const { rows, next } = own.cut(found, page, ({ provider }) => [provider])
+  return { secrets: rows, next }
+}
+
+/**
+ * Cuts the user's connection to a provider; what is to be revoked there is put down for cleaning up. For users, inside
+ * `asUser`.
+ *
+ * @returns `not_found` where there is none.
+ * @example
+ * const { outcome } = await asUser(db, userId, (trx) => user_secrets.deleteOwn(trx, 'github'))
+ */
+export async function deleteOwn(
+  trx: UserTransaction,
+  provider: string,
+): Promise<{ outcome: 'deleted' } | { outcome: 'not_found' }> {
+  const deleted = await trx
+    .deleteFrom('user_secrets')
+    .where('provider', '=', provider)
+    .returning('id')
+    .executeTakeFirst()
+  return { outcome: deleted === undefined ? 'not_found' : 'deleted' }
+}
