@@ -125,7 +125,11 @@ insert into dbmate.schema_migrations (version) values
   ('20261122124700'),
   ('20261122125000'),
   ('20261122126000'),
-  ('20261122126100');
+  ('20261122126100'),
+  ('20261122131000'),
+  ('20261122131010'),
+  ('20261122131020'),
+  ('20261122131100');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -6483,6 +6487,20 @@ COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves priva
 
 
 --
+-- Name: cleanup_outbox_sealing_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX cleanup_outbox_sealing_key_id_idx ON public.cleanup_outbox USING btree (split_part((sealed_token)::text, '.'::text, 3), id) WHERE (sealed_token IS NOT NULL);
+
+
+--
+-- Name: INDEX cleanup_outbox_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
+
+
+--
 -- Name: cleanup_outbox_target_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -6508,6 +6526,20 @@ CREATE INDEX deployment_config_history_key_id_idx ON public.deployment_config_hi
 --
 
 COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of one key, its latest entry and its redaction.';
+
+
+--
+-- Name: deployment_config_sealing_key_key_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deployment_config_sealing_key_key_idx ON public.deployment_config USING btree (split_part(value, '.'::text, 3), key) WHERE encrypted;
+
+
+--
+-- Name: INDEX deployment_config_sealing_key_key_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.deployment_config_sealing_key_key_idx IS 'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
 
 
 --
@@ -6704,6 +6736,20 @@ CREATE INDEX user_activity_log_user_id_object_type_object_id_id_idx ON public.us
 --
 
 COMMENT ON INDEX public.user_activity_log_user_id_object_type_object_id_id_idx IS 'Serves what happened to one object, in order.';
+
+
+--
+-- Name: user_secrets_sealing_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX user_secrets_sealing_key_id_idx ON public.user_secrets USING btree (split_part((encrypted_token)::text, '.'::text, 3), id);
+
+
+--
+-- Name: INDEX user_secrets_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.user_secrets_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens a key sealed, and which, page by page.';
 
 
 --
