@@ -135,6 +135,14 @@ doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, 
 verify-audit: $(installed) ## Prove that the history of config is whole, and print its head to keep elsewhere (head=<id>:<hash>)
 	@$(run) scripts/verify-audit.ts $(if $(head),"--head=$$head")
 
+.PHONY: key-usage
+key-usage: $(installed) ## Show how many secrets each key sealed, and (with KMS_ACCEPT) which keys are not accepted
+	@$(run) scripts/key-usage.ts
+
+.PHONY: rotate-keys
+rotate-keys: $(installed) ## Wrap all secrets by the key that seals now (calls a second: rate=200; remote: CONFIRM=<database>)
+	@$(run) scripts/rotate-keys.ts $(if $(rate),"--rate=$$rate")
+
 .PHONY: retention
 retention: $(installed) ## Show what is older than the policy wants; delete it: CONFIRM=<database> (age="user_activity_log=90d")
 	@$(run) scripts/retention.ts $(if $(age),"--age=$$age")
