@@ -139,6 +139,22 @@ doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, 
 verify-audit: $(installed) ## Prove that the history of config is whole, and print its head to keep elsewhere (head=<id>:<hash>)
 	@$(run) scripts/verify-audit.ts $(if $(head),"--head=$$head")
 
+.PHONY: key-usage
+key-usage: $(installed) ## Show how many secrets each key sealed, and (with KMS_ACCEPT) which keys are not accepted
+	@$(run) scripts/key-usage.ts
+
+.PHONY: rotate-keys
+rotate-keys: $(installed) ## Wrap all secrets by the key that seals now (calls a second: rate=200; remote: CONFIRM=<database>)
+	@$(run) scripts/rotate-keys.ts $(if $(rate),"--rate=$$rate")
+
+.PHONY: import-env
+import-env: $(installed) ## Show what an env file would change in deployment_config; write it: CONFIRM=<database> (file=.env.production)
+	@$(run) scripts/import-env.ts "--file=$$file" $(if $(settings),"--settings=$$settings")
+
+.PHONY: export-env
+export-env: $(installed) ## Print the settings that are not secret as an env file
+	@$(run) scripts/export-env.ts
+
 .PHONY: retention
 retention: $(installed) ## Show what is older than the policy wants; delete it: CONFIRM=<database> (age="user_activity_log=90d")
 	@$(run) scripts/retention.ts $(if $(age),"--age=$$age")

@@ -129,7 +129,11 @@ insert into dbmate.schema_migrations (version) values
   ('20261122127000'),
   ('20261122130000'),
   ('20261122130010'),
-  ('20261122130100');
+  ('20261122130100'),
+  ('20261122131000'),
+  ('20261122131010'),
+  ('20261122131020'),
+  ('20261122131100');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -6574,6 +6578,20 @@ COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves priva
 
 
 --
+-- Name: cleanup_outbox_sealing_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX cleanup_outbox_sealing_key_id_idx ON public.cleanup_outbox USING btree (split_part((sealed_token)::text, '.'::text, 3), id) WHERE (sealed_token IS NOT NULL);
+
+
+--
+-- Name: INDEX cleanup_outbox_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
+
+
+--
 -- Name: cleanup_outbox_target_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -6599,6 +6617,20 @@ CREATE INDEX deployment_config_history_key_id_idx ON public.deployment_config_hi
 --
 
 COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of one key, its latest entry and its redaction.';
+
+
+--
+-- Name: deployment_config_sealing_key_key_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deployment_config_sealing_key_key_idx ON public.deployment_config USING btree (split_part(value, '.'::text, 3), key) WHERE encrypted;
+
+
+--
+-- Name: INDEX deployment_config_sealing_key_key_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.deployment_config_sealing_key_key_idx IS 'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
 
 
 --
@@ -6809,6 +6841,20 @@ CREATE INDEX user_secrets_expires_at_id_expiring_idx ON public.user_secrets USIN
 --
 
 COMMENT ON INDEX public.user_secrets_expires_at_id_expiring_idx IS 'Serves user_secrets.listExpiring of ./secrets: what expires before a time, page by page.';
+
+
+--
+-- Name: user_secrets_sealing_key_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX user_secrets_sealing_key_id_idx ON public.user_secrets USING btree (split_part((encrypted_token)::text, '.'::text, 3), id);
+
+
+--
+-- Name: INDEX user_secrets_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.user_secrets_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens a key sealed, and which, page by page.';
 
 
 --

@@ -1,0 +1,69 @@
+import { readFile } from 'node:fs/promises'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import type { SecretBox } from '../db/secrets/index.ts'
+import { withClient } from './lib/connect.ts'
+import { Failure, main } from './lib/failure.ts'
+import { boxFor } from './lib/keys/settings.ts'
+import { orFailure } from './lib/migration-run.ts'
+import { exists } from './lib/migrator.ts'
+import { readDeclaration } from './lib/settings/declaration.ts'
+import { readEnv } from './lib/settings/env-file.ts'
+import { planImport, writeImport } from './lib/settings/import.ts'
+import type { Change } from './lib/settings/import.ts'
+import { resolveTarget } from './lib/target.ts'
+
+/**
+ * `make import-env file=.env.production`: shows what the settings in it would change in deployment_config;
+ * `CONFIRM=<database>` writes it. No value is shown, not even a plain one: it may have been declared so by mistake.
+ *   --settings=settings.txt  says of each setting whether it is plain or secret
+ */
+await main(async () => {
+  const { file, settings: declaration } = readOptions()
+  const target = await resolveTarget()
+  const confirmed = process.env['CONFIRM'] ?? ''
+  if (confirmed !== '' && confirmed !== target.database) {
+    throw new Failure(`CONFIRM=${confirmed} is not the name of ${target.label}`, `say CONFIRM=${target.database}`)
+  }
+  const declared = await readDeclaration(declaration)
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new Failure(`${file} cannot be read`, 'name an env file: file=<path>', { cause })
+  })
+  const settings = readEnv(text, file)
+  let opened: SecretBox | undefined
+  const box = (): SecretBox => (opened ??= boxFor(target))
+  try {
+    const changes = await withClient(target, (client) =>
+      orFailure(target, async () => {
+        if (!(await exists(client, 'public.deployment_config'))) {
+          throw new Failure(`${target.label} has no deployment_config`, 'run `make migrate` first')
+        }
+        return planImport(client, settings, declared, box)
+      }),
+    )
+    process.stdout.write(`${target.label}\n${changes.map(line).join('')}`)
+    const due = changes.filter(({ outcome }) => outcome !== 'same').length
+    if (due === 0) {
+      process.stdout.write('nothing to change\n')
+    } else if (confirmed === '') {
+      process.stdout.write(`nothing was written; to write it: make import-env file=${file} CONFIRM=${target.database}\n`)
+    } else {
+      await writeImport(target, settings, changes, box)
+      process.stdout.write(`${due} written\n`)
+    }
+  } finally {
+    opened?.close()
+  }
+})
+
+function line({ key, kind, outcome }: Change): string {
+  if (outcome === 'sealed') return `  changed ${key} (secret; plain until now: replace it where it came from, too)\n`
+  return `  ${outcome.padEnd(7)} ${key}${kind === 'secret' ? ' (secret)' : ''}\n`
+}
+
+function readOptions(): { file: string; settings: string } {
+  const options = { file: { type: 'string' }, settings: { type: 'string', default: 'settings.txt' } } as const
+  const { file, settings } = parseArgs({ options }).values
+  if (file === undefined || file === '') throw new Failure('no env file is named', 'make import-env file=.env.production')
+  return { file, settings }
+}
