@@ -15,6 +15,7 @@ const columns = [
 /** A generation as its user sees it. */
 export type Generation = Pick<Row<'generation_requests'>, (typeof columns)[number]>
 
+/** What a user asks to have generated. */
 export interface Enqueue {
   readonly app_id: AppId
   readonly prompt: string

@@ -42,6 +42,9 @@ export async function findSecret(db: ServiceDatabase, box: SecretBox, key: strin
  *
  * @throws {NotFoundError} `not_found`.
  * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain one.
+ * @example
+ * await deployment_config.setSecret(serviceDb, box, 'fly.token', new SecretValue(token))
+ * const flyToken = await deployment_config.getSecret(serviceDb, box, 'fly.token')
  */
 export async function getSecret(db: ServiceDatabase, box: SecretBox, key: string): Promise<SecretValue> {
   const value = await findSecret(db, box, key)

@@ -14,7 +14,9 @@ import type { SecretName } from './user_secrets.ts'
 /**
  * Asks the provider for new tokens. Throws `RefreshRejectedError` where the provider says that the refresh token is
  * good for nothing (`invalid_grant`), and anything else where asking again may help. Heeds the signal, after which
- * nobody waits for it. A refresh token or scope that it does not return is still the old one.
+ * nobody waits for it.
+ *
+ * @returns the new tokens; a refresh token or scope that is not among them is still the old one.
  */
 export type Exchange = (tokens: TokenSet, signal: AbortSignal) => Promise<TokenSet>
 

@@ -123,10 +123,7 @@ const saveText = `
  * @returns `superseded` where there is a newer token, which stays; `not_found` where the user has cut the connection:
  *   open it and revoke it.
  * @example
- * catch (error) {
- *   if (!(error instanceof RefreshNotSavedError)) throw error
- *   await user_secrets.saveRefresh(serviceDb, error.unsaved)
- * }
+ * if (error instanceof RefreshNotSavedError) await user_secrets.saveRefresh(serviceDb, error.unsaved)
  */
 export async function saveRefresh(
   db: ServiceDatabase,

@@ -15,6 +15,7 @@ import type { TokenSet } from './tokens.ts'
 import { contextOf } from './user_secrets.ts'
 import type { SecretName } from './user_secrets.ts'
 
+/** How patient `refresh` is. */
 export interface RefreshOptions {
   /** How long to wait for new tokens, in milliseconds, whoever gets them; 30 000 unless given. */
   readonly timeoutMs?: number
@@ -42,6 +43,7 @@ export interface RefreshOptions {
  * nobody was faster, and returns the newer ones if somebody was, or the user has connected the provider anew.
  *
  * @param exchange is called once at most.
+ * @returns tokens that are fresh.
  * @throws {NotFoundError} `not_found`: the user has not connected the provider.
  * @throws {RefreshRejectedError} `refresh_rejected`: now, or before and not connected anew since.
  * @throws {RefreshTimedOutError} `refresh_timed_out`.
@@ -49,10 +51,13 @@ export interface RefreshOptions {
  * @throws {SecretError} whatever `SecretBox` throws, before the exchange; what it throws by itself is thrown on.
  * @throws {RangeError} an option that is no whole number of milliseconds up to a day.
  * @example
- * const tokens = await user_secrets.refresh(serviceDb, box, { user_id, provider: 'github' }, async (old, signal) => {
+ * const name = { user_id: userId, provider: 'github' }
+ * const expires_at = new Date(Date.now() + 3_600_000)
+ * await user_secrets.put(serviceDb, box, { ...name, tokens: { access_token: new SecretValue(token), expires_at } })
+ * const tokens = await user_secrets.refresh(serviceDb, box, name, async (old, signal) => {
  *   const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: old.refresh_token?.reveal() ?? '' })
- *   const response = await fetch(tokenUrl, { method: 'POST', body, signal })
- *   const answer = await response.json()
+ *   const response = await fetch('https://github.com/login/oauth/access_token', { method: 'POST', body, signal })
+ *   const answer = (await response.json()) as { error?: string; access_token: string; expires_in: number }
  *   if (answer.error === 'invalid_grant') throw new RefreshRejectedError()
  *   if (!response.ok) throw new Error(`GitHub answers ${response.status}`)
  *   const expires_at = new Date(Date.now() + answer.expires_in * 1000)

@@ -30,6 +30,7 @@ const columns = ['id', 'user_id', 'provider', 'expires_at', 'created_at', 'updat
 /** That there is a secret; not the secret. */
 export type SecretMetadata = Pick<Row<'user_secrets'>, (typeof columns)[number]>
 
+/** A secret, opened, and what is known of it. */
 export interface OpenedSecret extends SecretMetadata {
   /** `secretToTokens()` makes a set of tokens of it. */
   readonly value: SecretValue
@@ -39,6 +40,13 @@ export interface OpenedSecret extends SecretMetadata {
 export type NewSecret = SecretName &
   ({ readonly tokens: TokenSet } | { readonly value: SecretValue; readonly expires_at?: Date | null })
 
+/**
+ * Says what a user's secret is bound to: what `SecretBox` opens it with. For services that take sealed texts elsewhere.
+ *
+ * @returns the context of the row.
+ * @example
+ * const bound = user_secrets.contextOf({ user_id: userId, provider: 'github' })
+ */
 export const contextOf = ({ user_id, provider }: SecretName): SecretContext => ({
   table: 'user_secrets',
   user_id,
@@ -58,11 +66,12 @@ const putText = `
  * Seals what a user has connected and stores it, in place of all that was there. For services, outside of transactions.
  *
  * @param secret `expires_at`: when it stops being good; absent or null if it does not. Of tokens it is their own.
+ * @returns what is known of it, without the secret.
  * @throws {ConstraintError} `user_not_found`: the user has been deleted.
  * @throws {InvalidSecretUseError} `invalid_secret_use`: the provider is no slug, or a transaction is open.
  * @throws {SecretError} whatever `SecretBox.seal` throws.
  * @example
- * await user_secrets.put(serviceDb, box, { user_id, provider: 'github', tokens })
+ * await user_secrets.put(serviceDb, box, { user_id: userId, provider: 'github', tokens: { access_token: new SecretValue(token) } })
  */
 export async function put(db: ServiceDatabase, box: SecretBox, secret: NewSecret): Promise<SecretMetadata> {
   assertOutsideTransaction(db)
@@ -80,7 +89,7 @@ export async function put(db: ServiceDatabase, box: SecretBox, secret: NewSecret
  * @returns `undefined` where the user has not connected the provider. It may have expired: `refresh` looks.
  * @throws {SecretError} whatever `SecretBox.open` throws; `secret_tampered` for a secret of another user or provider.
  * @example
- * const secret = await user_secrets.find(serviceDb, box, { user_id, provider: 'fly' })
+ * const secret = await user_secrets.find(serviceDb, box, { user_id: userId, provider: 'fly' })
  */
 export async function find(db: ServiceDatabase, box: SecretBox, name: SecretName): Promise<OpenedSecret | undefined> {
   assertOutsideTransaction(db)
@@ -100,6 +109,10 @@ export async function find(db: ServiceDatabase, box: SecretBox, name: SecretName
  *
  * @throws {NotFoundError} `not_found`: the user has not connected the provider.
  * @throws {SecretError} whatever `SecretBox.open` throws.
+ * @example
+ * const name = { user_id: userId, provider: 'github' }
+ * await user_secrets.put(serviceDb, box, { ...name, value: new SecretValue(token) })
+ * const { value } = await user_secrets.get(serviceDb, box, name)
  */
 export async function get(db: ServiceDatabase, box: SecretBox, name: SecretName): Promise<OpenedSecret> {
   const secret = await find(db, box, name)
@@ -112,7 +125,7 @@ export async function get(db: ServiceDatabase, box: SecretBox, name: SecretName)
  *
  * @returns `not_found` where there is none.
  * @example
- * const { outcome } = await user_secrets.delete(serviceDb, { user_id, provider: 'github' })
+ * const { outcome } = await user_secrets.delete(serviceDb, { user_id: userId, provider: 'github' })
  */
 async function remove(
   db: ServiceDatabase,
