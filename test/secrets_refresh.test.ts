@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -5,6 +6,7 @@ import type { Test } from 'tap'
 import { createPool, createServiceClient, parseUserId } from '../db/index.ts'
 import { RefreshNotSavedError, RefreshRejectedError, secretToTokens, user_secrets } from '../db/secrets/index.ts'
 import type { TokenSet } from '../db/secrets/index.ts'
+import { releaseLease, renewLease, takeLease } from '../db/secrets/refresh-lease.ts'
 import type { Exchange } from '../db/secrets/user_secrets.ts'
 import { createClients } from './fixtures/clients.ts'
 import { createTestDatabase } from './fixtures/database.ts'
@@ -299,25 +301,66 @@ t.test('if it stays away, whoever asked has the new token, sealed', async (t) =>
   t.notOk(await isLeased())
 })
 
-/** The service's database, whose connection goes at the n-th statement: before it is sent, or before it is answered. */
-function databaseThatGoes(t: Test, at: number, moment: 'unsent' | 'unanswered') {
+/** The service's database; before its n-th statement is sent `hook` is run, which may end the connection. */
+function databaseWith(t: Test, hook: (n: number, stream: Socket, send: () => Promise<unknown>) => Promise<void>) {
   const pool = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 3 })
   t.teardown(() => pool.end())
   let statements = 0
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>
     const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
-    const counted = async (...args: unknown[]): Promise<unknown> => {
+    const hooked = async (...args: unknown[]): Promise<unknown> => {
       statements += 1
-      if (statements !== at) return query(...args)
-      if (moment === 'unanswered') await query(...args)
-      stream.destroy()
-      throw new Error('Connection terminated unexpectedly')
+      await hook(statements, stream, () => query(...args))
+      return query(...args)
     }
-    Object.assign(client, { query: counted })
+    Object.assign(client, { query: hooked })
   })
-  return { db: createServiceClient(pool), gone: () => statements >= at }
+  return { db: createServiceClient(pool), statements: () => statements }
 }
+
+/** The same, whose connection goes at the n-th statement: before it is sent, or before it is answered. */
+const databaseThatGoes = (t: Test, at: number, moment: 'unsent' | 'unanswered') =>
+  databaseWith(t, async (n, stream, send) => {
+    if (n !== at) return
+    if (moment === 'unanswered') await send()
+    stream.destroy()
+    throw new Error('Connection terminated unexpectedly')
+  })
+
+t.test('who comes to the lease when another is done finds its tokens', async (t) => {
+  const { name } = await connected()
+  const provider = new StrictProvider()
+  let overtaken = 0
+  // Between the first look and the lease.
+  const { db } = databaseWith(t, async (n) => {
+    if (n !== 2) return
+    await refresh(serviceDb, box, name, provider.exchange)
+    overtaken = provider.calls
+  })
+  t.equal(accessOf(await refresh(db, box, name, provider.exchange)), `${mark}_access_1`)
+  t.equal(overtaken, 1)
+  t.equal(provider.calls, 1)
+  t.notOk(await isLeased())
+})
+
+t.test('a lease is one holder\'s until it ends, and can be renewed until another takes it', async (t) => {
+  const { name } = await connected()
+  const [first, second] = [randomUUID(), randomUUID()]
+  t.ok(await takeLease(serviceDb, name, first, 60_000))
+  t.notOk(await takeLease(serviceDb, name, second, 60_000))
+  t.notOk(await renewLease(serviceDb, name, second, 60_000))
+  await releaseLease(serviceDb, name, second)
+  t.ok(await renewLease(serviceDb, name, first, 60_000))
+  await endLeases()
+  t.ok(await renewLease(serviceDb, name, first, 60_000), 'nobody has taken it meanwhile')
+  await endLeases()
+  t.ok(await takeLease(serviceDb, name, second, 60_000))
+  t.notOk(await renewLease(serviceDb, name, first, 60_000))
+  await releaseLease(serviceDb, name, second)
+  t.notOk(await renewLease(serviceDb, name, second, 60_000), 'somebody may have had it meanwhile')
+  t.notOk(await takeLease(serviceDb, { ...name, provider: 'fly' }, first, 60_000), 'there is no such connection')
+})
 
 t.test('whenever the connection goes, the provider is asked once, and what it grants is stored', async (t) => {
   for (const moment of ['unsent', 'unanswered'] as const) {
@@ -325,11 +368,11 @@ t.test('whenever the connection goes, the provider is asked once, and what it gr
     for (let at = 1; isReached && at < 20; at += 1) {
       const { name, stored } = await connected()
       const provider = new StrictProvider()
-      const { db, gone } = databaseThatGoes(t, at, moment)
+      const { db, statements } = databaseThatGoes(t, at, moment)
       const title = `statement ${at}, ${moment}`
       const codeOf = (error: { code?: string }) => error.code
       const outcome = await refresh(db, box, name, provider.exchange).then(accessOf, codeOf)
-      isReached = gone()
+      isReached = statements() >= at
       t.equal(outcome, provider.calls === 0 ? 'connection_lost' : `${mark}_access_1`, title)
       await endLeases()
       t.equal(accessOf(await refresh(serviceDb, box, name, provider.exchange)), `${mark}_access_1`, title)
