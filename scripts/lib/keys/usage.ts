@@ -11,9 +11,9 @@ export interface KeyUsage {
 }
 
 /**
- * From one key to the next, and not `group by`: that would read every sealed text to find its key. An index-only scan it
- * cannot be, since the planner does not see that an expression which the index has needs no column; but of the rows it
- * looks at nothing but whether they are visible.
+ * From one key to the next, and not `group by`: that would read every sealed text to find its key. It cannot be an
+ * index-only scan, since the planner does not see that an expression which the index has needs no column; but of the
+ * rows it looks at nothing but whether they are visible.
  */
 export const usageOf = ({ name, keyId, where }: SealedTable): string => `
   with recursive keys (key_id) as (
