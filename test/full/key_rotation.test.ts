@@ -23,11 +23,12 @@ const latency = 50
 
 t.setTimeout(1_200_000)
 
-/** The command, with what its process has used when it ended. */
+/** The command as `make` runs it, with what its process has used when it ended. */
 function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
-  const preload = `--import=data:text/javascript,${encodeURIComponent(atExit)}`
-  const child = spawn(process.execPath, [preload, fromRoot('build', 'scripts', 'rotate-keys.js'), `--rate=${rate}`], {
+  const imports = ['tsx', `data:text/javascript,${encodeURIComponent(atExit)}`].map((module) => `--import=${module}`)
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'rotate-keys.ts'), `--rate=${rate}`], {
+    cwd: fromRoot(),
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: target.dbmateUrl, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -47,7 +47,7 @@ export async function countKeys(client: pg.Client): Promise<KeyUsage[]> {
 
 export async function requireIndexes(client: pg.Client, label: string): Promise<void> {
   const { rows } = await client.query<{ ready: boolean }>(
-    `select to_regclass('public.cleanup_outbox_sealing_key_id_idx') is not null as ready`,
+    `select to_regclass('public.cleanup_outbox_sealing_key_id_sealed_idx') is not null as ready`,
   )
   if (!rows[0]?.ready) throw new Failure(`${label} is not migrated that far`, 'run `make migrate` first')
 }
