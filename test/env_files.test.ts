@@ -5,6 +5,7 @@ import { parse } from 'dotenv'
 import t from 'tap'
 import { parseSealedSecret, SecretValue } from '../db/secrets/index.ts'
 import { boxFor } from '../scripts/lib/keys/settings.ts'
+import { withClient } from '../scripts/lib/connect.ts'
 import { parseDatabaseUrl } from '../scripts/lib/database-url.ts'
 import { readDeclaration } from '../scripts/lib/settings/declaration.ts'
 import { readEnv, writeEnv } from '../scripts/lib/settings/env-file.ts'
@@ -15,6 +16,7 @@ import { spellings } from './fixtures/prints.ts'
 import { numbersFrom } from './fixtures/random.ts'
 import { environmentOf } from './fixtures/sealed_rows.ts'
 import { devBox, inEnvironment, startKms } from './fixtures/secret_boxes.ts'
+import { clusterAdmin } from './fixtures/server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'leo-env-'))
 t.teardown(() => rm(folder, { recursive: true }))
@@ -272,4 +274,15 @@ t.test('the commands show a dry run first, no value ever, and bring back what is
   const printed = (output: string) => Object.values(values).flatMap(spellings).filter((text) => output.includes(text))
   t.strictSame(printed(outputs), [])
   t.strictSame(printed(exported.stdout), [REGION, ORGANIZATION], 'a look that finds what is there')
+
+  await withClient(clusterAdmin(db.name), async (admin) => {
+    const isLogged = async (text: string): Promise<boolean> => {
+      const log = `select pg_read_file(regexp_replace(current_setting('data_directory'), '/data$', '/log')) as text`
+      const { rows } = await admin.query<{ text: string }>(log)
+      return rows[0]!.text.includes(text)
+    }
+    t.notOk(await isLogged(values.STRIPE_KEY))
+    await admin.query(`select '${values.STRIPE_KEY}'::integer`).catch(() => undefined)
+    t.ok(await isLogged(values.STRIPE_KEY), 'what fails with a literal is')
+  })
 })

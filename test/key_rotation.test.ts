@@ -265,7 +265,7 @@ t.test('a KMS that goes away is waited for; one that was never there is not', as
 })
 
 t.test('a key that may not be used is named, and its rows are left', async (t) => {
-  const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 40)
+  const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 100)
   const foreign = kms.keys.create()
   await insertSealed(db.owner, sealerOf(kms, foreign), 10)
   for (const [right, code] of [['ReEncryptFrom', 'key_access_denied'], ['ReEncryptTo', 'key_access_denied']] as const) {
@@ -283,10 +283,10 @@ t.test('a key that may not be used is named, and its rows are left', async (t) =
 
   const usage = await runScript(db, 'key-usage', [], environment)
   t.match(usage, { code: 1, stdout: new RegExp(`${foreign}: user_secrets 8.*\\(not accepted\\)`) }, usage.stderr)
-  t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 32`))
+  t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 80`))
   kms.takeCalls()
-  t.match(await rotate(db, box), { rewrapped: 40, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
-  t.equal(kms.takeCalls(), 40, 'without a call for what is not accepted')
+  t.match(await rotate(db, box), { rewrapped: 100, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
+  t.equal(kms.takeCalls(), 100, 'without a call for what is not accepted')
   t.match(await runScript(db, 'key-usage', [], { ...environment, KMS_ACCEPT: `${newArn},${foreign}` }), { code: 0 })
 })
 
