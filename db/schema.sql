@@ -6578,17 +6578,17 @@ COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves priva
 
 
 --
--- Name: cleanup_outbox_sealing_key_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: cleanup_outbox_sealing_key_id_sealed_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX cleanup_outbox_sealing_key_id_idx ON public.cleanup_outbox USING btree (split_part((sealed_token)::text, '.'::text, 3), id) WHERE (sealed_token IS NOT NULL);
+CREATE INDEX cleanup_outbox_sealing_key_id_sealed_idx ON public.cleanup_outbox USING btree (split_part((sealed_token)::text, '.'::text, 3), id) WHERE (sealed_token IS NOT NULL);
 
 
 --
--- Name: INDEX cleanup_outbox_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
+-- Name: INDEX cleanup_outbox_sealing_key_id_sealed_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
+COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_sealed_idx IS 'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
 
 
 --
@@ -6620,17 +6620,17 @@ COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the hist
 
 
 --
--- Name: deployment_config_sealing_key_key_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: deployment_config_sealing_key_key_encrypted_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX deployment_config_sealing_key_key_idx ON public.deployment_config USING btree (split_part(value, '.'::text, 3), key) WHERE encrypted;
+CREATE INDEX deployment_config_sealing_key_key_encrypted_idx ON public.deployment_config USING btree (split_part(value, '.'::text, 3), key) WHERE encrypted;
 
 
 --
--- Name: INDEX deployment_config_sealing_key_key_idx; Type: COMMENT; Schema: public; Owner: -
+-- Name: INDEX deployment_config_sealing_key_key_encrypted_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.deployment_config_sealing_key_key_idx IS 'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
+COMMENT ON INDEX public.deployment_config_sealing_key_key_encrypted_idx IS 'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
 
 
 --

@@ -11,7 +11,9 @@ await main(async () => {
   const { rows } = await withClient(target, (client) =>
     orFailure(target, () =>
       client.query<{ key: string; value: string | null }>(
-        'select key, case when not encrypted then value end as value from deployment_config order by key collate "C"',
+        `select key, case when not encrypted then value end as value
+         from public.deployment_config
+         order by key collate "C"`,
       ),
     ),
   )

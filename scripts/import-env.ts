@@ -46,7 +46,8 @@ await main(async () => {
     if (due === 0) {
       process.stdout.write('nothing to change\n')
     } else if (confirmed === '') {
-      process.stdout.write(`nothing was written; to write it: make import-env file=${file} CONFIRM=${target.database}\n`)
+      const command = `make import-env file=${file} CONFIRM=${target.database}`
+      process.stdout.write(`nothing was written; to write it: ${command}\n`)
     } else {
       await writeImport(target, settings, changes, box)
       process.stdout.write(`${due} written\n`)
@@ -64,6 +65,6 @@ function line({ key, kind, outcome }: Change): string {
 function readOptions(): { file: string; settings: string } {
   const options = { file: { type: 'string' }, settings: { type: 'string', default: 'settings.txt' } } as const
   const { file, settings } = parseArgs({ options }).values
-  if (file === undefined || file === '') throw new Failure('no env file is named', 'make import-env file=.env.production')
-  return { file, settings }
+  if (file) return { file, settings }
+  throw new Failure('no env file is named', 'make import-env file=.env.production')
 }

@@ -15,8 +15,8 @@ import { resolveTarget } from './lib/target.ts'
 const shown = 100
 
 /**
- * `make rotate-keys`: wraps all secrets by the key that seals now (docs/secrets.md). Exits with 1 when some are left under
- * other keys, with 130 when it was stopped by Ctrl-C: what is done is done, and the next run goes on.
+ * `make rotate-keys`: wraps all secrets by the key that seals now (docs/secrets.md). Exits with 1 when some are left
+ * under other keys, with 130 when it was stopped by Ctrl-C: what is done is done, and the next run goes on.
  *   --rate=200  calls of KMS a second, at most: its quota is the whole account's
  */
 await main(async () => {
@@ -44,7 +44,8 @@ await main(async () => {
           bar.stop()
           box.close()
         })
-      process.stdout.write(`${target.label}: ${rotation.rewrapped} secrets re-wrapped by ${rotation.current}\n${unfinished(rotation)}`)
+      const { current, rewrapped } = rotation
+      process.stdout.write(`${target.label}: ${rewrapped} secrets re-wrapped by ${current}\n${unfinished(rotation)}`)
       if (rotation.isStopped) {
         process.stdout.write('stopped; run it again to go on\n')
         return 130
@@ -61,8 +62,10 @@ function unfinished({ skipped, refused, left, isStopped }: Rotation): string {
     const why = refused.get(keyId)?.message
     return `  ${table.name}: ${rows} left under ${keyId}${why === undefined ? '' : `: ${why}`}\n`
   })
-  const isRace = !isStopped && left.some(({ keyId }) => !refused.has(keyId)) && skipped.length === 0
-  return [...rows, ...keys, ...(isRace ? ['does somebody still seal by another key? Then run it again\n'] : [])].join('')
+  if (!isStopped && skipped.length === 0 && left.some(({ keyId }) => !refused.has(keyId))) {
+    keys.push('somebody still seals by another key, or holds these rows: see to that, then run it again\n')
+  }
+  return [...rows, ...keys].join('')
 }
 
 function readRate(): number {

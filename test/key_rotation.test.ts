@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import t from 'tap'
 import type { Test } from 'tap'
-import { SecretValue } from '../db/secrets/index.ts'
-import type { SecretBox } from '../db/secrets/index.ts'
+import { kmsKeys, SecretBox, SecretValue } from '../db/secrets/index.ts'
 import { connect } from '../scripts/lib/connect.ts'
 import { rotateKeys } from '../scripts/lib/keys/rotate.ts'
 import type { RotateOptions, Rotation } from '../scripts/lib/keys/rotate.ts'
@@ -15,11 +14,10 @@ import { fromRoot } from '../scripts/lib/paths.ts'
 import { runScript } from './fixtures/command.ts'
 import { createTestDatabase } from './fixtures/database.ts'
 import type { TestDatabase } from './fixtures/database.ts'
-import { credentials } from './fixtures/kms.ts'
 import { spellings } from './fixtures/prints.ts'
 import { numbersFrom } from './fixtures/random.ts'
 import { startKms } from './fixtures/secret_boxes.ts'
-import { insertSealed, lost, readSealed, sealerOf, textOf, writeSealed } from './fixtures/sealed_rows.ts'
+import { environmentOf, insertSealed, lost, readSealed, sealerOf, textOf, writeSealed } from './fixtures/sealed_rows.ts'
 import type { Kept } from './fixtures/sealed_rows.ts'
 
 /** A database with so many secrets under one key, and a box that seals by another. */
@@ -38,11 +36,15 @@ async function rotation(t: Test, count: number) {
     box: boxOf({ sealWith: newArn, accept }),
     rows,
     /** As the environment of an operator has it. */
-    environment: { KMS_SEAL_WITH: newArn, KMS_ACCEPT: accept.join(), AWS_ENDPOINT_URL_KMS: kms.endpoint, ...credentials },
+    environment: environmentOf(kms, newArn, accept),
   }
 }
 
-async function rotate({ target }: TestDatabase, box: SecretBox, options: Partial<RotateOptions> = {}): Promise<Rotation> {
+async function rotate(
+  { target }: TestDatabase,
+  box: SecretBox,
+  options: Partial<RotateOptions> = {},
+): Promise<Rotation> {
   // It sets what only its own session should have.
   const client = await connect(target)
   try {
@@ -65,18 +67,18 @@ async function partOf(index: 3 | 4, { owner }: TestDatabase, rows: readonly Kept
 }
 
 t.test('all that is sealed is wrapped by the current key, once', async (t) => {
-  const { db, kms, box, boxOf, oldArn, newArn, rows } = await rotation(t, 250)
-  t.strictSame(await counts(db), { [oldArn]: 250 })
-  const log = 'select count(*)::integer as n from user_activity_log union all select count(*) from deployment_config_history'
+  const { db, kms, box, boxOf, oldArn, newArn, rows } = await rotation(t, 130)
+  t.strictSame(await counts(db), { [oldArn]: 130 })
+  const log = 'select id from user_activity_log union all select id from deployment_config_history'
   const before = (await db.owner.query(log)).rows
   const bodies = await partOf(4, db, rows)
   kms.keys.deny('Decrypt', oldArn)
   kms.keys.deny('Decrypt', newArn)
 
   const done = await rotate(db, box)
-  t.match(done, { rewrapped: 250, skipped: [], left: [], isStopped: false, current: newArn })
-  t.equal(kms.takeCalls('ReEncrypt'), 250)
-  t.strictSame(await counts(db), { [newArn]: 250 })
+  t.match(done, { rewrapped: 130, skipped: [], left: [], isStopped: false, current: newArn })
+  t.equal(kms.takeCalls('ReEncrypt'), 130)
+  t.strictSame(await counts(db), { [newArn]: 130 })
   t.strictSame(await partOf(4, db, rows), bodies)
   t.strictSame((await db.owner.query(log)).rows, before, 'no entry in the log or the history')
 
@@ -107,7 +109,9 @@ t.test('keys are counted, and pages read, by index', async (t) => {
     const index = `${table.name.replace('public.', '')}_sealing_key_`
     const plan = async (statement: string, values: readonly unknown[] = [], settings = byIndex): Promise<string> => {
       await db.owner.query(`begin; ${settings}`)
-      const { rows } = await db.owner.query<{ 'QUERY PLAN': string }>(`explain (analyze, costs off) ${statement}`, [...values])
+      // Run: what a recursive step does is not in a plan that is only shown.
+      const text = `explain (analyze, costs off) ${statement}`
+      const { rows } = await db.owner.query<{ 'QUERY PLAN': string }>(text, [...values])
       await db.owner.query('rollback')
       return rows.map((row) => row['QUERY PLAN']).join('\n')
     }
@@ -117,7 +121,8 @@ t.test('keys are counted, and pages read, by index', async (t) => {
     const page = await plan(pageOf(table, true), ['x'])
     t.match(page, new RegExp(`Index Scan using ${index}`))
     t.notMatch(page, /Sort/)
-    t.match(await plan(usageOf(table), [], 'set local enable_indexscan = off; set local enable_bitmapscan = off'), /Seq Scan/)
+    const without = 'set local enable_indexscan = off; set local enable_bitmapscan = off'
+    t.match(await plan(usageOf(table), [], without), /Seq Scan on (user_secrets|deployment_config|cleanup_outbox)/)
   }
 })
 
@@ -125,8 +130,10 @@ t.test('a row that somebody replaced, or holds, is not overwritten', async (t) =
   const { db, rows, kms, newArn } = await rotation(t, 2)
   const [replaced, held] = rows as [Kept, Kept]
   const table = sealedTables[0]!
-  const tried = async (row: Kept, old: string) =>
-    write(db.owner, table, [{ id: row.id, old, rewrapped: await sealerOf(kms, newArn).seal(row.context, new SecretValue('x')) }])
+  const tried = async (row: Kept, old: string) => {
+    const rewrapped = await sealerOf(kms, newArn).seal(row.context, new SecretValue('x'))
+    return write(db.owner, table, [{ id: row.id, old, rewrapped }])
+  }
 
   const stale = await readSealed(db.owner, replaced)
   const fresh = await sealerOf(kms, newArn).seal(replaced.context, new SecretValue('fresh'))
@@ -192,7 +199,8 @@ t.test('a corrupt row is named and left, the others are re-wrapped', async (t) =
     await lost(db.owner, boxOf(newArn), rows.filter((row) => !broken.includes(row))),
     [],
   )
-  const secrets = [...rows.flatMap(({ text }) => spellings(text)), ...(await partOf(3, db, rows)), ...(await partOf(4, db, rows))]
+  const texts = rows.flatMap(({ text }) => spellings(text))
+  const secrets = [...texts, ...(await partOf(3, db, rows)), ...(await partOf(4, db, rows))]
   const isPrinted = (output: string) => secrets.filter((text) => output.includes(text))
   t.strictSame(isPrinted(ended.stdout + ended.stderr), [])
   t.equal(isPrinted(`${ended.stdout}${rows[0]!.text}`).length, 1, 'a look that finds what is there')
@@ -204,7 +212,7 @@ t.test('a corrupt row is named and left, the others are re-wrapped', async (t) =
 })
 
 t.test('killed at any moment, the next run finds the rest', async (t) => {
-  const { db, kms, environment, boxOf, oldArn, newArn, rows } = await rotation(t, 220)
+  const { db, kms, environment, boxOf, oldArn, newArn, rows } = await rotation(t, 130)
   const random = numbersFrom(31)
   let calls = 0
   for (const kills of [1, 2]) {
@@ -213,7 +221,7 @@ t.test('killed at any moment, the next run finds the rest', async (t) => {
       stdio: 'ignore',
     })
     const ended = once(child, 'exit')
-    await kms.called(Math.floor(20 + random() * 80))
+    await kms.called(Math.floor((kills === 1 ? 10 : 90) + random() * 30))
     child.kill('SIGKILL')
     t.strictSame(await ended, [null, 'SIGKILL'])
     calls += kms.takeCalls()
@@ -221,12 +229,12 @@ t.test('killed at any moment, the next run finds the rest', async (t) => {
     kms.takeCalls()
   }
   const { [oldArn]: left = 0 } = await counts(db)
-  t.ok(left > 0 && left < 220, `${left} left`)
+  t.ok(left > 0, `${left} left`)
   const ended = await runScript(db, 'rotate-keys', [], environment)
   t.match(ended, { code: 0, stdout: new RegExp(`${left} secrets re-wrapped by ${newArn}`) }, ended.stderr)
   calls += kms.takeCalls()
-  t.ok(calls <= 220 + 2 * 90, `${calls} calls, a kill costs those that were not written`)
-  t.strictSame(await counts(db), { [newArn]: 220 })
+  t.ok(calls <= 130 + 2 * 85, `${calls} calls, a kill costs those that were not written`)
+  t.strictSame(await counts(db), { [newArn]: 130 })
   t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
 })
 
@@ -241,28 +249,23 @@ t.test('while KMS throttles it slows down, and comes to its end', async (t) => {
 })
 
 t.test('a KMS that goes away is waited for; one that was never there is not', async (t) => {
-  const { db, kms, box, oldArn } = await rotation(t, 80)
+  const { db, kms, box, boxOf, oldArn } = await rotation(t, 80)
   kms.breakBy('drop')
   await t.rejects(rotate(db, box), { code: 'key_service_unavailable' })
   kms.mend()
   const run = rotate(db, box, { rate: 200 })
   kms.takeCalls()
   await kms.called(30)
-  kms.breakBy({ error: 'KMSInternalException' }, { times: 40 })
+  kms.breakBy({ error: 'KMSInternalException' }, { times: 12 })
   t.match(await run, { left: [] })
 
-  kms.keys.deny('ReEncryptTo', oldArn)
   kms.breakBy({ error: 'ThrottlingException' })
-  await t.rejects(rotate(db, await backTo(oldArn), { patienceMs: 500 }), { code: 'key_throttled' }, 'nor is anything for ever')
-
-  async function backTo(sealWith: string): Promise<SecretBox> {
-    const { boxOf } = await startKms(t)
-    return boxOf({ sealWith, accept: Object.keys(await counts(db)).concat(sealWith), endpoint: kms.endpoint })
-  }
+  const back = rotate(db, boxOf(oldArn), { patienceMs: 500 })
+  await t.rejects(back, { code: 'key_throttled' }, 'nor is anything for ever')
 })
 
 t.test('a key that may not be used is named, and its rows are left', async (t) => {
-  const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 40)
+  const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 100)
   const foreign = kms.keys.create()
   await insertSealed(db.owner, sealerOf(kms, foreign), 10)
   for (const [right, code] of [['ReEncryptFrom', 'key_access_denied'], ['ReEncryptTo', 'key_access_denied']] as const) {
@@ -279,20 +282,21 @@ t.test('a key that may not be used is named, and its rows are left', async (t) =
   kms.keys.setState(oldArn, 'Enabled')
 
   const usage = await runScript(db, 'key-usage', [], environment)
-  t.match(usage, { code: 1, stdout: new RegExp(`${foreign}: user_secrets 8.*\\(not accepted\\)`) }, usage.stdout + usage.stderr)
-  t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 32`))
+  t.match(usage, { code: 1, stdout: new RegExp(`${foreign}: user_secrets 8.*\\(not accepted\\)`) }, usage.stderr)
+  t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 80`))
   kms.takeCalls()
-  t.match(await rotate(db, box), { rewrapped: 40, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
-  t.equal(kms.takeCalls(), 40, 'without a call for what is not accepted')
+  t.match(await rotate(db, box), { rewrapped: 100, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
+  t.equal(kms.takeCalls(), 100, 'without a call for what is not accepted')
   t.match(await runScript(db, 'key-usage', [], { ...environment, KMS_ACCEPT: `${newArn},${foreign}` }), { code: 0 })
 })
 
 t.test('an alias that is moved meanwhile is followed', async (t) => {
   const { db, kms, oldArn, newArn, boxOf } = await rotation(t, 120)
   kms.keys.pointAlias('alias/leo', newArn)
-  const { boxOf: any } = await startKms(t)
   const third = kms.keys.create()
-  const box = any({ sealWith: 'alias/leo', accept: [oldArn, newArn, third], endpoint: kms.endpoint })
+  const keys = kmsKeys({ sealWith: 'alias/leo', accept: [oldArn, newArn, third], endpoint: kms.endpoint })
+  const box = new SecretBox(keys)
+  t.teardown(() => box.close())
   const run = rotate(db, box, { rate: 300 })
   await kms.called(60)
   kms.keys.pointAlias('alias/leo', third)
@@ -318,15 +322,20 @@ t.test('stopped, it has written what it has', async (t) => {
 
 t.test('the command wants its settings, and a word for a database elsewhere', async (t) => {
   const { db, environment, newArn, oldArn } = await rotation(t, 1)
-  const without = await runScript(db, 'rotate-keys', [], { ...environment, KMS_ACCEPT: '' })
+  const run = (changes: Readonly<Record<string, string>>, ...args: string[]) =>
+    runScript(db, 'rotate-keys', args, { ...environment, ...changes })
+  const [without, wrong, elsewhere, rate, insecure] = await Promise.all([
+    run({ KMS_ACCEPT: '' }),
+    run({ KMS_ACCEPT: oldArn }),
+    run({ DATABASE_URL: 'postgres://x@db.example.com/leo?sslmode=require' }),
+    run({}, '--rate=0'),
+    run({ NODE_ENV: 'production' }),
+  ])
   t.match(without, { code: 1, stderr: /KMS_ACCEPT is not set/ })
-  const wrong = await runScript(db, 'rotate-keys', [], { ...environment, KMS_ACCEPT: oldArn })
   t.match(wrong, { code: 1, stderr: /not among the accepted ones.*KMS_ACCEPT/ })
-  const elsewhere = { DATABASE_URL: 'postgres://x@db.example.com/leo?sslmode=require' }
-  t.match(await runScript(db, 'rotate-keys', [], { ...environment, ...elsewhere }), { code: 1, stderr: /CONFIRM=leo/ })
-  t.match(await runScript(db, 'rotate-keys', ['--rate=0'], environment), { code: 1, stderr: /rate=0/ })
-  const insecure = await runScript(db, 'rotate-keys', [], { ...environment, NODE_ENV: 'production' })
-  t.match(insecure, { code: 1 }, 'without TLS, where it matters')
-  t.match(await counts(db), { [oldArn]: 1 })
-  t.match(await runScript(db, 'rotate-keys', [], environment), { code: 0, stdout: new RegExp(`1 secrets re-wrapped by ${newArn}`) })
+  t.match(elsewhere, { code: 1, stderr: /CONFIRM=leo/ })
+  t.match(rate, { code: 1, stderr: /rate=0/ })
+  t.match(insecure, { code: 1, stdout: /left under .*https endpoint/ }, 'without TLS, where it matters')
+  t.strictSame(await counts(db), { [oldArn]: 1 })
+  t.match(await run({}), { code: 0, stdout: new RegExp(`1 secrets re-wrapped by ${newArn}`) })
 })

@@ -19,12 +19,14 @@ export interface RewrappedRow {
 export const pageRows = 200
 
 /** A page of what one key sealed: `$1` the key, `$2` the id after which the page begins. */
-export const pageOf = ({ name, id, idType, column, keyId, where, context }: SealedTable, isFirst: boolean): string => `
-  select ${id}::text as id, ${column}::text as sealed, ${context} as context
-  from ${name}
-  where ${where} and ${keyId} = $1 ${isFirst ? '' : `and ${id} > $2::${idType}`}
-  order by ${keyId}, ${name}.${id}
-  limit ${pageRows}`
+export function pageOf({ name, id, idType, column, keyId, where, context }: SealedTable, isFirst: boolean): string {
+  return `
+    select ${id}::text as id, ${column}::text as sealed, ${context} as context
+    from ${name}
+    where ${where} and ${keyId} = $1 ${isFirst ? '' : `and ${id} > $2::${idType}`}
+    order by ${keyId}, ${name}.${id}
+    limit ${pageRows}`
+}
 
 /** Waits for the connection. */
 export type OneByOne = <T>(work: () => Promise<T>) => Promise<T>

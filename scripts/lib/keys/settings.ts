@@ -22,7 +22,8 @@ export function kmsBox(): SecretBox {
   const sealWith = process.env['KMS_SEAL_WITH']?.trim()
   const accept = acceptedKeys()
   if (!sealWith || accept === undefined) {
-    throw new Failure('KMS_SEAL_WITH or KMS_ACCEPT is not set', 'set the key that seals, and the ARNs of all accepted keys')
+    const remedy = 'set the key that seals, and the ARNs of all accepted keys'
+    throw new Failure('KMS_SEAL_WITH or KMS_ACCEPT is not set', remedy)
   }
   try {
     return new SecretBox(kmsKeys({ sealWith, accept: [...accept] }))

@@ -11,9 +11,9 @@ export interface KeyUsage {
 }
 
 /**
- * From one key to the next, and not `group by`: that would read every sealed text to find its key. An index-only scan it
- * cannot be, since the planner does not see that an expression which the index has needs no column; but of the rows it
- * looks at nothing but whether they are visible.
+ * From one key to the next, and not `group by`: that would read every sealed text to find its key. It cannot be an
+ * index-only scan, since the planner does not see that an expression which the index has needs no column; but of the
+ * rows it looks at nothing but whether they are visible.
  */
 export const usageOf = ({ name, keyId, where }: SealedTable): string => `
   with recursive keys (key_id) as (
@@ -47,7 +47,7 @@ export async function countKeys(client: pg.Client): Promise<KeyUsage[]> {
 
 export async function requireIndexes(client: pg.Client, label: string): Promise<void> {
   const { rows } = await client.query<{ ready: boolean }>(
-    `select to_regclass('public.cleanup_outbox_sealing_key_id_idx') is not null as ready`,
+    `select to_regclass('public.cleanup_outbox_sealing_key_id_sealed_idx') is not null as ready`,
   )
   if (!rows[0]?.ready) throw new Failure(`${label} is not migrated that far`, 'run `make migrate` first')
 }

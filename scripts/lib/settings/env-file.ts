@@ -50,7 +50,8 @@ function lineOf(name: string, value: string): string {
     const line = `${name}=${written}`
     if (isSame(parse(`${line}\n${following}`), { [name]: value, ...followers })) return line
   }
-  throw new Failure(`${name} has a value that an env file cannot say`, 'it has every kind of quote: change the setting first')
+  const remedy = 'it mixes quotes that cannot be escaped: change the setting first'
+  throw new Failure(`${name} has a value that an env file cannot say`, remedy)
 }
 
 function isSame(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {

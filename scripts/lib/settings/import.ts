@@ -20,8 +20,8 @@ interface Stored {
 }
 
 /**
- * What the settings of an env file would change in the database. What is sealed there is opened, to see whether it is the
- * same; `box` is asked for only then.
+ * What the settings of an env file would change in the database. What is sealed there is opened, to see whether it is
+ * the same; `box` is asked for only then.
  *
  * @throws Failure for a setting that is not declared, or that is secret in the database and declared to be plain.
  */
@@ -33,11 +33,13 @@ export async function planImport(
 ): Promise<Change[]> {
   const undeclared = [...settings.keys()].filter((key) => !declared.has(key))
   if (undeclared.length > 0) {
-    throw new Failure(`not declared: ${undeclared.join(', ')}`, 'say of each in settings.txt whether it is plain or secret')
+    const remedy = 'say of each in settings.txt whether it is plain or secret'
+    throw new Failure(`not declared: ${undeclared.join(', ')}`, remedy)
   }
-  const { rows } = await client.query<Stored>('select key, value, encrypted from deployment_config where key = any ($1)', [
-    [...settings.keys()],
-  ])
+  const { rows } = await client.query<Stored>(
+    'select key, value, encrypted from public.deployment_config where key = any ($1)',
+    [[...settings.keys()]],
+  )
   const stored = new Map(rows.map((row) => [row.key, row]))
   const changes: Change[] = []
   for (const key of [...settings.keys()].sort()) {
@@ -46,7 +48,8 @@ export async function planImport(
     assertStorable(key, kind, value)
     const there = stored.get(key)
     if (kind === 'plain' && there?.encrypted) {
-      throw new Failure(`${key} is a secret in the database and declared to be plain`, 'correct settings.txt, or delete it first')
+      const remedy = 'correct settings.txt, or delete it first'
+      throw new Failure(`${key} is a secret in the database and declared to be plain`, remedy)
     }
     changes.push({ key, kind, outcome: await outcomeOf(there, kind, value, box) })
   }
@@ -87,7 +90,8 @@ export async function writeImport(
     })
   } catch (cause) {
     if (!(cause instanceof LeoError)) throw cause
-    throw new Failure(`nothing was written: ${cause.message} (${cause.code})`, 'see to that, then run it again', { cause })
+    const what = `nothing was written: ${cause.message} (${cause.code})`
+    throw new Failure(what, 'see to that, then run it again', { cause })
   } finally {
     await pool.end()
   }
@@ -95,7 +99,7 @@ export async function writeImport(
 
 function assertStorable(key: string, kind: Kind, value: string): void {
   if (value.startsWith('leo1.')) throw new Failure(`${key} is sealed already`, 'put its value into the env file')
-  if (value.includes('\0')) throw new Failure(`${key} has a character that the database cannot store`, 'remove the U+0000')
+  if (value.includes('\0')) throw new Failure(`${key} has a character that no text has`, 'remove the U+0000')
   if (kind === 'secret' && value === '') throw new Failure(`${key} is secret and empty`, 'remove the line')
 }
 
@@ -109,7 +113,8 @@ async function outcomeOf(
   if (kind === 'plain') return there.value === value ? 'same' : 'changed'
   if (!there.encrypted) return 'sealed'
   const { key } = there
-  const opened = await explained(key, () => box().open({ table: 'deployment_config', key }, parseSealedSecret(there.value)))
+  const context = { table: 'deployment_config', key } as const
+  const opened = await explained(key, () => box().open(context, parseSealedSecret(there.value)))
   return opened.reveal() === value ? 'same' : 'changed'
 }
 
@@ -118,6 +123,7 @@ async function explained<T>(key: string, work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (cause) {
     if (!(cause instanceof SecretError)) throw cause
-    throw new Failure(`${key}: ${cause.message}`, 'nothing was written; to replace what does not open, delete it first', { cause })
+    const remedy = 'nothing was written; to replace what does not open, delete it first'
+    throw new Failure(`${key}: ${cause.message}`, remedy, { cause })
   }
 }

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import t from 'tap'
+import type pg from 'pg'
+import { parseUserId } from '../../db/index.ts'
+import { SecretValue } from '../../db/secrets/index.ts'
+import type { SecretBox, SecretContext } from '../../db/secrets/index.ts'
+import { countKeys } from '../../scripts/lib/keys/usage.ts'
+import { fromRoot } from '../../scripts/lib/paths.ts'
+import { createTestDatabase } from '../fixtures/database.ts'
+import type { TestDatabase } from '../fixtures/database.ts'
+import { startKmsProcess } from '../fixtures/kms_process.ts'
+import { numbersFrom } from '../fixtures/random.ts'
+import { startKms } from '../fixtures/secret_boxes.ts'
+import { environmentOf, insertSealed, lost, sealerOf } from '../fixtures/sealed_rows.ts'
+
+/** For a quick look: `ROTATION_ROWS=5000`. */
+const rows = Number(process.env['ROTATION_ROWS'] ?? 100_000)
+/** The endpoint's, in milliseconds: at 32 calls at a time it answers 640 a second. */
+const latency = 50
+
+t.setTimeout(1_200_000)
+
+/** The command as `make` runs it, with what its process has used when it ended. */
+function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
+  const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
+  const imports = ['tsx', `data:text/javascript,${encodeURIComponent(atExit)}`].map((module) => `--import=${module}`)
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'rotate-keys.ts'), `--rate=${rate}`], {
+    cwd: fromRoot(),
+    env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: target.dbmateUrl, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const add = (text: string): void => void (output += text)
+  child.stdout.setEncoding('utf8').on('data', add)
+  child.stderr.setEncoding('utf8').on('data', add)
+  return { child, output: () => output, ended: once(child, 'close') }
+}
+
+const usage = async (owner: pg.Client): Promise<Map<string, number>> => {
+  const sums = new Map<string, number>()
+  for (const { keyId, rows } of await countKeys(owner)) sums.set(keyId, (sums.get(keyId) ?? 0) + rows)
+  return sums
+}
+
+t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little memory`, async (t) => {
+  const db = await createTestDatabase(t)
+  const { kms, arn, boxOf } = await startKms(t)
+  const newArn = kms.keys.create()
+  const accept = [arn, newArn]
+  const endpoint = await startKmsProcess(t, kms, accept, latency)
+  const box = boxOf({ sealWith: newArn, accept, endpoint, deadlineMs: 30_000 })
+  await fill(db.owner, sealerOf(kms, arn))
+
+  const alone = await rateOf(box, sealerOf(kms, arn))
+  const started = performance.now()
+  const run = start(db, 10_000, environmentOf({ endpoint }, newArn, accept))
+  t.strictSame(await run.ended, [0, null], run.output())
+  const seconds = (performance.now() - started) / 1000
+  const megabytes = Number(/maxRSS=(\d+)/.exec(run.output())?.[1]) / 1024
+  const rate = rows / seconds
+  t.comment(
+    `${seconds.toFixed(0)} s, ${rate.toFixed(0)} a second; KMS alone, as many at a time: ${alone.toFixed(0)}; ` +
+      `${megabytes.toFixed(0)} MiB at most`,
+  )
+  t.ok(rate > 0.7 * alone, 'it is the endpoint that takes the time')
+  t.ok(megabytes < 200)
+  t.strictSame([...(await usage(db.owner))], [[newArn, rows]])
+
+  async function fill(owner: pg.Client, sealer: SecretBox): Promise<void> {
+    const users = await owner.query<{ id: string }>(
+      `insert into auth.users (id, email, created_at)
+       select gen_random_uuid(), n || '@example.com', now() from generate_series(1, $1) as n returning id`,
+      [Math.ceil(rows / 100)],
+    )
+    const value = new SecretValue('x'.repeat(1_000))
+    for (const [index, { id }] of users.rows.entries()) {
+      const providers = Array.from({ length: Math.min(100, rows - index * 100) }, (_, number) => `p${number}`)
+      const user_id = parseUserId(id)
+      const sealed = await Promise.all(
+        providers.map((provider) => sealer.seal({ table: 'user_secrets', user_id, provider }, value)),
+      )
+      await owner.query(
+        `insert into user_secrets (user_id, provider, encrypted_token)
+         select $1, * from unnest($2::text[], $3::text[])`,
+        [id, providers, sealed],
+      )
+    }
+  }
+
+  /** Calls a second, without a database. */
+  async function rateOf(box: SecretBox, sealer: SecretBox): Promise<number> {
+    const context: SecretContext = { table: 'deployment_config', key: 'key' }
+    const sealed = await sealer.seal(context, new SecretValue('x'))
+    const until = performance.now() + 10_000
+    let calls = 0
+    const work = async (): Promise<void> => {
+      for (; performance.now() < until; calls++) await box.rewrap(context, sealed)
+    }
+    await Promise.all(Array.from({ length: 32 }, work))
+    return calls / 10
+  }
+})
+
+t.test('killed again and again, at any moment, it loses nothing', async (t) => {
+  const db = await createTestDatabase(t)
+  const { kms, arn, boxOf } = await startKms(t)
+  const newArn = kms.keys.create()
+  const accept = [arn, newArn]
+  const count = 1_500
+  const kept = await insertSealed(db.owner, sealerOf(kms, arn), count)
+  const opener = boxOf({ sealWith: newArn, accept })
+  const env = environmentOf(kms, newArn, accept)
+  const random = numbersFrom(20)
+  let calls = 0
+  let before = 0
+  for (let kills = 1; kills <= 12; kills++) {
+    kms.latency = Math.floor(random() * 20)
+    const run = start(db, 2_000, env)
+    await kms.called(1 + Math.floor(random() * 90))
+    // Between two calls, while a page is read, while one is written.
+    await new Promise((resolve) => setTimeout(resolve, random() * 40))
+    run.child.kill('SIGKILL')
+    t.strictSame(await run.ended, [null, 'SIGKILL'])
+    calls += kms.takeCalls()
+    const done = (await usage(db.owner)).get(newArn) ?? 0
+    t.ok(done >= before, `kill ${kills}: ${done} of ${count} are done`)
+    before = done
+    const sample = kept.filter(() => random() < 0.05)
+    t.strictSame(await lost(db.owner, opener, sample), [])
+    kms.takeCalls()
+  }
+  t.ok(before > 0 && before < count, 'in the middle of it')
+  kms.latency = 0
+  const last = start(db, 10_000, env)
+  t.strictSame(await last.ended, [0, null], last.output())
+  calls += kms.takeCalls()
+  t.ok(calls - count <= 12 * 100, `${calls - count} calls were made twice`)
+  t.strictSame([...(await usage(db.owner))], [[newArn, count]])
+  t.strictSame(await lost(db.owner, opener, kept), [])
+})
