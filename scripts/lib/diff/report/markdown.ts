@@ -74,10 +74,16 @@ function inBlock(block: Block): string {
   }
 }
 
-/** A name is whatever a pull request says: it may not call people, link, or be HTML. */
+/** A name is whatever a pull request says: it may not call people, link, or be HTML. In a code span nothing does. */
 const escape = (text: string): string =>
   text
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .split(/(`[^`]+`)/)
+    .map((part, at) => (at % 2 === 1 ? part.replaceAll('|', '\\|') : escapePlain(part)))
+    .join('')
+
+const escapePlain = (text: string): string =>
+  text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
