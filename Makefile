@@ -63,6 +63,15 @@ generate: $(installed) ## Write all generated files: schema, version, types, dia
 check: $(installed) ## Fail on stale generated files, type errors, squawk and Supabase advisor findings
 	@$(run) scripts/check.ts
 
+.PHONY: diff
+diff: $(installed) ## Show what a change does to schema, access, locks, types (BASE=origin/main or DATABASE_URL; markdown=1, json=1)
+	@$(run) scripts/diff.ts $(if $(markdown),--markdown) $(if $(json),--json) $(if $(sizes),"--sizes=$$sizes") \
+		$(if $(fail_on),"--fail-on=$$fail_on")
+
+.PHONY: sizes
+sizes: $(installed) ## Write rows and bytes of each table, read only, for make diff: make sizes file=sizes.json
+	@$(run) scripts/sizes.ts "--file=$$file"
+
 .PHONY: build
 build: $(installed) ## Compile the package into dist/
 	@rm -rf dist && node_modules/.bin/tsc -p tsconfig.build.json

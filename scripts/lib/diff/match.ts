@@ -25,7 +25,7 @@ const keepsData: readonly Kind[] = ['schema', 'table', 'partitioned table', 'for
 const routines: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function']
 
 /** What the platform has beside a project's own schemas: no matter of ours in a database that we did not make. */
-const platform = new Set([
+export const platform = new Set([
   ...['auth', 'extensions', 'storage', 'realtime', 'vault', 'graphql', 'graphql_public', 'pgbouncer', 'pgsodium'],
   ...['supabase_functions', 'supabase_migrations', '_realtime', '_analytics', 'cron', 'net'],
 ])

@@ -1,0 +1,51 @@
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { Failure, main } from './lib/failure.ts'
+import { severities, type Severity } from './lib/diff/model.ts'
+import { compare } from './lib/diff/report/compare.ts'
+import { failureInMarkdown, inMarkdown } from './lib/diff/report/markdown.ts'
+import { inText } from './lib/diff/report/text.ts'
+
+/**
+ * What a change does to the schema. The sides come by environment, `BASE` and `HEAD`, for a URL has a password.
+ *
+ * Exits with 0; with 1 when the verdict is `--fail-on` or worse; with 2 when there is no report, also with `--json` and
+ * `--markdown`, which then say why in their own form.
+ */
+await main(async () => {
+  const { values } = options()
+  try {
+    const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
+    const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
+    if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    else process.stdout.write(values.markdown ? inMarkdown(report) : inText(report, isColoured))
+    const limit = severities.indexOf(values['fail-on'] as Severity)
+    return limit >= 0 && severities.indexOf(report.verdict) >= limit ? 1 : 0
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { message, remedy } = error
+    if (values.markdown) process.stdout.write(failureInMarkdown(error))
+    if (values.json) process.stdout.write(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
+    throw new Failure(message, remedy, { cause: error, exitCode: error.exitCode === 1 ? 2 : error.exitCode })
+  }
+})
+
+function named(name: 'BASE' | 'HEAD'): string | undefined {
+  const text = process.env[name]?.trim()
+  return text === undefined || text === '' ? undefined : text
+}
+
+function options() {
+  const flag = { type: 'boolean', default: false } as const
+  try {
+    const parsed = parseArgs({
+      options: { 'json': flag, 'markdown': flag, 'sizes': { type: 'string' }, 'fail-on': { type: 'string' } },
+    })
+    const limit = parsed.values['fail-on']
+    if (limit === undefined || severities.includes(limit as Severity)) return parsed
+    throw new Error(`--fail-on=${limit} is no verdict: ${severities.join(', ')}`)
+  } catch (cause) {
+    const remedy = 'the options are --json, --markdown, --sizes=<file> and --fail-on=<verdict>'
+    throw new Failure((cause as Error).message, remedy, { cause, exitCode: 2 })
+  }
+}

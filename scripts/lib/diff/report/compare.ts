@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { withClient } from '../../connect.ts'
+import { parseDatabaseUrl, type Target } from '../../database-url.ts'
+import { Failure } from '../../failure.ts'
+import { fileName, type Migration } from '../../migrations.ts'
+import { root } from '../../paths.ts'
+import { withScratchServer } from '../../scratch.ts'
+import { resolveTarget } from '../../target.ts'
+import { compareCells } from './cells.ts'
+import { compareFiles } from './files.ts'
+import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
+import { lint } from './lint.ts'
+import { notesFor } from './notes.ts'
+import { observe, rehearse, withMigrated } from './observe.ts'
+import { picture } from './picture.ts'
+import type { MeasuredFile, Report, Size } from './report.ts'
+import { compareTypes } from './types.ts'
+import { judgeReport, verdictOf } from './verdict.ts'
+
+export interface Request {
+  /** A git ref, a database's URL, or `DATABASE_URL` for the one that it names. Absent: `origin/main`, else `main`. */
+  readonly base?: string | undefined
+  /** The same; absent: the work tree. */
+  readonly head?: string | undefined
+  /** A file of `make sizes`. */
+  readonly sizes?: string | undefined
+  /** Instead of this clone. */
+  readonly repository?: string
+  /** Lends a server of ours, as its superuser. */
+  readonly withServer?: typeof withScratchServer
+}
+
+/**
+ * What head does to base. Changes nothing but databases of its own, on a server of its own.
+ *
+ * @throws Failure when one of the two cannot be made or looked at; there is no half report.
+ */
+export async function compare(request: Request): Promise<Report> {
+  const [base, head] = [await readSide(request, 'base'), await readSide(request, 'head')]
+  if (!('target' in base) && !('target' in head)) return compareSnapshots(base, head, request)
+  return compareDatabases(base, head, request)
+}
+
+type Database = { readonly target: Target; readonly label: string }
+
+async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Snapshot | Database> {
+  const name = request[side]
+  if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
+  if (name === 'DATABASE_URL') return databaseOf(await resolveTarget())
+  if (/^postgres(ql)?:/.test(name)) return databaseOf(parseDatabaseUrl(name))
+  return snapshotOf(repository, name)
+}
+
+const databaseOf = (target: Target): Database => ({ target, label: target.label })
+
+async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
+  const { repository = root, withServer = withScratchServer } = request
+  const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
+  const files = await compareFiles(base, await mergeBase(repository, base, head), head)
+  const configs = { base: base.config, head: head.config }
+  const [seen, linted] = await Promise.all([
+    withServer((admin) => rehearse(admin, { ...files, label: base.label, configs })),
+    lint(files.added),
+  ])
+  return finish({
+    base: base.label,
+    head: head.label,
+    files: {
+      added: files.added.map((migration) => ({
+        file: fileName(migration),
+        transaction: migration.transaction,
+        isCommitted: !head.uncommitted.includes(fileName(migration)),
+        down: seen.trip.downs.get(fileName(migration))!,
+      })),
+      ahead: files.ahead,
+    },
+    changes: seen.changes,
+    remaining: seen.remaining,
+    cells: compareCells(seen.base, seen.head, seen.matching),
+    locks: seen.measured.map((one) => ({ ...one, sizes: sizesOf(one, sizes) })),
+    lint: { ...linted, advice: seen.advice },
+    types: compareTypes(seen.types.base, seen.types.head),
+    rollback: { afterDown: seen.trip.afterDown, afterUp: seen.trip.afterUp, losses: seen.trip.losses },
+  }, seen, files.added)
+}
+
+type Known = Parameters<typeof judgeReport>[0] extends infer T ? Omit<T, 'format'> : never
+
+function finish(known: Known, seen: Parameters<typeof draw>[0], added: readonly Migration[]): Report {
+  const whole = { format: 1 as const, ...known }
+  const reasons = judgeReport(whole)
+  const verdict = verdictOf(reasons)
+  const { base, head, ...rest } = known
+  return { format: 1, base, head, verdict, reasons, ...rest, notes: notesFor(whole, verdict, added), diagram: draw(seen) }
+}
+
+const draw = ({ base, head, changes }: Pick<Awaited<ReturnType<typeof observe>>, 'base' | 'head' | 'changes'>) =>
+  picture(base, head, changes)
+
+// --- With a database on a side
+
+async function compareDatabases(
+  base: Snapshot | Database,
+  head: Snapshot | Database,
+  { withServer = withScratchServer }: Request,
+): Promise<Report> {
+  const lend = async <T>(side: Snapshot | Database, work: (target: Target) => Promise<T>): Promise<T> => {
+    if ('target' in side) return work(side.target)
+    const { base: migrations } = await compareFiles(side, side, side)
+    return withServer((admin) => withMigrated(admin, migrations, side.label, work))
+  }
+  const configOf = (side: Snapshot | Database) => ('config' in side ? side.config : undefined)
+  const config = configOf(head) ?? configOf(base) ?? (await readFile(`${root}/.kysely-codegenrc.json`, 'utf8'))
+  const seen = await lend(base, (one) =>
+    lend(head, async (other) => {
+      await requireSameMajor(one, other)
+      return observe(one, other, { base: config, head: config })
+    }),
+  )
+  return finish({
+    base: base.label,
+    head: head.label,
+    files: null,
+    changes: seen.changes,
+    remaining: seen.remaining,
+    cells: compareCells(seen.base, seen.head, seen.matching),
+    locks: null,
+    lint: null,
+    types: compareTypes(seen.types.base, seen.types.head),
+    rollback: null,
+  }, seen, [])
+}
+
+/** Another major writes the same view in other words. */
+async function requireSameMajor(...targets: readonly Target[]): Promise<void> {
+  const majors = await Promise.all(
+    targets.map((target) =>
+      withClient(target, async (client) => {
+        const { rows } = await client.query<{ major: number }>(
+          `select current_setting('server_version_num')::int / 10000 as major`,
+        )
+        return rows[0]!.major
+      }),
+    ),
+  )
+  if (new Set(majors).size === 1) return
+  throw new Failure(
+    `base is on PostgreSQL ${majors[0]} and head on ${majors[1]}, which write the same schema differently`,
+    'compare two databases of one major',
+  )
+}
+
+// --- Sizes
+
+async function readSizes(file: string): Promise<Readonly<Record<string, Size>>> {
+  try {
+    const sizes = JSON.parse(await readFile(file, 'utf8')) as Record<string, Size>
+    const isSize = (one: Size) => typeof one?.rows === 'number' && typeof one.bytes === 'number'
+    if (Object.values(sizes).every(isSize)) return sizes
+  } catch (cause) {
+    throw new Failure(`${basename(file)} cannot be read as JSON`, 'write it by `make sizes file=sizes.json`', { cause })
+  }
+  throw new Failure(`${basename(file)} is no file of sizes`, 'write it by `make sizes file=sizes.json`')
+}
+
+function sizesOf({ effects }: Omit<MeasuredFile, 'sizes'>, sizes: Readonly<Record<string, Size>>): Record<string, Size> {
+  const tables = [...new Set(effects.flatMap(({ locks }) => locks.map(({ table }) => table)))].sort()
+  return Object.fromEntries(tables.flatMap((table) => (sizes[table] ? [[table, sizes[table]]] : [])))
+}

@@ -1,0 +1,53 @@
+import { strength, type StatementEffect } from '../../measure.ts'
+import { severities, worst, type Severity } from '../model.ts'
+import type { Reason, Report } from './report.ts'
+
+/** All that speaks for a verdict worse than additive, the worst first. */
+export function judgeReport(report: Omit<Report, 'verdict' | 'reasons' | 'notes' | 'diagram'>): Reason[] {
+  const reasons: Reason[] = [
+    ...report.changes.flatMap(({ severity, kind, object, reasons }) =>
+      severity === 'additive' ? [] : [{ severity, of: `${kind} ${object}`, why: reasons.join('; ') }],
+    ),
+    ...report.remaining.map(({ entry }) => care(entry, 'it is different, and nothing is known about what that means')),
+    ...(report.locks ?? []).flatMap(({ file, effects }) =>
+      hazards(effects).flatMap((found, at) => found.map((why) => care(`${file}:${effects[at]!.line}`, why))),
+    ),
+    ...(report.lint?.findings ?? []).map(({ file, line, rule, message }) => care(`${file}:${line}`, `${rule}: ${message}`)),
+    ...(report.lint?.advice ?? []).map(({ name, object, message }) => care(object, `${name}: ${message}`)),
+    ...report.types.changes.flatMap(({ type, member, breaks }): Reason[] =>
+      breaks === null ? [] : [{ severity: 'breaking', of: nameOf(type, member), why: `stops compiling: ${breaks}` }],
+    ),
+    ...(report.files?.added ?? []).flatMap(({ file, down }) =>
+      down.why === null ? [] : [care(file, `it cannot be rolled back: ${down.why}`)],
+    ),
+    ...(report.rollback?.afterDown ?? []).map((what) => care('rollback', `not as it was: ${what}`)),
+    ...(report.rollback?.afterUp ?? []).map((what) => care('rollback', `not as it was when applied again: ${what}`)),
+  ]
+  return severities.toReversed().flatMap((severity) => reasons.filter((reason) => reason.severity === severity))
+}
+
+export const verdictOf = (reasons: readonly Reason[]): Severity => worst(reasons.map(({ severity }) => severity))
+
+export const nameOf = (type: string, member: string | null): string => (member === null ? type : `${type}.${member}`)
+
+const care = (of: string, why: string): Reason => ({ severity: 'care', of, why })
+
+/** By statement: what takes time by the size of a table, while somebody waits. */
+export function hazards(effects: readonly StatementEffect[]): string[][] {
+  // A lock lasts to the end of the transaction.
+  const held = new Set<string>()
+  return effects.map(({ locks, rewrites, scans, indexes, writes, isConcurrent }) => {
+    for (const { table, mode } of locks) if (strength(mode) >= strength('SHARE')) held.add(table)
+    const isBuilt = (table: string) => indexes.some((index) => index.table === table)
+    return [
+      ...rewrites.map((table) => `rewrites ${table}, and nobody reads or writes it meanwhile`),
+      ...indexes
+        .filter(({ table }) => held.has(table) && !rewrites.includes(table))
+        .map(({ name, table }) => `builds ${name}, and nobody writes to ${table} meanwhile`),
+      ...scans
+        .filter((table) => held.has(table) && !rewrites.includes(table) && !isBuilt(table))
+        .map((table) => `reads all of ${table} while others wait for it`),
+      ...writes.map((table) => `changes rows of ${table} in one transaction`),
+    ].map((text) => (isConcurrent ? `${text}, outside a transaction` : text))
+  })
+}

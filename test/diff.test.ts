@@ -1,0 +1,242 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { measureMigration } from '../scripts/lib/measure.ts'
+import { compare, type Request } from '../scripts/lib/diff/report/compare.ts'
+import { failureInMarkdown, inMarkdown, marker, most } from '../scripts/lib/diff/report/markdown.ts'
+import type { Report } from '../scripts/lib/diff/report/report.ts'
+import { sectionsOf } from '../scripts/lib/diff/report/sections.ts'
+import { inText } from '../scripts/lib/diff/report/text.ts'
+import { compareTypes } from '../scripts/lib/diff/report/types.ts'
+import { hazards } from '../scripts/lib/diff/report/verdict.ts'
+import { Failure } from '../scripts/lib/failure.ts'
+import { createRepository, type Repository } from './fixtures/diff_repository.ts'
+import { clusterAdmin } from './fixtures/server.ts'
+import { createEmptyDatabase } from './fixtures/database.ts'
+
+const timeout = `set local lock_timeout = '3s';`
+const world = {
+  '20270101000000_create_notes.sql': `
+    create type public.mood as enum ('calm', 'cross');
+    create table public.owners (id bigint generated always as identity constraint owners_pkey primary key, name text);
+    create table public.notes (
+      id bigint generated always as identity constraint notes_pkey primary key,
+      owner_id bigint not null constraint notes_owner_id_fkey references public.owners (id),
+      body text,
+      weight integer,
+      mood public.mood
+    );
+    create index notes_owner_id_idx on public.notes (owner_id);
+    alter table public.owners enable row level security;
+    alter table public.notes enable row level security;
+    revoke all on public.owners, public.notes from public, anon, authenticated, service_role;
+    grant select on public.owners, public.notes to authenticated;
+    create policy select_own on public.owners for select to authenticated using (id = 1);
+    create policy select_own on public.notes for select to authenticated using (owner_id = 1);`,
+}
+const make = (): Repository => createRepository(t, world)
+const report = ({ folder }: Repository, request: Request = {}): Promise<Report> =>
+  compare({ base: 'main', repository: folder, withServer: (work) => work(clusterAdmin()), ...request })
+const said = (one: Report): string[] => one.reasons.map(({ severity, of, why }) => `${severity} ${of}: ${why}`)
+const failure = async (one: Repository, request: Request = {}): Promise<string> => {
+  const error = await report(one, request).then(() => new Error('there is a report'), (cause: unknown) => cause)
+  if (error instanceof Failure) return error.message
+  throw error
+}
+
+t.test('what nobody notices is additive, and the report is the same each time', async (t) => {
+  const one = make()
+  one.write(
+    '20270102000000_add_notes_title.sql',
+    `${timeout}\nalter table public.notes add column title text;`,
+    `${timeout}\nalter table public.notes drop column title;`,
+  )
+  const [first, second] = [await report(one), await report(one)]
+  t.strictSame(said(first), [])
+  t.equal(first.verdict, 'additive')
+  t.equal(first.head, 'the work tree')
+  t.match(first.files?.added, [{ isCommitted: false, transaction: true, down: { outcome: 'undoes', mayRefuse: false } }])
+  t.match(first.locks, [{ effects: [{}, { locks: [{ table: 'public.notes', mode: 'ACCESS EXCLUSIVE' }], rewrites: [] }] }])
+  t.strictSame(first.types, {
+    changes: [{ type: 'Notes', member: 'title', from: null, to: 'string | null', breaks: null }],
+    bump: 'minor',
+  })
+  t.strictSame([first.rollback?.afterDown, first.rollback?.afterUp], [[], []])
+  t.strictSame(first.rollback?.losses, ['column public.notes.title: a rollback drops what was written to it since'])
+  t.match(first.notes[0], /^First `make migrate`, then the services/)
+  t.match(inText(first, false), /^Access: nothing changes$/m)
+  t.match(first.diagram, /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
+
+  t.equal(JSON.stringify(second), JSON.stringify(first))
+  for (const form of [(of: Report) => inText(of, false), inMarkdown]) t.equal(form(second), form(first))
+})
+
+t.test('what breaks and what loses data is told, each with its reason', async (t) => {
+  const one = make()
+  one.git('checkout', '--quiet', '-b', 'branch')
+  one.write(
+    '20270102000000_drop_notes_body.sql',
+    `${timeout}\nalter table public.notes drop column body;`,
+    `do $$ begin raise exception using errcode = '0A000', message = 'the bodies are gone'; end $$;`,
+  )
+  one.write(
+    '20270103000000_open_notes.sql',
+    `alter table public.owners rename column name to full_name;
+    -- squawk-ignore require-lock-timeout: nobody uses it yet
+    alter table public.notes alter column weight type numeric;
+    alter table public.notes disable row level security;
+    grant insert on public.notes to anon;
+    update public.owners set full_name = 'nobody';
+    create text search configuration public.plain (copy = simple);`,
+  )
+  one.write(
+    '20270104000000_add_mood.sql',
+    `${timeout}\nalter type public.mood add value 'asleep';`,
+    `do $$ begin raise exception using errcode = '0A000', message = 'a value stays'; end $$;`,
+  )
+  one.commit()
+  writeFileSync(join(one.folder, 'sizes.json'), '{"public.notes": {"rows": 2000000, "bytes": 734003200}}')
+  const found = await report(one, { sizes: join(one.folder, 'sizes.json') })
+  t.equal(found.verdict, 'destructive')
+  const reasons = said(found)
+  t.equal(reasons[0], 'destructive column public.notes.body: its values are gone')
+  const has = (pattern: RegExp) => t.ok(reasons.some((reason) => pattern.test(reason)), `${pattern}`)
+  has(/^breaking table public\.notes: row security is off/)
+  has(/^breaking grant table public\.notes to anon: anon may insert: that is everybody/)
+  has(/^breaking column public\.owners\.full_name: running code calls it name/)
+  has(/^breaking Notes\.weight: stops compiling/)
+  has(/^breaking Mood: stops compiling: whoever has to name every value/)
+  has(/^care 20270103000000_open_notes\.sql:4: rewrites public\.notes/)
+  has(/^care 20270104000000_add_mood\.sql: it cannot be rolled back: a value stays \(0A000\)/)
+  has(/^care TEXT SEARCH CONFIGURATION public\.plain/)
+  t.strictSame(
+    found.files?.added.map(({ isCommitted, down: { outcome } }) => [isCommitted, outcome]),
+    [[true, 'not reached'], [true, 'not reached'], [true, 'refuses']],
+  )
+  t.strictSame(found.cells, [
+    { table: 'public.notes', role: 'anon', command: 'insert', from: '–', to: 'all rows' },
+    { table: 'public.notes', role: 'authenticated', command: 'select', from: 'rows where (owner_id = 1)', to: 'all rows' },
+  ])
+  t.match(found.lint?.suppressions, [{ line: 3, rule: 'require-lock-timeout', reason: 'nobody uses it yet' }])
+  t.ok(found.lint?.findings.some(({ rule }) => rule === 'changing-column-type'), 'squawk finds what nobody silenced')
+  t.ok(found.lint?.advice.some(({ name }) => name === 'rls_disabled_in_public'), 'an advice that base does not have')
+  t.equal(found.types.bump, 'major')
+  t.match(inText(found, false), 'ACCESS EXCLUSIVE on public.notes (2000000 rows, 700 MiB): blocks reads and writes')
+  t.match(found.notes.join('\n'), /First deploy services that no longer use column public\.notes\.body/)
+  t.match(found.diagram, /text body "removed"/)
+
+  const titles = sectionsOf(found).map(({ title }) => title)
+  const expected = ['Files', 'What changes', 'Access', 'Locks', 'Lint', 'Types', 'Rollback', "The DBA's notes", 'Picture']
+  t.strictSame(titles, expected)
+  const [text, markdown] = [inText(found, false), inMarkdown(found)]
+  for (const title of titles) t.ok(text.includes(`\n${title}: `) && markdown.includes(`<summary>${title}</summary>`), title)
+
+  t.ok(markdown.startsWith(`${marker}\n`), 'the comment is found again')
+  t.match(inMarkdown(found, 6000), 'The rest is too long for a comment')
+  t.ok(Buffer.byteLength(inMarkdown(found, 6000)) <= 6000)
+  const long = { ...found, changes: Array.from({ length: 400 }, () => found.changes).flat() }
+  const cut = inMarkdown(long)
+  t.ok(Buffer.byteLength(cut) <= most, 'it is cut under what GitHub takes')
+  t.match(cut, /\| \*\*What changes\*\* \| \d+ changes/, 'to a summary')
+  t.match(cut, '<summary>Locks</summary>', 'and what fits is whole')
+})
+
+t.test('a name in a comment calls nobody and is no HTML', async (t) => {
+  const text = failureInMarkdown(new Failure('<img src=x> @ada #1 [x](http://y) `@eve|`', 'no'))
+  t.notMatch(text, /<img|@ada|#1|\]\(http/)
+  t.match(text, '`@eve\\|`')
+})
+
+t.test('what is wrong with the files is one line', async (t) => {
+  const one = make()
+  const [name] = Object.keys(world) as [string]
+  const again = (): void => one.write(name, world['20270101000000_create_notes.sql'])
+  t.match(await failure(one, { base: 'nowhere' }), 'there is no commit nowhere')
+  t.match(await failure({ ...one, folder: '/' }), 'no clone of a git repository')
+
+  one.write(name, 'select 1;')
+  t.match(await failure(one), `migrations edited, though main`)
+  one.remove(name)
+  t.match(await failure(one), `migrations deleted or renamed, though main`)
+  again()
+  one.write('20270101000000_create_tags.sql', 'select 1;')
+  t.match(await failure(one), 'whose version is taken: 20270101000000_create_tags.sql')
+  one.remove('20270101000000_create_tags.sql')
+  one.write('20261231000000_create_tags.sql', 'select 1;')
+  t.match(await failure(one), /^migrations out of order: .*20261231000000_create_tags\.sql/)
+  one.remove('20261231000000_create_tags.sql')
+  one.write('20270102000000_create_tags.sql', 'selct 1;')
+  t.match(await failure(one), /^20270102000000_create_tags\.sql:2: syntax error/)
+  one.write('20270102000000_create_tags.sql', 'select 1;\nalter table public.nowhere add column a int;')
+  t.match(await failure(one), /^20270102000000_create_tags\.sql:3: relation "public\.nowhere" does not exist \(42P01\)/)
+
+  const broken = createRepository(t, { [name]: 'select 1 / 0;' })
+  t.match(await failure(broken), /^main \(\w{7}\) no longer applies: 20270101000000_create_notes\.sql: division by zero/)
+  t.match(await failure(one, { sizes: join(one.folder, 'none.json') }), 'none.json cannot be read as JSON')
+})
+
+t.test('where main went on meanwhile, head is what merging makes', async (t) => {
+  const one = make()
+  one.git('checkout', '--quiet', '-b', 'branch')
+  one.git('checkout', '--quiet', 'main')
+  one.write('20270102000000_comment_notes.sql', `comment on table public.notes is 'Notes.';`)
+  one.commit()
+  one.git('checkout', '--quiet', 'branch')
+  one.write('20270101120000_comment_owners.sql', `comment on table public.owners is 'People.';`)
+  t.match(await failure(one), 'out of order: main')
+  one.remove('20270101120000_comment_owners.sql')
+  one.write('20270103000000_comment_owners.sql', `comment on table public.owners is 'People.';`)
+  const found = await report(one)
+  t.strictSame(found.files?.ahead, ['20270102000000_comment_notes.sql'])
+  t.strictSame(found.changes.map(({ object }) => object), ['public.owners'])
+})
+
+t.test('a database is compared with the repository, by name', async (t) => {
+  const one = make()
+  const db = await createEmptyDatabase(t)
+  await db.owner.query(Object.values(world).join(';'))
+  await db.owner.query('create schema dbmate; create table dbmate.schema_migrations (version text)')
+  const same = await report(one, { base: db.target.dbmateUrl, head: 'main' })
+  t.strictSame(said(same), [], 'all that is there is in the repository')
+  t.equal(same.base, db.target.label, 'without its password')
+
+  await db.owner.query('alter table public.notes add column extra text; alter table public.owners disable row level security')
+  const found = await report(one, { base: 'main', head: db.target.dbmateUrl })
+  t.strictSame(
+    found.changes.map(({ action, object }) => `${action} ${object}`),
+    ['added public.notes.extra', 'changed public.owners'],
+  )
+  t.strictSame([found.locks, found.rollback, found.lint, found.files], [null, null, null, null])
+  t.match(inText(found, false), /^Locks: not measured/m)
+})
+
+t.test('types: what an insert has to name, what is gone and what may be null stop compiling; the rest does not', async (t) => {
+  const base = 'export type Mood = "calm" | "cross";\n\nexport interface Pets {\n  id: Generated<string>;\n  name: string;\n}\n'
+  const breaks = (head: string): (string | null)[] => compareTypes(base, head).changes.map((change) => change.breaks)
+  t.strictSame(breaks(base.replace('{\n  id', '{\n  /**\n   * Its number.\n   */\n  id')), [])
+  t.strictSame(breaks(base.replace('name:', 'nick: string | null;\n  name:')), [null])
+  t.strictSame(breaks(base.replace('name: string', 'name: Generated<string>')), [null])
+  t.strictSame(breaks(base.replace('name:', 'nick: string;\n  name:')), ['whoever inserts has to name it'])
+  t.strictSame(breaks(base.replace('Generated<string>', 'string')), ['whoever inserts has to name it'])
+  t.strictSame(breaks(base.replace('name: string', 'name: string | null')), ['whoever reads it has to reckon with null'])
+  t.strictSame(breaks(base.replace('  name: string;\n', '')), ['whoever names it'])
+  t.strictSame(breaks(base.replace('"cross"', '"cross" | "glad"')), ['whoever has to name every value: a switch or a Record over it'])
+  t.strictSame(breaks(base.replace(' | "cross"', '')), ['whoever names a value that is gone'])
+  t.equal(compareTypes(base, `${base}\nexport type Size = "s";\n`).bump, 'minor')
+})
+
+t.test('a lock of an earlier statement makes a later scan one that others wait for', async (t) => {
+  const db = await createEmptyDatabase(t)
+  await db.owner.query('create table public.pets (id int, constraint pets_id_check check (id > 0) not valid)')
+  const validate = 'alter table public.pets validate constraint pets_id_check;'
+  const found = async (up: string): Promise<string[]> => {
+    const migration = { file: '20270101000000_make_it.sql', source: '-- migrate:up\n', up, transaction: true }
+    const effects = await measureMigration(db.owner, migration as Parameters<typeof measureMigration>[1])
+    return hazards(effects).flat()
+  }
+  t.strictSame(await found(validate), [])
+  await db.owner.query('alter table public.pets drop constraint pets_id_check, add constraint pets_id_check check (id > 0) not valid')
+  t.strictSame(await found(`alter table public.pets add column name text; ${validate}`), [
+    'reads all of public.pets while others wait for it',
+  ])
+})
