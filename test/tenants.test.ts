@@ -9,7 +9,8 @@ import { clusterAdmin } from './fixtures/server.ts'
 
 const db = await createTestDatabase(t)
 const own = await insertTenant(db)
-const other = await insertTenant(db)
+// Connected elsewhere: a name that both had would lead to a row of one's own.
+const other = await insertTenant(db, 'fly')
 /** A superuser's connection: it can become anyone. */
 const admin = await db.login(clusterAdmin().user)
 const references = await readTenantReferences(db.owner)
