@@ -2,7 +2,7 @@ import type { Failure } from '../../failure.ts'
 import type { Severity } from '../model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf } from './sections.ts'
 
 /** By this line a workflow finds its comment again. */
 export const marker = '<!-- leo-saas-schema: schema diff -->'
@@ -20,7 +20,7 @@ export function inMarkdown(report: Report, room = most): string {
   const left = reasons.length - reasonsShown
   const top = [
     marker,
-    `## ${signs[verdict]} Schema: ${verdicts[verdict]}`,
+    `## ${signs[verdict]} Schema: ${headline(report)}`,
     '',
     `${escape(base)} → ${escape(head)}`,
     '',

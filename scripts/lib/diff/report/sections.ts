@@ -14,6 +14,11 @@ export const verdicts: Readonly<Record<Severity, string>> = {
   destructive: 'destructive',
 }
 
+export function headline({ verdict, changes, remaining, files }: Report): string {
+  const isNothing = changes.length + remaining.length + (files?.added.length ?? 0) === 0
+  return isNothing && verdict === 'additive' ? 'nothing changes' : verdicts[verdict]
+}
+
 /** All of a report but the verdict, in the order in which it is read. */
 export const sectionsOf = (report: Report): Section[] => [
   filesSection(report),

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import type { Severity } from '../model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf, verdicts } from './sections.ts'
 
 const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructive: 'red' } as const
 
@@ -13,7 +13,7 @@ export function inText(report: Report, isColoured: boolean): string {
   return [
     `${printable(base)} → ${printable(head)}`,
     '',
-    paint(verdict, verdicts[verdict]),
+    paint(verdict, headline(report)),
     ...reasons.map(({ severity, of, why }) => `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`),
     ...sectionsOf(report).flatMap((section) => ['', ...lines(section)]),
     '',
