@@ -8,8 +8,10 @@ import type { Report } from '../scripts/lib/diff/report/report.ts'
 import { sectionsOf } from '../scripts/lib/diff/report/sections.ts'
 import { inText } from '../scripts/lib/diff/report/text.ts'
 import { compareTypes } from '../scripts/lib/diff/report/types.ts'
-import { hazards } from '../scripts/lib/diff/report/verdict.ts'
+import { exitCode, hazards } from '../scripts/lib/diff/report/verdict.ts'
+import { severities } from '../scripts/lib/diff/model.ts'
 import { Failure } from '../scripts/lib/failure.ts'
+import { runScript } from './fixtures/command.ts'
 import { createRepository, type Repository } from './fixtures/diff_repository.ts'
 import { clusterAdmin } from './fixtures/server.ts'
 import { createEmptyDatabase } from './fixtures/database.ts'
@@ -118,7 +120,8 @@ t.test('what breaks and what loses data is told, each with its reason', async (t
     { table: 'public.notes', role: 'authenticated', command: 'select', from: 'rows where (owner_id = 1)', to: 'all rows' },
   ])
   t.match(found.lint?.suppressions, [{ line: 3, rule: 'require-lock-timeout', reason: 'nobody uses it yet' }])
-  t.ok(found.lint?.findings.some(({ rule }) => rule === 'changing-column-type'), 'squawk finds what nobody silenced')
+  const finding = found.lint?.findings.find(({ rule }) => rule === 'changing-column-type')
+  t.match(finding?.help, /add a column of the new type/, 'squawk finds what nobody silenced, and here is what to do')
   t.ok(found.lint?.advice.some(({ name }) => name === 'rls_disabled_in_public'), 'an advice that base does not have')
   t.equal(found.types.bump, 'major')
   t.match(inText(found, false), 'ACCESS EXCLUSIVE on public.notes (2000000 rows, 700 MiB): blocks reads and writes')
@@ -175,6 +178,20 @@ t.test('what is wrong with the files is one line', async (t) => {
   t.match(await failure(one, { sizes: join(one.folder, 'none.json') }), 'none.json cannot be read as JSON')
 })
 
+t.test('a pipeline learns by the exit code: 1 for a verdict that it does not take, 2 for no report', async (t) => {
+  const codes = severities.map((verdict) => exitCode({ verdict }, 'breaking'))
+  t.strictSame(codes, [0, 0, 1, 1])
+  t.equal(exitCode({ verdict: 'destructive' }, undefined), 0)
+  const db = await createEmptyDatabase(t)
+  const json = await runScript(db, 'diff', ['--json'], { BASE: 'nowhere' })
+  t.equal(json.code, 2)
+  t.match(JSON.parse(json.stdout), { format: 1, error: { message: 'there is no commit nowhere' } })
+  const markdown = await runScript(db, 'diff', ['--markdown'], { BASE: 'nowhere' })
+  t.ok(markdown.stdout.startsWith(marker), 'an old comment does not stay')
+  t.match(markdown.stderr, /^error: there is no commit nowhere — .*\n$/)
+  t.equal((await runScript(db, 'diff', ['--fail-on=nonsense'])).code, 2)
+})
+
 t.test('where main went on meanwhile, head is what merging makes', async (t) => {
   const one = make()
   one.git('checkout', '--quiet', '-b', 'branch')
@@ -195,7 +212,10 @@ t.test('a database is compared with the repository, by name', async (t) => {
   const one = make()
   const db = await createEmptyDatabase(t)
   await db.owner.query(Object.values(world).join(';'))
-  await db.owner.query('create schema dbmate; create table dbmate.schema_migrations (version text)')
+  await db.owner.query(`
+    create schema dbmate; create table dbmate.schema_migrations (version text);
+    alter default privileges for role postgres grant usage on sequences to service_role;
+    alter default privileges for role postgres revoke usage on sequences from service_role`)
   const same = await report(one, { base: db.target.dbmateUrl, head: 'main' })
   t.strictSame(said(same), [], 'all that is there is in the repository')
   t.equal(same.base, db.target.label, 'without its password')
@@ -232,7 +252,7 @@ t.test('a lock of an earlier statement makes a later scan one that others wait f
   const found = async (up: string): Promise<string[]> => {
     const migration = { file: '20270101000000_make_it.sql', source: '-- migrate:up\n', up, transaction: true }
     const effects = await measureMigration(db.owner, migration as Parameters<typeof measureMigration>[1])
-    return hazards(effects).flat()
+    return hazards(effects).flatMap((all) => all.map(({ what }) => what))
   }
   t.strictSame(await found(validate), [])
   await db.owner.query('alter table public.pets drop constraint pets_id_check, add constraint pets_id_check check (id > 0) not valid')

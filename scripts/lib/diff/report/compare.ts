@@ -8,6 +8,7 @@ import { root } from '../../paths.ts'
 import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
+import { loadGenerator } from './codegen.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
@@ -37,7 +38,7 @@ export interface Request {
  * @throws Failure when one of the two cannot be made or looked at; there is no half report.
  */
 export async function compare(request: Request): Promise<Report> {
-  const [base, head] = [await readSide(request, 'base'), await readSide(request, 'head')]
+  const [base, head] = await Promise.all([readSide(request, 'base'), readSide(request, 'head')])
   if (!('target' in base) && !('target' in head)) return compareSnapshots(base, head, request)
   return compareDatabases(base, head, request)
 }
@@ -57,12 +58,14 @@ const databaseOf = (target: Target): Database => ({ target, label: target.label 
 async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
   const { repository = root, withServer = withScratchServer } = request
   const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
-  const files = await compareFiles(base, await mergeBase(repository, base, head), head)
+  // While the server starts. A failure is heard where it is awaited.
+  void loadGenerator()
+  const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
+  const linting = reading.then(({ added }) => lint(added))
+  linting.catch(() => undefined)
   const configs = { base: base.config, head: head.config }
-  const [seen, linted] = await Promise.all([
-    withServer((admin) => rehearse(admin, { ...files, label: base.label, configs })),
-    lint(files.added),
-  ])
+  const seen = await withServer((admin) => rehearse(admin, reading, base.label, configs))
+  const [files, linted] = [await reading, await linting]
   return finish({
     base: base.label,
     head: head.label,

@@ -37,7 +37,8 @@ export function blocked(mode: LockMode): string {
 const least = strength('SHARE UPDATE EXCLUSIVE')
 
 function lines({ effects, sizes }: MeasuredFile): Item[] {
-  return effects.flatMap((effect) => {
+  const found = hazards(effects)
+  return effects.flatMap((effect, at) => {
     const { line, sql, locks, rewrites, scans, indexes, writes, isConcurrent } = effect
     const of = (name: string) => {
       const known = sizes[name]
@@ -51,6 +52,7 @@ function lines({ effects, sizes }: MeasuredFile): Item[] {
       ...indexes.map(({ name, table }) => `builds ${name} on ${of(table)}`),
       ...scans.map((table) => `scans ${of(table)}`),
       ...writes.map((table) => `changes rows of ${of(table)}`),
+      ...new Set(found[at]!.map(({ recipe }) => `rather: ${recipe}`)),
       ...(isConcurrent ? ['waits for every older transaction'] : []),
     ]
     return details.length === 0 ? [] : [{ text: `line ${line}: ${sql}`, details }]

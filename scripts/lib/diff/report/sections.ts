@@ -52,7 +52,7 @@ function filesSection({ files }: Report): Section {
           file,
           transaction ? 'in a transaction' : 'outside a transaction',
           down.outcome === 'undoes' && down.mayRefuse ? 'undoes, or refuses' : down.outcome,
-          isCommitted ? 'yes' : 'not as it is',
+          isCommitted ? 'yes' : 'no',
         ]),
       ),
       ...list(files.ahead, 'Of base, not in the branch yet; head is what merging makes'),
@@ -75,7 +75,7 @@ function lintSection({ lint }: Report): Section {
       ...list(
         findings.map(({ file, line, rule, message, help }) => ({
           text: `${file}:${line} ${rule}: ${message}`,
-          details: help === undefined ? [] : [`do: ${help}`],
+          details: help === undefined ? [] : [`rather: ${help}`],
         })),
       ),
       ...list(advice.map(({ level, name, message }) => `${level} ${name}: ${message}`), "Supabase's advisors, new here"),
