@@ -64,8 +64,9 @@ export async function rehearse(
     await copy(admin, of, clone)
     await copy(admin, of, trial)
     const before = [dump(of, was), generateTypes(of, configs.base)] as const
-    const { is, measured } = await withClient(clone, (client) => measureAll(client, added)).catch(async (error: unknown) => {
-      await allEnded(before).catch(() => undefined)
+    const applying = withClient(clone, (client) => measureAll(client, added))
+    const { is, measured } = await applying.catch(async (error: unknown) => {
+      await Promise.allSettled(before)
       throw error
     })
     const changes = diffCatalogs(was, is, 'id')

@@ -2,9 +2,11 @@
 export const recipes: Readonly<Record<string, string>> = {
   'ban-drop-column': 'release services that no longer name it, then drop it',
   'ban-drop-table': 'release services that no longer name it, keep a copy of the rows, then drop it',
-  'renaming-column': 'add the new column, write both, backfill, release services that read the new one, then drop the old one',
+  'renaming-column':
+    'add the new column, write both, backfill, release services that read the new one, then drop the old one',
   'renaming-table': 'leave a view under the old name until no service uses it',
-  'changing-column-type': 'add a column of the new type, write both, backfill, release services that read it, then drop the old one',
+  'changing-column-type':
+    'add a column of the new type, write both, backfill, release services that read it, then drop the old one',
   'ban-drop-not-null': 'first release services that get along with null',
   'ban-char-field': 'use `text` with a check',
   'ban-drop-database': 'leave that to people',

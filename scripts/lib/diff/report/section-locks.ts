@@ -7,11 +7,12 @@ import { hazards } from './verdict.ts'
 export function locksSection({ locks }: Report): Section {
   const title = 'Locks'
   if (locks === null) {
-    return { title, summary: 'not measured with a database on a side: `make preflight` does so for what is pending', blocks: [] }
+    const summary = 'not measured with a database on a side: `make preflight` does so for what is pending'
+    return { title, summary, blocks: [] }
   }
   const held = locks.flatMap(({ effects }) => effects.flatMap((effect) => effect.locks))
   const blocking = new Set(held.filter(({ mode }) => blocked(mode) !== '').map(({ table }) => table))
-  const dangers = locks.flatMap(({ effects }) => hazards(effects).flat())
+  const isQuick = locks.every(({ effects }) => hazards(effects).flat().length === 0)
   const told = locks.map((measured) => ({ file: measured.file, items: lines(measured) }))
   const rest = told.filter(({ items }) => items.length === 0).length
   return {
@@ -19,7 +20,7 @@ export function locksSection({ locks }: Report): Section {
     summary:
       blocking.size === 0
         ? 'no table that was there before is blocked'
-        : `${plural(blocking.size, 'table')} blocked, ${dangers.length === 0 ? 'for an instant' : 'and work by the size of a table'}`,
+        : `${plural(blocking.size, 'table')} blocked, ${isQuick ? 'for an instant' : 'by work that grows with them'}`,
     blocks: [
       ...told.flatMap(({ file, items }) => list(items, file)),
       ...list(rest === 0 ? [] : [`${plural(rest, 'migration')} without a lock on a table that was there before`]),

@@ -78,7 +78,10 @@ function lintSection({ lint }: Report): Section {
           details: help === undefined ? [] : [`rather: ${help}`],
         })),
       ),
-      ...list(advice.map(({ level, name, message }) => `${level} ${name}: ${message}`), "Supabase's advisors, new here"),
+      ...list(
+        advice.map(({ level, name, message }) => `${level} ${name}: ${message}`),
+        "Supabase's advisors, new here",
+      ),
       ...list(
         suppressions.map(({ file, line, rule, reason }) => `${file}:${line} ${rule}: ${reason}`),
         'Suppressed, and why',
@@ -93,7 +96,9 @@ function typesSection({ types: { changes, bump } }: Report): Section {
     summary: bump === 'none' ? 'no exported type changes' : `${plural(changes.length, 'change')}: a ${bump} release`,
     blocks: table(
       ['type', 'from', 'to', 'stops compiling'],
-      changes.map(({ type, member, from, to, breaks }) => [nameOf(type, member), from ?? '–', to ?? '–', breaks ?? 'nobody']),
+      changes.map(({ type, member, from, to, breaks }) => {
+        return [nameOf(type, member), from ?? '–', to ?? '–', breaks ?? 'nobody']
+      }),
     ),
   }
 }

@@ -14,13 +14,18 @@ export function inText(report: Report, isColoured: boolean): string {
     `${printable(base)} → ${printable(head)}`,
     '',
     paint(verdict, headline(report)),
-    ...reasons.map(({ severity, of, why }) => `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`),
+    ...reasons.map(({ severity, of, why }) => {
+      return `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
+    }),
     ...sectionsOf(report).flatMap((section) => ['', ...lines(section)]),
     '',
   ].join('\n')
 }
 
-const lines = ({ title, summary, blocks }: Section): string[] => [`${title}: ${printable(summary)}`, ...blocks.flatMap(inLines)]
+const lines = ({ title, summary, blocks }: Section): string[] => [
+  `${title}: ${printable(summary)}`,
+  ...blocks.flatMap(inLines),
+]
 
 function inLines(block: Block): string[] {
   switch (block.kind) {

@@ -1,10 +1,10 @@
 import { strength, type StatementEffect } from '../../measure.ts'
 import { severities, worst, type Severity } from '../model.ts'
 import { measuredRecipes } from './recipes.ts'
-import type { Reason, Report } from './report.ts'
+import type { Reason, Report, Seen } from './report.ts'
 
 /** All that speaks for a verdict worse than additive, the worst first. */
-export function judgeReport(report: Omit<Report, 'verdict' | 'reasons' | 'notes' | 'diagram'>): Reason[] {
+export function judgeReport(report: Seen): Reason[] {
   const reasons: Reason[] = [
     ...report.changes.flatMap(({ severity, kind, object, reasons }) =>
       severity === 'additive' ? [] : [{ severity, of: `${kind} ${object}`, why: reasons.join('; ') }],
@@ -13,7 +13,9 @@ export function judgeReport(report: Omit<Report, 'verdict' | 'reasons' | 'notes'
     ...(report.locks ?? []).flatMap(({ file, effects }) =>
       hazards(effects).flatMap((found, at) => found.map(({ what }) => care(`${file}:${effects[at]!.line}`, what))),
     ),
-    ...(report.lint?.findings ?? []).map(({ file, line, rule, message }) => care(`${file}:${line}`, `${rule}: ${message}`)),
+    ...(report.lint?.findings ?? []).map((finding) =>
+      care(`${finding.file}:${finding.line}`, `${finding.rule}: ${finding.message}`),
+    ),
     ...(report.lint?.advice ?? []).map(({ name, object, message }) => care(object, `${name}: ${message}`)),
     ...report.types.changes.flatMap(({ type, member, breaks }): Reason[] =>
       breaks === null ? [] : [{ severity: 'breaking', of: nameOf(type, member), why: `stops compiling: ${breaks}` }],
