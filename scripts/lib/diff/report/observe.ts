@@ -60,21 +60,25 @@ export async function rehearse(
       await applyBase(client, base, label)
       return readCatalog(client)
     })
-    // Both now, for a database that somebody looks at has no clones.
+    // A database that somebody looks at has no clones, so base is dumped after.
     await copy(admin, of, clone)
-    await copy(admin, of, trial)
-    const before = [dump(of, was), generateTypes(of, configs.base)] as const
+    const copied = copy(admin, of, trial)
+    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, configs.base)] as const))
+    // Heard below; until then it is no failure that nobody hears.
+    before.catch(() => undefined)
     const applying = withClient(clone, (client) => measureAll(client, added))
     const { is, measured } = await applying.catch(async (error: unknown) => {
-      await Promise.allSettled(before)
+      await before.catch(() => undefined)
       throw error
     })
     const changes = diffCatalogs(was, is, 'id')
-    const [dumpOfBase, typesOfBase, dumpOfHead, typesOfHead, trip, advice] = await allEnded([
-      ...before,
+    const tryOut = (client: pg.Client) => roundTrip(client, added, { base: was, head: is, changes })
+    const trying = copied.then(() => withClient(trial, tryOut))
+    const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await allEnded([
+      before,
       dump(clone, is),
       generateTypes(clone, configs.head),
-      withClient(trial, (client) => roundTrip(client, added, { base: was, head: is, changes })),
+      trying,
       newAdvice(of, clone),
     ] as const)
     return {
