@@ -5,6 +5,7 @@ import { severities, type Severity } from './lib/diff/model.ts'
 import { compare } from './lib/diff/report/compare.ts'
 import { failureInMarkdown, inMarkdown } from './lib/diff/report/markdown.ts'
 import { inText } from './lib/diff/report/text.ts'
+import { exitCode } from './lib/diff/report/verdict.ts'
 
 /**
  * What a change does to the schema. The sides come by environment, `BASE` and `HEAD`, for a URL has a password.
@@ -19,8 +20,7 @@ await main(async () => {
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
     if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else process.stdout.write(values.markdown ? inMarkdown(report) : inText(report, isColoured))
-    const limit = severities.indexOf(values['fail-on'] as Severity)
-    return limit >= 0 && severities.indexOf(report.verdict) >= limit ? 1 : 0
+    return exitCode(report, values['fail-on'] as Severity | undefined)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { message, remedy } = error

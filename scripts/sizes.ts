@@ -19,7 +19,9 @@ await main(async () => {
     )
     return readSizes(client, rows.map(({ name }) => name))
   })
-  const byName = sizes.sort((a, b) => (a.table < b.table ? -1 : 1)).map(({ table, rows, total_bytes }) => [table, { rows, bytes: total_bytes }])
+  const byName = sizes
+    .sort((a, b) => (a.table < b.table ? -1 : 1))
+    .map(({ table, rows, total_bytes: bytes }) => [table, { rows, bytes }])
   await writeFile(file, `${JSON.stringify(Object.fromEntries(byName), null, 2)}\n`)
   process.stderr.write(`wrote the sizes of ${sizes.length} tables of ${target.label} to ${file}\n`)
 })

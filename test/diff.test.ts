@@ -8,8 +8,10 @@ import type { Report } from '../scripts/lib/diff/report/report.ts'
 import { sectionsOf } from '../scripts/lib/diff/report/sections.ts'
 import { inText } from '../scripts/lib/diff/report/text.ts'
 import { compareTypes } from '../scripts/lib/diff/report/types.ts'
-import { hazards } from '../scripts/lib/diff/report/verdict.ts'
+import { exitCode, hazards } from '../scripts/lib/diff/report/verdict.ts'
+import { severities } from '../scripts/lib/diff/model.ts'
 import { Failure } from '../scripts/lib/failure.ts'
+import { runScript } from './fixtures/command.ts'
 import { createRepository, type Repository } from './fixtures/diff_repository.ts'
 import { clusterAdmin } from './fixtures/server.ts'
 import { createEmptyDatabase } from './fixtures/database.ts'
@@ -55,8 +57,10 @@ t.test('what nobody notices is additive, and the report is the same each time', 
   t.strictSame(said(first), [])
   t.equal(first.verdict, 'additive')
   t.equal(first.head, 'the work tree')
-  t.match(first.files?.added, [{ isCommitted: false, transaction: true, down: { outcome: 'undoes', mayRefuse: false } }])
-  t.match(first.locks, [{ effects: [{}, { locks: [{ table: 'public.notes', mode: 'ACCESS EXCLUSIVE' }], rewrites: [] }] }])
+  const down = { outcome: 'undoes', mayRefuse: false }
+  t.match(first.files?.added, [{ isCommitted: false, transaction: true, down }])
+  const locks = [{ table: 'public.notes', mode: 'ACCESS EXCLUSIVE' }]
+  t.match(first.locks, [{ effects: [{}, { locks, rewrites: [] }] }])
   t.strictSame(first.types, {
     changes: [{ type: 'Notes', member: 'title', from: null, to: 'string | null', breaks: null }],
     bump: 'minor',
@@ -115,10 +119,14 @@ t.test('what breaks and what loses data is told, each with its reason', async (t
   )
   t.strictSame(found.cells, [
     { table: 'public.notes', role: 'anon', command: 'insert', from: '–', to: 'all rows' },
-    { table: 'public.notes', role: 'authenticated', command: 'select', from: 'rows where (owner_id = 1)', to: 'all rows' },
+    {
+      ...{ table: 'public.notes', role: 'authenticated', command: 'select' },
+      ...{ from: 'rows where (owner_id = 1)', to: 'all rows' },
+    },
   ])
   t.match(found.lint?.suppressions, [{ line: 3, rule: 'require-lock-timeout', reason: 'nobody uses it yet' }])
-  t.ok(found.lint?.findings.some(({ rule }) => rule === 'changing-column-type'), 'squawk finds what nobody silenced')
+  const finding = found.lint?.findings.find(({ rule }) => rule === 'changing-column-type')
+  t.match(finding?.help, /add a column of the new type/, 'squawk finds what nobody silenced, and here is what to do')
   t.ok(found.lint?.advice.some(({ name }) => name === 'rls_disabled_in_public'), 'an advice that base does not have')
   t.equal(found.types.bump, 'major')
   t.match(inText(found, false), 'ACCESS EXCLUSIVE on public.notes (2000000 rows, 700 MiB): blocks reads and writes')
@@ -126,10 +134,14 @@ t.test('what breaks and what loses data is told, each with its reason', async (t
   t.match(found.diagram, /text body "removed"/)
 
   const titles = sectionsOf(found).map(({ title }) => title)
-  const expected = ['Files', 'What changes', 'Access', 'Locks', 'Lint', 'Types', 'Rollback', "The DBA's notes", 'Picture']
-  t.strictSame(titles, expected)
+  t.strictSame(titles, [
+    ...['Files', 'What changes', 'Access', 'Locks', 'Lint', 'Types', 'Rollback'],
+    ...["The DBA's notes", 'Picture'],
+  ])
   const [text, markdown] = [inText(found, false), inMarkdown(found)]
-  for (const title of titles) t.ok(text.includes(`\n${title}: `) && markdown.includes(`<summary>${title}</summary>`), title)
+  for (const title of titles) {
+    t.ok(text.includes(`\n${title}: `) && markdown.includes(`<summary>${title}</summary>`), title)
+  }
 
   t.ok(markdown.startsWith(`${marker}\n`), 'the comment is found again')
   t.match(inMarkdown(found, 6000), 'The rest is too long for a comment')
@@ -171,8 +183,22 @@ t.test('what is wrong with the files is one line', async (t) => {
   t.match(await failure(one), /^20270102000000_create_tags\.sql:3: relation "public\.nowhere" does not exist \(42P01\)/)
 
   const broken = createRepository(t, { [name]: 'select 1 / 0;' })
-  t.match(await failure(broken), /^main \(\w{7}\) no longer applies: 20270101000000_create_notes\.sql: division by zero/)
+  t.match(await failure(broken), /^main \(\w{7}\) no longer applies: \d+_create_notes\.sql: division by zero/)
   t.match(await failure(one, { sizes: join(one.folder, 'none.json') }), 'none.json cannot be read as JSON')
+})
+
+t.test('a pipeline learns by the exit code: 1 for a verdict that it does not take, 2 for no report', async (t) => {
+  const codes = severities.map((verdict) => exitCode({ verdict }, 'breaking'))
+  t.strictSame(codes, [0, 0, 1, 1])
+  t.equal(exitCode({ verdict: 'destructive' }, undefined), 0)
+  const db = await createEmptyDatabase(t)
+  const json = await runScript(db, 'diff', ['--json'], { BASE: 'nowhere' })
+  t.equal(json.code, 2)
+  t.match(JSON.parse(json.stdout), { format: 1, error: { message: 'there is no commit nowhere' } })
+  const markdown = await runScript(db, 'diff', ['--markdown'], { BASE: 'nowhere' })
+  t.ok(markdown.stdout.startsWith(marker), 'an old comment does not stay')
+  t.match(markdown.stderr, /^error: there is no commit nowhere — .*\n$/)
+  t.equal((await runScript(db, 'diff', ['--fail-on=nonsense'])).code, 2)
 })
 
 t.test('where main went on meanwhile, head is what merging makes', async (t) => {
@@ -195,12 +221,17 @@ t.test('a database is compared with the repository, by name', async (t) => {
   const one = make()
   const db = await createEmptyDatabase(t)
   await db.owner.query(Object.values(world).join(';'))
-  await db.owner.query('create schema dbmate; create table dbmate.schema_migrations (version text)')
+  await db.owner.query(`
+    create schema dbmate; create table dbmate.schema_migrations (version text);
+    alter default privileges for role postgres grant usage on sequences to service_role;
+    alter default privileges for role postgres revoke usage on sequences from service_role`)
   const same = await report(one, { base: db.target.dbmateUrl, head: 'main' })
   t.strictSame(said(same), [], 'all that is there is in the repository')
   t.equal(same.base, db.target.label, 'without its password')
 
-  await db.owner.query('alter table public.notes add column extra text; alter table public.owners disable row level security')
+  await db.owner.query(`
+    alter table public.notes add column extra text;
+    alter table public.owners disable row level security`)
   const found = await report(one, { base: 'main', head: db.target.dbmateUrl })
   t.strictSame(
     found.changes.map(({ action, object }) => `${action} ${object}`),
@@ -210,17 +241,22 @@ t.test('a database is compared with the repository, by name', async (t) => {
   t.match(inText(found, false), /^Locks: not measured/m)
 })
 
-t.test('types: what an insert has to name, what is gone and what may be null stop compiling; the rest does not', async (t) => {
-  const base = 'export type Mood = "calm" | "cross";\n\nexport interface Pets {\n  id: Generated<string>;\n  name: string;\n}\n'
+t.test('what an insert has to name, what is gone and what may be null stop compiling, and nothing else', async (t) => {
+  const pets = 'export interface Pets {\n  id: Generated<string>;\n  name: string;\n}\n'
+  const base = `export type Mood = "calm" | "cross";\n\n${pets}`
   const breaks = (head: string): (string | null)[] => compareTypes(base, head).changes.map((change) => change.breaks)
   t.strictSame(breaks(base.replace('{\n  id', '{\n  /**\n   * Its number.\n   */\n  id')), [])
   t.strictSame(breaks(base.replace('name:', 'nick: string | null;\n  name:')), [null])
   t.strictSame(breaks(base.replace('name: string', 'name: Generated<string>')), [null])
   t.strictSame(breaks(base.replace('name:', 'nick: string;\n  name:')), ['whoever inserts has to name it'])
   t.strictSame(breaks(base.replace('Generated<string>', 'string')), ['whoever inserts has to name it'])
-  t.strictSame(breaks(base.replace('name: string', 'name: string | null')), ['whoever reads it has to reckon with null'])
+  t.strictSame(breaks(base.replace('name: string', 'name: string | null')), [
+    'whoever reads it has to reckon with null',
+  ])
   t.strictSame(breaks(base.replace('  name: string;\n', '')), ['whoever names it'])
-  t.strictSame(breaks(base.replace('"cross"', '"cross" | "glad"')), ['whoever has to name every value: a switch or a Record over it'])
+  t.strictSame(breaks(base.replace('"cross"', '"cross" | "glad"')), [
+    'whoever has to name every value: a switch or a Record over it',
+  ])
   t.strictSame(breaks(base.replace(' | "cross"', '')), ['whoever names a value that is gone'])
   t.equal(compareTypes(base, `${base}\nexport type Size = "s";\n`).bump, 'minor')
 })
@@ -232,10 +268,11 @@ t.test('a lock of an earlier statement makes a later scan one that others wait f
   const found = async (up: string): Promise<string[]> => {
     const migration = { file: '20270101000000_make_it.sql', source: '-- migrate:up\n', up, transaction: true }
     const effects = await measureMigration(db.owner, migration as Parameters<typeof measureMigration>[1])
-    return hazards(effects).flat()
+    return hazards(effects).flatMap((all) => all.map(({ what }) => what))
   }
   t.strictSame(await found(validate), [])
-  await db.owner.query('alter table public.pets drop constraint pets_id_check, add constraint pets_id_check check (id > 0) not valid')
+  await db.owner.query(`
+    alter table public.pets drop constraint pets_id_check, add constraint pets_id_check check (id > 0) not valid`)
   t.strictSame(await found(`alter table public.pets add column name text; ${validate}`), [
     'reads all of public.pets while others wait for it',
   ])

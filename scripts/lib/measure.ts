@@ -204,9 +204,11 @@ function effect(
   }
 }
 
+/** One whose column got a type of the same form (a wider varchar) is another by its id, and keeps its file. */
 function builtIndexes(before: Look, after: Look, start: Look): BuiltIndex[] {
-  return [...after.values()].flatMap(({ oid, name, kind, table, file }) => {
-    if (kind !== 'i' || table === null || !start.has(table) || before.get(oid)?.file === file) return []
+  const files = new Set([...before.values()].map(({ file }) => file))
+  return [...after.values()].flatMap(({ name, kind, table, file }) => {
+    if (kind !== 'i' || table === null || !start.has(table) || files.has(file)) return []
     return [{ name, table: after.get(table)!.name }]
   })
 }

@@ -67,12 +67,14 @@ function readMatrix(catalog: Catalog, matching: Matching): Map<string, { table: 
           const isWhole = has(grants(table.id))
           if (!isWhole && some.length === 0) return []
           const extent = isWhole ? '' : ` of ${some.join(', ')}`
-          const rows = command === 'truncate' || inherited.get(role)?.bypasses ? 'all rows' : rowsOf(table, own, as, command)
+          const isFree = command === 'truncate' || inherited.get(role)?.bypasses
+          const rows = isFree ? 'all rows' : rowsOf(table, own, as, command)
           return [[command, `${rows}${extent}`]]
         }),
       )
     }
-    return [matching === 'id' ? table.id : label, { table: label, access: new Map(roles.map((r) => [r, may(r)])) }] as const
+    const access: Access = new Map(roles.map((role) => [role, may(role)]))
+    return [matching === 'id' ? table.id : label, { table: label, access }] as const
   })
   return new Map(entries)
 }

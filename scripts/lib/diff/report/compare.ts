@@ -8,13 +8,14 @@ import { root } from '../../paths.ts'
 import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
+import { loadGenerator } from './codegen.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
-import { observe, rehearse, withMigrated } from './observe.ts'
+import { observe, rehearse, withMigrated, type Pair } from './observe.ts'
 import { picture } from './picture.ts'
-import type { MeasuredFile, Report, Size } from './report.ts'
+import type { MeasuredFile, Report, Seen, Size } from './report.ts'
 import { compareTypes } from './types.ts'
 import { judgeReport, verdictOf } from './verdict.ts'
 
@@ -37,14 +38,16 @@ export interface Request {
  * @throws Failure when one of the two cannot be made or looked at; there is no half report.
  */
 export async function compare(request: Request): Promise<Report> {
-  const [base, head] = [await readSide(request, 'base'), await readSide(request, 'head')]
+  const [base, head] = await Promise.all([readSide(request, 'base'), readSide(request, 'head')])
   if (!('target' in base) && !('target' in head)) return compareSnapshots(base, head, request)
   return compareDatabases(base, head, request)
 }
 
 type Database = { readonly target: Target; readonly label: string }
 
-async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Snapshot | Database> {
+type Side = Snapshot | Database
+
+async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Side> {
   const name = request[side]
   if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
   if (name === 'DATABASE_URL') return databaseOf(await resolveTarget())
@@ -57,12 +60,14 @@ const databaseOf = (target: Target): Database => ({ target, label: target.label 
 async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
   const { repository = root, withServer = withScratchServer } = request
   const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
-  const files = await compareFiles(base, await mergeBase(repository, base, head), head)
+  // While the server starts. A failure is heard where it is awaited.
+  void loadGenerator()
+  const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
+  const linting = reading.then(({ added }) => lint(added))
+  linting.catch(() => undefined)
   const configs = { base: base.config, head: head.config }
-  const [seen, linted] = await Promise.all([
-    withServer((admin) => rehearse(admin, { ...files, label: base.label, configs })),
-    lint(files.added),
-  ])
+  const seen = await withServer((admin) => rehearse(admin, reading, base.label, configs))
+  const [files, linted] = [await reading, await linting]
   return finish({
     base: base.label,
     head: head.label,
@@ -85,32 +90,29 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
   }, seen, files.added)
 }
 
-type Known = Parameters<typeof judgeReport>[0] extends infer T ? Omit<T, 'format'> : never
-
-function finish(known: Known, seen: Parameters<typeof draw>[0], added: readonly Migration[]): Report {
-  const whole = { format: 1 as const, ...known }
-  const reasons = judgeReport(whole)
-  const verdict = verdictOf(reasons)
+/** What follows from what was seen. */
+function finish(known: Seen, pair: Pair, added: readonly Migration[]): Report {
   const { base, head, ...rest } = known
-  return { format: 1, base, head, verdict, reasons, ...rest, notes: notesFor(whole, verdict, added), diagram: draw(seen) }
+  const reasons = judgeReport(known)
+  const verdict = verdictOf(reasons)
+  const notes = notesFor(known, verdict, added)
+  const diagram = picture(pair.base, pair.head, pair.changes)
+  return { format: 1, base, head, verdict, reasons, ...rest, notes, diagram }
 }
-
-const draw = ({ base, head, changes }: Pick<Awaited<ReturnType<typeof observe>>, 'base' | 'head' | 'changes'>) =>
-  picture(base, head, changes)
 
 // --- With a database on a side
 
 async function compareDatabases(
-  base: Snapshot | Database,
-  head: Snapshot | Database,
+  base: Side,
+  head: Side,
   { withServer = withScratchServer }: Request,
 ): Promise<Report> {
-  const lend = async <T>(side: Snapshot | Database, work: (target: Target) => Promise<T>): Promise<T> => {
+  const lend = async <T>(side: Side, work: (target: Target) => Promise<T>): Promise<T> => {
     if ('target' in side) return work(side.target)
     const { base: migrations } = await compareFiles(side, side, side)
     return withServer((admin) => withMigrated(admin, migrations, side.label, work))
   }
-  const configOf = (side: Snapshot | Database) => ('config' in side ? side.config : undefined)
+  const configOf = (side: Side) => ('config' in side ? side.config : undefined)
   const config = configOf(head) ?? configOf(base) ?? (await readFile(`${root}/.kysely-codegenrc.json`, 'utf8'))
   const seen = await lend(base, (one) =>
     lend(head, async (other) => {
@@ -153,7 +155,7 @@ async function requireSameMajor(...targets: readonly Target[]): Promise<void> {
 
 // --- Sizes
 
-async function readSizes(file: string): Promise<Readonly<Record<string, Size>>> {
+async function readSizes(file: string): Promise<Sizes> {
   try {
     const sizes = JSON.parse(await readFile(file, 'utf8')) as Record<string, Size>
     const isSize = (one: Size) => typeof one?.rows === 'number' && typeof one.bytes === 'number'
@@ -164,7 +166,9 @@ async function readSizes(file: string): Promise<Readonly<Record<string, Size>>> 
   throw new Failure(`${basename(file)} is no file of sizes`, 'write it by `make sizes file=sizes.json`')
 }
 
-function sizesOf({ effects }: Omit<MeasuredFile, 'sizes'>, sizes: Readonly<Record<string, Size>>): Record<string, Size> {
+type Sizes = Readonly<Record<string, Size>>
+
+function sizesOf({ effects }: Pick<MeasuredFile, 'effects'>, sizes: Sizes): Sizes {
   const tables = [...new Set(effects.flatMap(({ locks }) => locks.map(({ table }) => table)))].sort()
   return Object.fromEntries(tables.flatMap((table) => (sizes[table] ? [[table, sizes[table]]] : [])))
 }

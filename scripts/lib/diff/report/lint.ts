@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import type { Migration } from '../../migrations.ts'
 import { lintMigrations } from '../../squawk.ts'
 import { withFiles } from './git.ts'
+import { recipes } from './recipes.ts'
 import type { LintReport, Suppression } from './report.ts'
 
 /** What squawk finds in these files, and what it would find if nobody had said why not. */
@@ -9,7 +10,10 @@ export async function lint(migrations: readonly Migration[]): Promise<Omit<LintR
   const files = new Map(migrations.map(({ file, source }) => [basename(file), source]))
   const findings = await withFiles(files, lintMigrations)
   return {
-    findings: findings.map((finding) => ({ ...finding, file: basename(finding.file) })),
+    findings: findings.map((finding) => {
+      const help = finding.help ?? recipes[finding.rule]
+      return { ...finding, file: basename(finding.file), ...(help === undefined ? {} : { help }) }
+    }),
     suppressions: [...files].flatMap(([file, source]) => readSuppressions(file, source)),
   }
 }

@@ -1,8 +1,7 @@
 import type { Failure } from '../../failure.ts'
-import type { Severity } from '../model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf } from './sections.ts'
 
 /** By this line a workflow finds its comment again. */
 export const marker = '<!-- leo-saas-schema: schema diff -->'
@@ -10,7 +9,7 @@ export const marker = '<!-- leo-saas-schema: schema diff -->'
 /** GitHub takes 65,536 characters. Counted in bytes, which are never fewer. */
 export const most = 65_000
 
-const signs: Readonly<Record<Severity, string>> = { additive: '🟢', care: '🟡', breaking: '🔴', destructive: '🔴' }
+const signs = { additive: '🟢', care: '🟡', breaking: '🔴', destructive: '🔴' } as const
 const reasonsShown = 20
 
 /** For a comment or a job's summary: sections as long as there is room, then their summaries alone. */
@@ -20,11 +19,13 @@ export function inMarkdown(report: Report, room = most): string {
   const left = reasons.length - reasonsShown
   const top = [
     marker,
-    `## ${signs[verdict]} Schema: ${verdicts[verdict]}`,
+    `## ${signs[verdict]} Schema: ${headline(report)}`,
     '',
     `${escape(base)} → ${escape(head)}`,
     '',
-    ...reasons.slice(0, reasonsShown).map(({ severity, of, why }) => `- ${signs[severity]} ${escape(cut(`${of}: ${why}`))}`),
+    ...reasons
+      .slice(0, reasonsShown)
+      .map(({ severity, of, why }) => `- ${signs[severity]} ${escape(cut(`${of}: ${why}`))}`),
     ...(left > 0 ? [`- and ${left} more`] : []),
     '',
     '| | |',

@@ -15,6 +15,7 @@ import { remainingHunks, type Hunk } from '../hunks.ts'
 import { platform, type Matching } from '../match.ts'
 import type { Catalog, Change } from '../model.ts'
 import { generateTypes } from './codegen.ts'
+import type { Files } from './files.ts'
 import type { MeasuredFile } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
 
@@ -40,43 +41,46 @@ interface Configs {
   readonly head: string
 }
 
-/** Applies `base` to one database and `added` to a clone of it, so that object ids tell what is what. */
+/**
+ * Applies the migrations of base to one database and those added to clones of it, so that object ids tell what is what.
+ *
+ * @param label what base is called.
+ */
 export async function rehearse(
   admin: Target,
-  { base, added, label, configs }: {
-    readonly base: readonly Migration[]
-    readonly added: readonly Migration[]
-    /** What base is called. */
-    readonly label: string
-    readonly configs: Configs
-  },
+  files: Promise<Pick<Files, 'base' | 'added'>>,
+  label: string,
+  configs: Configs,
 ): Promise<Rehearsed> {
   return withDatabases(admin, async ([of, clone, trial]) => {
     await createSupabaseDatabase(admin, of.database)
+    const { base, added } = await files
     // Before head is migrated: roles belong to the cluster.
     const was = await withClient(of, async (client) => {
       await applyBase(client, base, label)
       return readCatalog(client)
     })
+    // A database that somebody looks at has no clones, so base is dumped after.
     await copy(admin, of, clone)
-    const before = together(dump(of, was), generateTypes(of, configs.base))
-    const { is, measured } = await withClient(clone, async (client) => {
-      const measured = []
-      for (const migration of added) {
-        const effects = await measureMigration(client, migration)
-        measured.push({ file: fileName(migration), transaction: migration.transaction, effects })
-      }
-      return { is: await readCatalog(client), measured }
+    const copied = copy(admin, of, trial)
+    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, configs.base)] as const))
+    // Heard below; until then it is no failure that nobody hears.
+    before.catch(() => undefined)
+    const applying = withClient(clone, (client) => measureAll(client, added))
+    const { is, measured } = await applying.catch(async (error: unknown) => {
+      await before.catch(() => undefined)
+      throw error
     })
-    await copy(admin, clone, trial)
     const changes = diffCatalogs(was, is, 'id')
-    const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await Promise.all([
+    const tryOut = (client: pg.Client) => roundTrip(client, added, { base: was, head: is, changes })
+    const trying = copied.then(() => withClient(trial, tryOut))
+    const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await allEnded([
       before,
       dump(clone, is),
       generateTypes(clone, configs.head),
-      withClient(trial, (client) => roundTrip(client, added, { base: was, head: is, changes })),
+      trying,
       newAdvice(of, clone),
-    ])
+    ] as const)
     return {
       base: was,
       head: is,
@@ -89,6 +93,15 @@ export async function rehearse(
       advice,
     }
   })
+}
+
+async function measureAll(client: pg.Client, migrations: readonly Migration[]) {
+  const measured = []
+  for (const migration of migrations) {
+    const effects = await measureMigration(client, migration)
+    measured.push({ file: fileName(migration), transaction: migration.transaction, effects })
+  }
+  return { is: await readCatalog(client), measured }
 }
 
 /** Of two databases that have nothing to do with each other, read only. */
@@ -154,11 +167,20 @@ async function applyBase(client: pg.Client, migrations: readonly Migration[], la
   }
 }
 
-/** The bookkeeping is no matter of the migrations. */
+/**
+ * What migrations make: not the bookkeeping, nor who logs in, nor what the platform grants by default and publishes.
+ */
 async function readOwn(target: Target): Promise<Catalog> {
-  const { objects } = await withClient(target, readCatalog)
-  const own = objects.filter(({ schema, kind, name }) =>
-    schema !== 'dbmate' && !(kind === 'schema' && name === 'dbmate'))
+  const { objects, byId } = await withClient(target, readCatalog)
+  const isPublished = (name: string | undefined) => name?.startsWith('supabase_') ?? false
+  const own = objects.filter(({ schema, kind, name, parent, facts }) => {
+    if (kind === 'role') return facts['login'] !== 'true'
+    if (kind === 'default privileges') return name.includes(` made by ${target.user} to `)
+    if (kind === 'publication') return !isPublished(name)
+    if (kind === 'published table' || kind === 'published schema') return !isPublished(byId.get(parent ?? '')?.name)
+    const owner = parent === null ? undefined : byId.get(parent)
+    return schema !== 'dbmate' && !(kind === 'schema' && name === 'dbmate') && owner?.name !== 'dbmate'
+  })
   return { objects: own, byId: new Map(own.map((object) => [object.id, object])) }
 }
 
@@ -169,11 +191,10 @@ const dump = (target: Target, { objects }: Catalog): Promise<string> => {
 
 // --- Beside it
 
-/** Awaited later: a failure before that is not unheard of, only not heard yet. */
-function together<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
-  const both = Promise.all([one, other])
-  both.catch(() => undefined)
-  return both
+/** Fails only when all have ended: the databases that they work in are dropped then. */
+async function allEnded<T extends readonly Promise<unknown>[]>(work: T) {
+  await Promise.allSettled(work)
+  return Promise.all(work)
 }
 
 /** Base is asked only when there is something to compare. */

@@ -14,8 +14,10 @@ export function picture(base: Catalog, head: Catalog, changes: readonly Change[]
     if (isTable && action !== 'changed') marks.set(object, action)
     else if (!marks.has(table) && partOf === null) marks.set(table, 'changed')
   }
-  const views = new Set([...base.objects, ...head.objects].filter(({ kind }) => /view$/.test(kind)).map((one) => one.signature))
-  for (const table of marks.keys()) if (views.has(table.split('.')[1]!)) marks.delete(table)
+  // What changed about a part of a view is no matter of tables.
+  for (const catalog of [base, head]) {
+    for (const one of catalog.objects) if (/view$/.test(one.kind)) marks.delete(labelOf(catalog, one))
+  }
   if (marks.size === 0) return null
   const [before, after] = [readKeys(base), readKeys(head)]
   const keys = new Map([...before, ...after])
@@ -25,7 +27,9 @@ export function picture(base: Catalog, head: Catalog, changes: readonly Change[]
     'erDiagram',
     ...tables.flatMap((table) => {
       const mark = marks.get(table)
-      const columns = changes.filter((one) => one.kind === 'column' && one.table === table && one.section === 'structure')
+      const columns = changes.filter(
+        (one) => one.kind === 'column' && one.table === table && one.section === 'structure',
+      )
       const box = `  ${entity(table)}["${text(table)}${mark ? ` (${mark})` : ''}"]`
       return columns.length === 0 ? [box] : [`${box} {`, ...columns.map((one) => `    ${attribute(one)}`), '  }']
     }),
@@ -65,5 +69,6 @@ function attribute({ object, action, facts, was }: Change): string {
 }
 
 const entity = (table: string): string => table.replace(/\W/g, '_')
-const word = (name: string): string => name.replace(/[^\w[\]]/g, '_').replace(/^(?=\d)/, '_').replace(/^[pfu]k$/i, '$&_')
+const word = (name: string): string =>
+  name.replace(/[^\w[\]]/g, '_').replace(/^(?=\d)/, '_').replace(/^[pfu]k$/i, '$&_')
 const text = (value: string): string => value.replaceAll('"', "'").replace(/[\r\n]+/g, ' ')

@@ -36,6 +36,9 @@ export interface Report {
   readonly diagram: string | null
 }
 
+/** What the verdict and all that follows from it are made of. */
+export type Seen = Omit<Report, 'format' | 'verdict' | 'reasons' | 'notes' | 'diagram'>
+
 export interface Reason {
   readonly severity: Severity
   /** Which object or file. */
@@ -57,8 +60,8 @@ export interface FileReport {
 }
 
 /**
- * `undoes`: run, and it worked. `refuses`: it raises, and says why. `fails`: it was meant to work. `not reached`: a later
- * one did not work.
+ * `undoes`: run, and it worked. `refuses`: it raises, and says why. `fails`: it was meant to work. `not reached`: a
+ * later one did not work.
  */
 export interface Down {
   readonly outcome: 'undoes' | 'refuses' | 'fails' | 'not reached'

@@ -11,14 +11,17 @@ export interface RoundTrip extends RollbackReport {
 }
 
 /**
- * Undoes the migrations, the newest first, and applies them again, in a database that has them. Objects made anew are
- * others by their ids, so what is compared goes by name.
+ * Applies the migrations, undoes them, the newest first, and applies them again. Objects made anew are others by their
+ * ids, so what is compared goes by name.
+ *
+ * @param client of a database as base is; they are known to apply.
  */
 export async function roundTrip(
   client: pg.Client,
   migrations: readonly Migration[],
   { base, head, changes }: { readonly base: Catalog; readonly head: Catalog; readonly changes: readonly Change[] },
 ): Promise<RoundTrip> {
+  for (const { up, transaction } of migrations) await apply(client, up, transaction)
   const downs = new Map<string, Down>()
   for (const migration of migrations.toReversed()) {
     const isStopped = [...downs.values()].some(({ outcome }) => outcome !== 'undoes')

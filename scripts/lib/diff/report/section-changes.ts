@@ -9,7 +9,10 @@ export function changesSection({ changes, remaining }: Report): Section {
   const groups = groupBy(told)
   return {
     title: 'What changes',
-    summary: `${plural(told.length, 'change')}${remaining.length > 0 ? `, ${plural(remaining.length, 'further difference')} of the dumps` : ''}`,
+    summary: [
+      plural(told.length, 'change'),
+      ...(remaining.length > 0 ? [`${plural(remaining.length, 'further difference')} of the dumps`] : []),
+    ].join(', '),
     blocks: [
       ...[...groups].flatMap(([name, group]) => [...list(group.map(describe), name), ...group.flatMap(texts)]),
       ...remaining.flatMap(({ entry, lines }): Block[] => [
@@ -20,7 +23,8 @@ export function changesSection({ changes, remaining }: Report): Section {
   }
 }
 
-const isText = ({ from, to }: FactChange): boolean => from !== null && to !== null && `${from}${to}`.trim().includes('\n')
+const isText = ({ from, to }: FactChange): boolean =>
+  from !== null && to !== null && `${from}${to}`.trim().includes('\n')
 
 /** What takes more than a line is compared line by line. */
 function texts({ kind, object, action, facts }: Change): Block[] {
@@ -68,7 +72,7 @@ export function describe(change: Change): Item {
     ].join(''),
     details: [
       ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isText(fact)).map(tellFact)),
-      ...(followers.length > 0 ? [`followed by ${followers.map((one) => `${one.kind} ${one.object}`).join(', ')}`] : []),
+      ...followers.map((one) => `followed by ${one.kind} ${one.object}`),
       ...(severity === 'additive' ? [] : reasons.map((reason) => `${severity}: ${reason}`)),
     ],
   }
@@ -89,7 +93,12 @@ const essential: Readonly<Record<string, readonly string[]>> = {
   'view': ['security_invoker'],
 }
 
-const unsaid: Readonly<Record<string, string>> = { nullable: 'yes', validated: 'yes', permissive: 'yes', security: 'invoker' }
+const unsaid: Readonly<Record<string, string>> = {
+  nullable: 'yes',
+  validated: 'yes',
+  permissive: 'yes',
+  security: 'invoker',
+}
 
 function essence(kind: string, facts: readonly FactChange[]): string {
   return (essential[kind] ?? [])

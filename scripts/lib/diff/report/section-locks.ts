@@ -7,11 +7,12 @@ import { hazards } from './verdict.ts'
 export function locksSection({ locks }: Report): Section {
   const title = 'Locks'
   if (locks === null) {
-    return { title, summary: 'not measured with a database on a side: `make preflight` does so for what is pending', blocks: [] }
+    const summary = 'not measured with a database on a side: `make preflight` does so for what is pending'
+    return { title, summary, blocks: [] }
   }
   const held = locks.flatMap(({ effects }) => effects.flatMap((effect) => effect.locks))
   const blocking = new Set(held.filter(({ mode }) => blocked(mode) !== '').map(({ table }) => table))
-  const dangers = locks.flatMap(({ effects }) => hazards(effects).flat())
+  const isQuick = locks.every(({ effects }) => hazards(effects).flat().length === 0)
   const told = locks.map((measured) => ({ file: measured.file, items: lines(measured) }))
   const rest = told.filter(({ items }) => items.length === 0).length
   return {
@@ -19,7 +20,7 @@ export function locksSection({ locks }: Report): Section {
     summary:
       blocking.size === 0
         ? 'no table that was there before is blocked'
-        : `${plural(blocking.size, 'table')} blocked, ${dangers.length === 0 ? 'for an instant' : 'and work by the size of a table'}`,
+        : `${plural(blocking.size, 'table')} blocked, ${isQuick ? 'for an instant' : 'by work that grows with them'}`,
     blocks: [
       ...told.flatMap(({ file, items }) => list(items, file)),
       ...list(rest === 0 ? [] : [`${plural(rest, 'migration')} without a lock on a table that was there before`]),
@@ -37,7 +38,8 @@ export function blocked(mode: LockMode): string {
 const least = strength('SHARE UPDATE EXCLUSIVE')
 
 function lines({ effects, sizes }: MeasuredFile): Item[] {
-  return effects.flatMap((effect) => {
+  const found = hazards(effects)
+  return effects.flatMap((effect, at) => {
     const { line, sql, locks, rewrites, scans, indexes, writes, isConcurrent } = effect
     const of = (name: string) => {
       const known = sizes[name]
@@ -51,6 +53,7 @@ function lines({ effects, sizes }: MeasuredFile): Item[] {
       ...indexes.map(({ name, table }) => `builds ${name} on ${of(table)}`),
       ...scans.map((table) => `scans ${of(table)}`),
       ...writes.map((table) => `changes rows of ${of(table)}`),
+      ...new Set(found[at]!.map(({ recipe }) => `rather: ${recipe}`)),
       ...(isConcurrent ? ['waits for every older transaction'] : []),
     ]
     return details.length === 0 ? [] : [{ text: `line ${line}: ${sql}`, details }]

@@ -14,6 +14,11 @@ export const verdicts: Readonly<Record<Severity, string>> = {
   destructive: 'destructive',
 }
 
+export function headline({ verdict, changes, remaining, files }: Report): string {
+  const isNothing = changes.length + remaining.length + (files?.added.length ?? 0) === 0
+  return isNothing && verdict === 'additive' ? 'nothing changes' : verdicts[verdict]
+}
+
 /** All of a report but the verdict, in the order in which it is read. */
 export const sectionsOf = (report: Report): Section[] => [
   filesSection(report),
@@ -47,7 +52,7 @@ function filesSection({ files }: Report): Section {
           file,
           transaction ? 'in a transaction' : 'outside a transaction',
           down.outcome === 'undoes' && down.mayRefuse ? 'undoes, or refuses' : down.outcome,
-          isCommitted ? 'yes' : 'not as it is',
+          isCommitted ? 'yes' : 'no',
         ]),
       ),
       ...list(files.ahead, 'Of base, not in the branch yet; head is what merging makes'),
@@ -70,10 +75,13 @@ function lintSection({ lint }: Report): Section {
       ...list(
         findings.map(({ file, line, rule, message, help }) => ({
           text: `${file}:${line} ${rule}: ${message}`,
-          details: help === undefined ? [] : [`do: ${help}`],
+          details: help === undefined ? [] : [`rather: ${help}`],
         })),
       ),
-      ...list(advice.map(({ level, name, message }) => `${level} ${name}: ${message}`), "Supabase's advisors, new here"),
+      ...list(
+        advice.map(({ level, name, message }) => `${level} ${name}: ${message}`),
+        "Supabase's advisors, new here",
+      ),
       ...list(
         suppressions.map(({ file, line, rule, reason }) => `${file}:${line} ${rule}: ${reason}`),
         'Suppressed, and why',
@@ -88,7 +96,9 @@ function typesSection({ types: { changes, bump } }: Report): Section {
     summary: bump === 'none' ? 'no exported type changes' : `${plural(changes.length, 'change')}: a ${bump} release`,
     blocks: table(
       ['type', 'from', 'to', 'stops compiling'],
-      changes.map(({ type, member, from, to, breaks }) => [nameOf(type, member), from ?? '–', to ?? '–', breaks ?? 'nobody']),
+      changes.map(({ type, member, from, to, breaks }) => {
+        return [nameOf(type, member), from ?? '–', to ?? '–', breaks ?? 'nobody']
+      }),
     ),
   }
 }

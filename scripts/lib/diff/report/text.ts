@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import type { Severity } from '../model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf, verdicts } from './sections.ts'
 
 const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructive: 'red' } as const
 
@@ -13,14 +13,19 @@ export function inText(report: Report, isColoured: boolean): string {
   return [
     `${printable(base)} → ${printable(head)}`,
     '',
-    paint(verdict, verdicts[verdict]),
-    ...reasons.map(({ severity, of, why }) => `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`),
+    paint(verdict, headline(report)),
+    ...reasons.map(({ severity, of, why }) => {
+      return `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
+    }),
     ...sectionsOf(report).flatMap((section) => ['', ...lines(section)]),
     '',
   ].join('\n')
 }
 
-const lines = ({ title, summary, blocks }: Section): string[] => [`${title}: ${printable(summary)}`, ...blocks.flatMap(inLines)]
+const lines = ({ title, summary, blocks }: Section): string[] => [
+  `${title}: ${printable(summary)}`,
+  ...blocks.flatMap(inLines),
+]
 
 function inLines(block: Block): string[] {
   switch (block.kind) {
