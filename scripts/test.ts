@@ -14,6 +14,12 @@ import { startTestServer, superuser } from './lib/server.ts'
 import { packagedNative } from '../db/testing/binaries.ts'
 import { prepareCluster, template } from '../test/fixtures/server.ts'
 
+/** They ask the server nothing, or start the one of the package: once is enough. */
+const sameOnEveryMajor: readonly string[] = [
+  ...['database_url', 'docs', 'env_files', 'example_service', 'package', 'pg_dump'],
+  ...['secrets', 'secrets_kms', 'secrets_leaks', 'squawk', 'testing'],
+]
+
 /**
  * Runs the compiled tests against a throw-away server with a migrated template database: those of `test/`, with `--full`
  * those of `test/full/`, or the named ones (`apps`). `--major=15` takes another PostgreSQL, which `make test-matrix`
@@ -49,12 +55,6 @@ await main(async () => {
     await server.stop()
   }
 })
-
-/** They ask the server nothing, or start the one of the package: once is enough. */
-const sameOnEveryMajor: readonly string[] = [
-  ...['database_url', 'docs', 'env_files', 'example_service', 'package', 'pg_dump'],
-  ...['secrets', 'secrets_kms', 'secrets_leaks', 'squawk', 'testing'],
-]
 
 /** From the sources that are there: what was compiled from a deleted one would still pass. */
 async function compiled(folder: string, names: readonly string[], major: string): Promise<string[]> {
