@@ -133,7 +133,8 @@ insert into dbmate.schema_migrations (version) values
   ('20261122131000'),
   ('20261122131010'),
   ('20261122131020'),
-  ('20261122131100');
+  ('20261122131100'),
+  ('20261123100000');
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -1320,44 +1321,10 @@ CREATE FUNCTION private.claim_generations(p_worker text, p_limit integer, p_leas
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-declare
-  v_ids integer[];
 begin
-  if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
-    raise exception using
-      errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
-  end if;
-
-  if exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
-    return;
-  end if;
-
-  if p_user_limit is null then
-    v_ids := private.lock_generations(p_limit);
-  else
-    v_ids := private.lock_generations_within_limit(p_limit, p_user_limit);
-  end if;
-
   return query
-    with taken as (
-      update public.generation_requests as r
-      set status = 'generating'
-      where r.id = any (v_ids)
-      returning r.*
-    ), leases as (
-      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
-      insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
-      select t.user_id, t.id, t.attempt, p_worker, now() + p_lease
-      from taken as t
-      on conflict (user_id, generation_request_id) do update
-        set attempt = excluded.attempt, worker = excluded.worker, expires_at = excluded.expires_at
-    )
-    select
-      t.id, t.attempt, now() + p_lease, t.user_id, t.app_id, t.app_name, t.prompt, t.initial_prompt, t.generation_type,
-      t.mode, t.max_iterations, t.current_iteration, t.last_session_id, t.github_url, t.failure_count
-    from taken as t
-    order by array_position(v_ids, t.id);
+    select (s.claimed).*
+    from private.complete_and_claim_generations(p_worker, '{}', '{}', '{}', '{}', '{}', p_limit, p_lease, p_user_limit) as s;
 end
 $$;
 
@@ -1380,43 +1347,75 @@ CREATE FUNCTION private.complete_and_claim_generations(p_worker text, p_ids inte
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
+declare
+  v_done integer[] := '{}';
+  v_taken integer[] := '{}';
 begin
-  -- In one order, or two that complete the same ones wait for each other.
-  if cardinality(p_ids) > 1 then
-    perform
-    from unnest(p_ids, p_attempts) as d (id, attempt)
-    join public.generation_requests as r on r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
-    order by r.id
-    for no key update of r;
+  if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
   end if;
 
-  for completed_id in
-    with completed as (
+  if cardinality(p_ids) > 0 then
+    v_done := array(
+      select r.id
+      from unnest(p_ids, p_attempts) as d (id, attempt)
+      join public.generation_requests as r on r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
+      order by r.id
+      for no key update of r
+    );
+  end if;
+
+  if not exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
+    if p_user_limit is null then
+      v_taken := private.lock_generations(p_limit);
+    else
+      v_taken := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
+    end if;
+  end if;
+
+  return query
+    with step as (
+      select d.id, null::bigint as place, d.github_commit, d.github_url, d.deployment_url
+      from unnest(p_ids, p_github_commits, p_github_urls, p_deployment_urls)
+        as d (id, github_commit, github_url, deployment_url)
+      where d.id = any (v_done)
+      union all
+      select t.id, t.place, null, null, null
+      from unnest(v_taken) with ordinality as t (id, place)
+    ), changed as (
       update public.generation_requests as r
       set
-        status = 'completed',
-        github_commit = coalesce(d.github_commit, r.github_commit),
-        github_url = coalesce(d.github_url, r.github_url),
-        deployment_url = coalesce(d.deployment_url, r.deployment_url),
-        error_message = null
-      from unnest(p_ids, p_attempts, p_github_commits, p_github_urls, p_deployment_urls)
-        as d (id, attempt, github_commit, github_url, deployment_url)
-      where r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
-      returning r.id, r.user_id
+        status = case when s.place is null then 'completed'::public.generation_status else 'generating' end,
+        github_commit = coalesce(s.github_commit, r.github_commit),
+        github_url = coalesce(s.github_url, r.github_url),
+        deployment_url = coalesce(s.deployment_url, r.deployment_url),
+        error_message = case when s.place is not null then r.error_message end
+      from step as s
+      where r.id = s.id
+      returning r.*, s.place
     ), ended as (
       delete from private.generation_leases as l
-      using completed as c
-      where l.user_id = c.user_id and l.generation_request_id = c.id
+      using changed as c
+      where c.place is null and l.user_id = c.user_id and l.generation_request_id = c.id
+    ), begun as (
+      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
+      insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
+      select c.user_id, c.id, c.attempt, p_worker, now() + p_lease
+      from changed as c
+      where c.place is not null
+      on conflict (user_id, generation_request_id) do update
+        set attempt = excluded.attempt, worker = excluded.worker, expires_at = excluded.expires_at
     )
-    select c.id from completed as c
-  loop
-    return next;
-  end loop;
-
-  completed_id := null;
-  for claimed in select * from private.claim_generations(p_worker, p_limit, p_lease, p_user_limit) loop
-    return next;
-  end loop;
+    select
+      case when c.place is null then c.id end,
+      case when c.place is not null then row(
+        c.id, c.attempt, now() + p_lease, c.user_id, c.app_id, c.app_name, c.prompt, c.initial_prompt, c.generation_type,
+        c.mode, c.max_iterations, c.current_iteration, c.last_session_id, c.github_url, c.failure_count
+      )::private.claimed_generation end
+    from changed as c
+    order by c.place nulls first;
 end
 $$;
 
@@ -1900,10 +1899,10 @@ COMMENT ON FUNCTION private.lock_generations(p_limit integer) IS 'Locks what is 
 
 
 --
--- Name: lock_generations_within_limit(integer, integer); Type: FUNCTION; Schema: private; Owner: -
+-- Name: lock_generations_within_limit(integer, integer, integer[]); Type: FUNCTION; Schema: private; Owner: -
 --
 
-CREATE FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) RETURNS integer[]
+CREATE FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) RETURNS integer[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1942,7 +1941,7 @@ begin
         or cardinality(array_positions(v_users, v_candidate.user_id)) + (
           select count(*)
           from private.generation_leases as l
-          where l.user_id = v_candidate.user_id and (
+          where l.user_id = v_candidate.user_id and l.generation_request_id <> all (p_ending) and (
             select r.status = 'generating' and r.attempt = l.attempt
             from public.generation_requests as r
             where r.id = l.generation_request_id
@@ -1970,7 +1969,7 @@ begin
     v_passed := v_passed || array(
       select l.user_id
       from private.generation_leases as l
-      where (
+      where l.generation_request_id <> all (p_ending) and (
         select r.status = 'generating' and r.attempt = l.attempt
         from public.generation_requests as r
         where r.id = l.generation_request_id
@@ -1986,10 +1985,10 @@ $$;
 
 
 --
--- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
+-- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) IS 'Locks what is to be taken next, of no user more than the limit leaves, and returns the ids in order. Raises LEO11.';
+COMMENT ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) IS 'Locks what is to be taken next, of no user more than the limit leaves once p_ending have ended, and returns the ids in order. Raises LEO11.';
 
 
 --
@@ -7841,11 +7840,11 @@ GRANT ALL ON FUNCTION private.lock_generations(p_limit integer) TO leo_worker;
 
 
 --
--- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer); Type: ACL; Schema: private; Owner: -
+-- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]); Type: ACL; Schema: private; Owner: -
 --
 
-REVOKE ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer) TO leo_worker;
+REVOKE ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) TO leo_worker;
 
 
 --
