@@ -95,16 +95,12 @@ test-full: test-matrix scripts/consumers/node_modules/.package-lock.json ## Run 
 	@$(run) scripts/test.ts --full
 
 .PHONY: bench
-bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Measure the package side by side with others, and write BENCHMARKS.md (only="queue import")
+bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Measure the package side by side with others, and write BENCHMARKS.md (some: only="queue secrets")
 	@$(run) scripts/bench/run.ts $(if $(only),"--only=$$only")
 
 .PHONY: bench-costs
 bench-costs: $(installed) ## Time a user's sums per month in a ledger of a million rows, on a server of its own
 	@$(run) scripts/bench/costs.ts
-
-.PHONY: bench-secrets
-bench-secrets: $(installed) scripts/bench/secrets/node_modules/.package-lock.json ## Time sealing and opening beside KMS alone and AWS's own library, on a KMS of its own
-	@$(run) scripts/bench/secrets.ts
 
 ##@ DBA (on DATABASE_URL, else on the embedded database)
 
@@ -181,11 +177,6 @@ $(installed): package-lock.json
 	@npm ci --no-fund --no-audit
 	@touch $@
 
-scripts/bench/secrets/node_modules/.package-lock.json: scripts/bench/secrets/package-lock.json
-	@echo 'installing what sealing is measured against, some 30 MB'
-	@npm ci --no-fund --no-audit --prefix scripts/bench/secrets
-	@touch $@
-
 scripts/matrix/node_modules/.package-lock.json: scripts/matrix/package-lock.json
 	@echo 'installing PostgreSQL 15, 16 and 18, some 180 MB'
 	@npm ci --no-fund --no-audit --prefix scripts/matrix
@@ -197,6 +188,6 @@ scripts/consumers/node_modules/.package-lock.json: scripts/consumers/package-loc
 	@touch $@
 
 scripts/bench/peers/node_modules/.package-lock.json: scripts/bench/peers/package-lock.json
-	@echo 'installing graphile-worker, pg-boss and vega'
+	@echo 'installing graphile-worker, pg-boss, the AWS Encryption SDK and vega'
 	@npm ci --no-fund --no-audit --prefix scripts/bench/peers
 	@touch $@

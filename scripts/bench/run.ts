@@ -11,12 +11,14 @@ import { benchmarkImport } from './suites/import.ts'
 import { benchmarkLatency } from './suites/latency.ts'
 import { benchmarkLists } from './suites/lists.ts'
 import { benchmarkQueue } from './suites/queue.ts'
+import { benchmarkSecrets } from './suites/secrets.ts'
 
 const suites: Readonly<Record<string, (server: BenchServer) => Promise<Suite>>> = {
   queue: benchmarkQueue,
   latency: benchmarkLatency,
   lists: benchmarkLists,
   import: benchmarkImport,
+  secrets: benchmarkSecrets,
 }
 
 /** `make bench`: measures, and writes BENCHMARKS.md; it fails when something does not work, never because it is slow. */

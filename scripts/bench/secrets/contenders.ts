@@ -87,7 +87,7 @@ interface AwsCrypto {
 
 /** The AWS Encryption SDK, without the signature that is its default: what we seal has none either. */
 export function awsLibrary(endpoint: string, arn: string, isCached: boolean): Promise<Contender> {
-  const load = createRequire(fromRoot('scripts/bench/secrets/package.json'))
+  const load = createRequire(fromRoot('scripts/bench/peers/package.json'))
   const sdk = load('@aws-crypto/client-node') as AwsCrypto
   const { KMS } = load('@aws-sdk/client-kms') as { readonly KMS: new (options: object) => object }
   const { encrypt, decrypt } = sdk.buildClient(sdk.CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
