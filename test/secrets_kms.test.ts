@@ -87,12 +87,9 @@ async function endure(t: Test, cases: readonly Case[], deadlineMs: number): Prom
   )
 }
 
-// Both wait more than they work.
-t.jobs = 2
+t.test('every fault that KMS or the network reports is the error that it is', (t) => endure(t, answered, 20_000))
 
-t.test('every fault that KMS or the network reports is the error that it is', { buffered: true }, (t) => endure(t, answered, 20_000))
-
-t.test('one that nobody reports ends with the deadline', { buffered: true }, (t) => endure(t, unanswered, 1500))
+t.test('one that nobody reports ends with the deadline', (t) => endure(t, unanswered, 1500))
 
 t.test('no endpoint, no credentials', async (t) => {
   const { kms, boxOf, box } = await startKms(t)
