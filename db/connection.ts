@@ -102,7 +102,8 @@ class GuardedClient implements PostgresPoolClient {
   }
 
   async #commit<R>(): Promise<Result<R>> {
-    const result = await this.#send<R>('commit', [], 'may be done')
+    // Through one that is known to be broken it is not sent.
+    const result = await this.#send<R>('commit', [], this.#isBroken ? 'before commit' : 'may be done')
     this.#isInTransaction = false
     if (String(result.command) !== 'COMMIT') {
       throw new TransactionRolledBackError(

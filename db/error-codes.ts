@@ -136,6 +136,13 @@ export const constraintCodes = {
   generation_leases_pkey: 'lease_exists',
   generation_leases_user_id_generation_request_id_fkey: 'generation_not_found',
   generation_leases_worker_printable_check: 'worker_not_printable',
+  queues_paused_by_somebody_check: 'paused_by_nobody',
+  queues_pkey: 'queue_exists',
+  queues_reason_only_while_paused_check: 'reason_without_pause',
+  secret_refreshes_holder_until_an_end_check: 'lease_without_end',
+  secret_refreshes_pkey: 'lease_exists',
+  secret_refreshes_rejected_digest_is_sha256_check: 'digest_not_sha256',
+  secret_refreshes_user_id_provider_fkey: 'secret_not_found',
 } as const
 
 /** A constraint that can refuse. */

@@ -16,7 +16,7 @@ import { resolveTarget } from './lib/target.ts'
 /**
  * `make import-env file=.env.production`: shows what the settings in it would change in deployment_config;
  * `CONFIRM=<database>` writes it. No value is shown, not even a plain one: it may have been declared so by mistake.
- *   --settings=settings.txt  says of each setting whether it is plain or secret
+ *   --settings=db/settings.txt  says of each setting whether it is plain or secret
  */
 await main(async () => {
   const { file, settings: declaration } = readOptions()
@@ -63,7 +63,7 @@ function line({ key, kind, outcome }: Change): string {
 }
 
 function readOptions(): { file: string; settings: string } {
-  const options = { file: { type: 'string' }, settings: { type: 'string', default: 'settings.txt' } } as const
+  const options = { file: { type: 'string' }, settings: { type: 'string', default: 'db/settings.txt' } } as const
   const { file, settings } = parseArgs({ options }).values
   if (file) return { file, settings }
   throw new Failure('no env file is named', 'make import-env file=.env.production')

