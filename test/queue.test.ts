@@ -93,10 +93,10 @@ t.test('what a step completes makes room for its user, what it has lost does not
   const step = await queue.completeAndClaim(db, [held!], { worker, userLimit: 1 })
   t.match(step, { completed: [{ id: first, outcome: 'completed' }], claimed: [{ id: second, user_id: ada.userId }] })
 
-  await ada.queue()
   await expire(second)
   await queue.requeueExpired(db, { backoffMs: 0 })
-  await queue.claim(db, { worker: 'worker-2', userLimit: 1 })
+  t.strictSame(await claimIds({ userLimit: 1 }), [second])
+  await ada.queue()
   const late = await queue.completeAndClaim(db, step.claimed, { worker, userLimit: 1 })
   t.match(late, { completed: [{ id: second, outcome: 'lease_lost' }], claimed: [] })
 })
