@@ -141,5 +141,5 @@ t.test('the command shows first, erases what was confirmed, and looks again', as
   await owner.query('create table forgotten as select $1::uuid as user_id', [userId])
   t.match(await runScript(db, 'erase-user', args), { code: 1, stderr: /not in auth\.users, but public\.forgotten/ })
   await owner.query('drop table forgotten')
-  t.match(await lookForRemains(owner, userId), { left: [], stays: [{ table: 'public.cleanup_outbox', rows: 1 }] })
+  t.match(await lookForRemains(owner, userId), { left: { length: 0 }, stays: [{ table: 'public.cleanup_outbox', rows: 1 }] })
 })

@@ -66,7 +66,8 @@ t.test('a clean database is a go, and every case is told with a count of nothing
   const report = await look(live)
   t.strictSame(counts(report), {})
   t.strictSame(report.data.cases.map(({ code }) => code), caseCodes)
-  t.match(report, { verdict: 'go', refusals: [], questions: [], data: { stage: 'before expand', contested: [] } })
+  const none = { length: 0 }
+  t.match(report, { verdict: 'go', refusals: none, questions: none, data: { stage: 'before expand', contested: none } })
   t.equal(exitCode(report), 0)
 })
 
@@ -356,7 +357,7 @@ t.test('what a migration does is measured, statement by statement', async (t) =>
     { locks: strongest, rewrites: [child] },
   ])
   t.match(await measured('do $$ begin if exists (select from child) then update child set note = note where id = 1; end if; end $$;'), [
-    { locks: [{ table: child, mode: 'ROW EXCLUSIVE' }], rewrites: [], writes: [child] },
+    { locks: [{ table: child, mode: 'ROW EXCLUSIVE' }], rewrites: { length: 0 }, writes: [child] },
   ])
   t.strictSame(await measured('do $$ begin perform from child limit 1; end $$;'), [
     effect(2, 'do $$ begin perform from child limit 1; end $$', { locks: [{ table: child, mode: 'ACCESS SHARE' }] }),
@@ -369,7 +370,7 @@ t.test('what a migration does is measured, statement by statement', async (t) =>
     { isConcurrent: true, locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }], indexes: [{ name: 'public.child_note_idx', table: child }] },
   ])
   t.match(await measured('drop index concurrently if exists child_note_idx;', false), [
-    { isConcurrent: true, locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }], indexes: [] },
+    { isConcurrent: true, locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }], indexes: { length: 0 } },
   ])
   await t.rejects(measured('create table gone ();\nalter table absent add column id integer;'), { name: 'Failure', message: /:3: .*42P01/ })
   t.strictSame(await column(db.owner, `select to_regclass('gone')::text`), [null])
@@ -435,7 +436,7 @@ t.test('the command prints its report, and never takes a failure for a question'
   ])
   t.equal(machine.code, 0)
   const report = JSON.parse(machine.stdout) as Report
-  t.match(report, { format: 1, verdict: 'go', migrations: [], data: { stage: 'nothing to do' } })
+  t.match(report, { format: 1, verdict: 'go', migrations: { length: 0 }, data: { stage: 'nothing to do' } })
   t.match(inWords(report, false), /go \(/)
   t.match(nobody, { code: 2, stdout: /^$/ })
 })

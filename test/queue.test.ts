@@ -98,7 +98,7 @@ t.test('what a step completes makes room for its user, what it has lost does not
   t.strictSame(await claimIds({ userLimit: 1 }), [second])
   await ada.queue()
   const late = await queue.completeAndClaim(db, step.claimed, { worker, userLimit: 1 })
-  t.match(late, { completed: [{ id: second, outcome: 'lease_lost' }], claimed: [] })
+  t.match(late, { completed: [{ id: second, outcome: 'lease_lost' }], claimed: { length: 0 } })
 })
 
 /** What a second worker gets of a user while the first one's claim is not committed yet, and after it is. */
@@ -183,7 +183,7 @@ t.test('while claims are paused nothing is taken, and what runs goes on', async 
   t.strictSame(await claimIds(), [])
   t.strictSame(await claimIds({ userLimit: 2 }), [])
   t.match(await queue.heartbeat(db, held), { outcome: 'held' })
-  t.match(await queue.completeAndClaim(db, [held], { worker }), { completed: [{ outcome: 'completed' }], claimed: [] })
+  t.match(await queue.completeAndClaim(db, [held], { worker }), { completed: [{ outcome: 'completed' }], claimed: { length: 0 } })
   await queue.resumeClaims(db)
   t.strictSame(await claimIds(), [next])
 })
