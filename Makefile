@@ -55,6 +55,10 @@ diagram: $(installed) ## Write the ER diagram in README.md from the migrations
 api: $(installed) ## Write docs/api.md from the doc comments of what the package exports
 	@$(run) scripts/generate.ts api
 
+.PHONY: docs
+docs: $(installed) ## Write build/docs/schema.html: every table, its rules and who may do what, searchable
+	@$(run) scripts/docs.ts
+
 .PHONY: generate
 generate: $(installed) ## Write all generated files: schema, version, types, diagram, API page
 	@$(run) scripts/generate.ts schema version types diagram api
@@ -64,9 +68,9 @@ check: $(installed) ## Fail on stale generated files, type errors, squawk and Su
 	@$(run) scripts/check.ts
 
 .PHONY: diff
-diff: $(installed) ## Show what a change does to schema, access, locks, types (BASE=origin/main or DATABASE_URL; markdown=1, json=1)
-	@$(run) scripts/diff.ts $(if $(markdown),--markdown) $(if $(json),--json) $(if $(sizes),"--sizes=$$sizes") \
-		$(if $(fail_on),"--fail-on=$$fail_on")
+diff: $(installed) ## Show what a change does to schema, access, locks, types (BASE=origin/main or DATABASE_URL; html=file, markdown=1, json=1)
+	@$(run) scripts/diff.ts $(if $(markdown),--markdown) $(if $(json),--json) $(if $(html),"--html=$$html") \
+		$(if $(sizes),"--sizes=$$sizes") $(if $(fail_on),"--fail-on=$$fail_on")
 
 .PHONY: sizes
 sizes: $(installed) ## Write rows and bytes of each table, read only, for make diff: make sizes file=sizes.json

@@ -1,8 +1,10 @@
+import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Failure, main } from './lib/failure.ts'
 import { severities, type Severity } from './lib/diff/model.ts'
 import { compare } from './lib/diff/report/compare.ts'
+import { inHtml } from './lib/diff/report/html.ts'
 import { failureInMarkdown, inMarkdown } from './lib/diff/report/markdown.ts'
 import { inText } from './lib/diff/report/text.ts'
 import { exitCode } from './lib/diff/report/verdict.ts'
@@ -18,6 +20,7 @@ await main(async () => {
   try {
     const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
+    if (values.html !== undefined) await writeFile(values.html, await inHtml(report))
     if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else process.stdout.write(values.markdown ? inMarkdown(report) : inText(report, isColoured))
     return exitCode(report, values['fail-on'] as Severity | undefined)
@@ -39,13 +42,19 @@ function options() {
   const flag = { type: 'boolean', default: false } as const
   try {
     const parsed = parseArgs({
-      options: { 'json': flag, 'markdown': flag, 'sizes': { type: 'string' }, 'fail-on': { type: 'string' } },
+      options: {
+        'json': flag,
+        'markdown': flag,
+        'html': { type: 'string' },
+        'sizes': { type: 'string' },
+        'fail-on': { type: 'string' },
+      },
     })
     const limit = parsed.values['fail-on']
     if (limit === undefined || severities.includes(limit as Severity)) return parsed
     throw new Error(`--fail-on=${limit} is no verdict: ${severities.join(', ')}`)
   } catch (cause) {
-    const remedy = 'the options are --json, --markdown, --sizes=<file> and --fail-on=<verdict>'
+    const remedy = 'the options are --json, --markdown, --html=<file>, --sizes=<file> and --fail-on=<verdict>'
     throw new Failure((cause as Error).message, remedy, { cause, exitCode: 2 })
   }
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { measureMigration } from '../scripts/lib/measure.ts'
+import { inMermaid } from '../scripts/lib/drawing/mermaid.ts'
 import { compare, type Request } from '../scripts/lib/diff/report/compare.ts'
 import { failureInMarkdown, inMarkdown, marker, most } from '../scripts/lib/diff/report/markdown.ts'
 import type { Report } from '../scripts/lib/diff/report/report.ts'
@@ -69,7 +70,7 @@ t.test('what nobody notices is additive, and the report is the same each time', 
   t.strictSame(first.rollback?.losses, ['column public.notes.title: a rollback drops what was written to it since'])
   t.match(first.notes[0], /^First `make migrate`, then the services/)
   t.match(inText(first, false), /^Access: nothing changes$/m)
-  t.match(first.diagram, /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
+  t.match(inMermaid(first.drawing!), /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
 
   t.equal(JSON.stringify(second), JSON.stringify(first))
   for (const form of [(of: Report) => inText(of, false), inMarkdown]) t.equal(form(second), form(first))
@@ -131,7 +132,7 @@ t.test('what breaks and what loses data is told, each with its reason', async (t
   t.equal(found.types.bump, 'major')
   t.match(inText(found, false), 'ACCESS EXCLUSIVE on public.notes (2000000 rows, 700 MiB): blocks reads and writes')
   t.match(found.notes.join('\n'), /First deploy services that no longer use column public\.notes\.body/)
-  t.match(found.diagram, /text body "removed"/)
+  t.match(inMermaid(found.drawing!), /text body "removed"/)
 
   const titles = sectionsOf(found).map(({ title }) => title)
   t.strictSame(titles, [

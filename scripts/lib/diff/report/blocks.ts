@@ -1,3 +1,5 @@
+import type { Drawing } from '../../drawing/drawing.ts'
+
 /** A report before it has a form. Texts may hold anything that somebody named: each form makes them harmless. */
 export interface Section {
   readonly title: string
@@ -9,7 +11,8 @@ export interface Section {
 export type Block =
   | { readonly kind: 'list'; readonly title?: string; readonly items: readonly Item[] }
   | { readonly kind: 'table'; readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] }
-  | { readonly kind: 'code'; readonly language: 'diff' | 'mermaid'; readonly text: string }
+  | { readonly kind: 'code'; readonly language: 'diff'; readonly text: string }
+  | { readonly kind: 'drawing'; readonly drawing: Drawing }
 
 export interface Item {
   readonly text: string

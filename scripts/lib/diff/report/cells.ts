@@ -39,7 +39,7 @@ const order = ({ table, role, command }: Cell): string => `${table} ${role} ${co
 /** By role and command. */
 type Access = ReadonlyMap<string, ReadonlyMap<Command, string>>
 
-function readMatrix(catalog: Catalog, matching: Matching): Map<string, { table: string; access: Access }> {
+export function readMatrix(catalog: Catalog, matching: Matching): Map<string, { table: string; access: Access }> {
   const parts = new Map<string, CatalogObject[]>()
   for (const object of catalog.objects) {
     if (object.parent === null) continue
@@ -104,7 +104,7 @@ function rowsOf(
 
 function conditionOf({ facts: { using, check } }: CatalogObject, command: Command): string {
   const conditions = command === 'insert' ? [check ?? using] : command === 'update' ? [using, check] : [using]
-  const texts = [...new Set(conditions.filter((text) => text !== undefined))]
+  const texts = [...new Set(conditions.filter((text) => text !== undefined && text !== 'true'))]
   return texts.length === 0 ? 'all rows' : `rows where ${texts.join(' and then ')}`.replace(/\s+/g, ' ')
 }
 

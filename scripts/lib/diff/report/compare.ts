@@ -96,8 +96,8 @@ function finish(known: Seen, pair: Pair, added: readonly Migration[]): Report {
   const reasons = judgeReport(known)
   const verdict = verdictOf(reasons)
   const notes = notesFor(known, verdict, added)
-  const diagram = picture(pair.base, pair.head, pair.changes)
-  return { format: 1, base, head, verdict, reasons, ...rest, notes, diagram }
+  const drawing = picture(pair.base, pair.head, pair.changes)
+  return { format: 1, base, head, verdict, reasons, ...rest, notes, drawing }
 }
 
 // --- With a database on a side

@@ -1,3 +1,4 @@
+import { inMermaid } from '../../drawing/mermaid.ts'
 import type { Failure } from '../../failure.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
@@ -67,12 +68,17 @@ function inBlock(block: Block): string {
       return [block.head, block.head.map(() => '---'), ...block.rows.map((row) => row.map(escape))]
         .map((row) => `| ${row.join(' | ')} |`)
         .join('\n')
-    case 'code': {
-      const longest = Math.max(2, ...[...block.text.matchAll(/`+/g)].map(([ticks]) => ticks.length))
-      const fence = '`'.repeat(longest + 1)
-      return `${fence}${block.language}\n${block.text}\n${fence}`
-    }
+    case 'code':
+      return fenced(block.language, block.text)
+    case 'drawing':
+      return fenced('mermaid', inMermaid(block.drawing))
   }
+}
+
+function fenced(language: string, text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length))
+  const fence = '`'.repeat(longest + 1)
+  return `${fence}${language}\n${text}\n${fence}`
 }
 
 /** A name is whatever a pull request says: it may not call people, link, or be HTML. In a code span nothing does. */

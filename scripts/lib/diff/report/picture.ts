@@ -1,12 +1,11 @@
+import type { Attribute, Drawing, Mark } from '../../drawing/drawing.ts'
 import { labelOf, type Catalog, type CatalogObject, type Change } from '../model.ts'
 
-type Mark = 'added' | 'changed' | 'removed' | 'renamed'
-
 /**
- * The tables touched and those that a foreign key ties to them, as a Mermaid `erDiagram`: of the former the columns
- * that are new, other or gone, and marks in words, for colours are not drawn everywhere.
+ * The tables touched and those that a foreign key ties to them: of the former the columns that are new, other or gone.
+ * `null` when no table is touched.
  */
-export function picture(base: Catalog, head: Catalog, changes: readonly Change[]): string | null {
+export function picture(base: Catalog, head: Catalog, changes: readonly Change[]): Drawing | null {
   const marks = new Map<string, Mark>()
   for (const { kind, action, table, object, partOf } of changes) {
     if (table === null || /view$/.test(kind)) continue
@@ -23,31 +22,26 @@ export function picture(base: Catalog, head: Catalog, changes: readonly Change[]
   const keys = new Map([...before, ...after])
   const drawn = [...keys].filter(([, { from, to }]) => marks.has(from) || marks.has(to))
   const tables = [...new Set([...marks.keys(), ...drawn.flatMap(([, { from, to }]) => [from, to])])].sort()
-  return [
-    'erDiagram',
-    ...tables.flatMap((table) => {
-      const mark = marks.get(table)
-      const columns = changes.filter(
-        (one) => one.kind === 'column' && one.table === table && one.section === 'structure',
-      )
-      const box = `  ${entity(table)}["${text(table)}${mark ? ` (${mark})` : ''}"]`
-      return columns.length === 0 ? [box] : [`${box} {`, ...columns.map((one) => `    ${attribute(one)}`), '  }']
-    }),
-    ...drawn.map(([id, { from, to, columns }]) => {
-      const isNew = !before.has(id) ? 'added: ' : !after.has(id) ? 'removed: ' : ''
-      return `  ${entity(to)} ||--o{ ${entity(from)} : "${isNew}${text(columns)}"`
-    }),
-  ].join('\n')
+  return {
+    boxes: tables.map((table) => ({
+      table,
+      mark: marks.get(table) ?? null,
+      columns: changes
+        .filter((one) => one.kind === 'column' && one.table === table && one.section === 'structure')
+        .map(attribute),
+    })),
+    lines: drawn.map(([id, key]) => ({ ...key, mark: !before.has(id) ? 'added' : !after.has(id) ? 'removed' : null })),
+  }
 }
 
-interface Key {
+export interface Key {
   readonly from: string
   readonly to: string
   readonly columns: string
 }
 
 /** Foreign keys by what they say, so that both sides can be laid on one another. */
-function readKeys(catalog: Catalog): Map<string, Key> {
+export function readKeys(catalog: Catalog): Map<string, Key> {
   const keys = catalog.objects.flatMap((object): [string, Key][] => {
     const key = object.facts['type'] === 'foreign key' ? readKey(catalog, object) : undefined
     return key ? [[`${key.from} ${key.to} ${key.columns}`, key]] : []
@@ -61,14 +55,12 @@ function readKey(catalog: Catalog, { parent, facts }: CatalogObject): Key | unde
   return table && columns !== undefined && to !== undefined ? { from: labelOf(catalog, table), to, columns } : undefined
 }
 
-function attribute({ object, action, facts, was }: Change): string {
+function attribute({ object, action, facts, was }: Change): Attribute {
   const type = facts.find(({ fact }) => fact === 'type')
-  const name = object.slice(object.lastIndexOf('.') + 1)
-  const detail = action === 'renamed' ? `renamed from ${was!.slice(was!.lastIndexOf('.') + 1)}` : action
-  return `${word(type?.to ?? type?.from ?? '_')} ${word(name)} "${text(detail)}"`
+  return {
+    type: type?.to ?? type?.from ?? '_',
+    name: object.slice(object.lastIndexOf('.') + 1),
+    note: action === 'renamed' ? `renamed from ${was!.slice(was!.lastIndexOf('.') + 1)}` : action,
+    mark: action,
+  }
 }
-
-const entity = (table: string): string => table.replace(/\W/g, '_')
-const word = (name: string): string =>
-  name.replace(/[^\w[\]]/g, '_').replace(/^(?=\d)/, '_').replace(/^[pfu]k$/i, '$&_')
-const text = (value: string): string => value.replaceAll('"', "'").replace(/[\r\n]+/g, ' ')

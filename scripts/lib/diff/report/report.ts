@@ -1,6 +1,7 @@
 import type { Advice } from '../../advisors.ts'
 import type { StatementEffect } from '../../measure.ts'
 import type { Finding as LintFinding } from '../../squawk.ts'
+import type { Drawing } from '../../drawing/drawing.ts'
 import type { Hunk } from '../hunks.ts'
 import type { Change, Severity } from '../model.ts'
 import type { Cell } from './cells.ts'
@@ -32,12 +33,12 @@ export interface Report {
   /** `null` with a database on either side. */
   readonly rollback: RollbackReport | null
   readonly notes: readonly string[]
-  /** Mermaid; `null` when no table is touched. */
-  readonly diagram: string | null
+  /** `null` when no table is touched. */
+  readonly drawing: Drawing | null
 }
 
 /** What the verdict and all that follows from it are made of. */
-export type Seen = Omit<Report, 'format' | 'verdict' | 'reasons' | 'notes' | 'diagram'>
+export type Seen = Omit<Report, 'format' | 'verdict' | 'reasons' | 'notes' | 'drawing'>
 
 export interface Reason {
   readonly severity: Severity

@@ -31,8 +31,8 @@ export const sectionsOf = (report: Report): Section[] => [
   { title: "The DBA's notes", summary: plural(report.notes.length, 'note'), blocks: list(report.notes) },
   {
     title: 'Picture',
-    summary: report.diagram === null ? 'no table is touched' : 'tables touched and their neighbours',
-    blocks: report.diagram === null ? [] : [{ kind: 'code', language: 'mermaid', text: report.diagram }],
+    summary: report.drawing === null ? 'no table is touched' : 'tables touched and their neighbours',
+    blocks: report.drawing === null ? [] : [{ kind: 'drawing', drawing: report.drawing }],
   },
 ]
 

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { inMermaid } from '../../drawing/mermaid.ts'
 import type { Severity } from '../model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
@@ -45,9 +46,13 @@ function inLines(block: Block): string[] {
       return rows.map((row) => `  ${row.map((cell, at) => cell.padEnd(widths[at]!)).join('  ')}`.trimEnd())
     }
     case 'code':
-      return block.text.split('\n').map((line) => `    ${printable(line)}`)
+      return indented(block.text)
+    case 'drawing':
+      return indented(inMermaid(block.drawing))
   }
 }
+
+const indented = (text: string): string[] => text.split('\n').map((line) => `    ${printable(line)}`)
 
 /** Nothing that somebody has named may write to the terminal. */
 const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

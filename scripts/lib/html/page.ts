@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+
+export interface Page {
+  readonly title: string
+  /** HTML. */
+  readonly body: string
+  /** A stylesheet and, where the page has one, a script. Nothing else is ever run or loaded. */
+  readonly style: string
+  readonly script?: string
+}
+
+/** A page that is whole in itself and is read from a file: its policy forbids to load or to run what is not written here. */
+export function inPage({ title, body, style, script }: Page): string {
+  const policy = [
+    `default-src 'none'`,
+    `style-src '${hashOf(style)}'`,
+    ...(script === undefined ? [] : [`script-src '${hashOf(script)}'`]),
+    `base-uri 'none'`,
+    `form-action 'none'`,
+  ].join('; ')
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+${body}
+${script === undefined ? '' : `<script>${script}</script>\n`}</body>
+</html>
+`
+}
+
+const hashOf = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`
+
+/** For text and for attributes in double quotes. */
+export const escapeHtml = (text: string): string =>
+  text
+    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Bidi_Control}]/gu, '\ufffd')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+
+/** What stands in `backticks` is code. */
+export const inline = (text: string): string =>
+  escapeHtml(text).replace(/`([^`]+)`/g, (_, code: string) => `<code>${code}</code>`)
+
+/** A fragment of a URL and an id, of letters and digits only; other names get others. */
+export const anchor = (...names: readonly string[]): string =>
+  names.join('-').replace(/[^\w.-]/gu, (sign) => `_${sign.codePointAt(0)!.toString(16)}_`)
+
+/** Rows of HTML. A wide one scrolls by itself, also by the keyboard. */
+export const htmlTable = (name: string, head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  `<div class="wide" role="region" aria-label="${escapeHtml(name)}" tabindex="0"><table>
+<thead><tr>${head.map((title) => `<th scope="col">${escapeHtml(title)}</th>`).join('')}</tr></thead>
+<tbody>
+${rows.map(([first = '', ...rest]) => `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('\n')}
+</tbody></table></div>`
+
+export const figure = (svg: string, name: string): string =>
+  `<div class="wide picture" role="region" aria-label="${escapeHtml(name)}" tabindex="0">${svg}</div>`

@@ -1,0 +1,75 @@
+import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes as Tree } from 'parse5'
+import t from 'tap'
+import { readCatalog } from '../scripts/lib/diff/catalog.ts'
+import { labelOf, type Catalog } from '../scripts/lib/diff/model.ts'
+import { inHtml } from '../scripts/lib/diff/report/html.ts'
+import { docsPage } from '../scripts/lib/docs/page.ts'
+import { tableGroups } from '../scripts/lib/generated.ts'
+import { createTestDatabase } from './fixtures/database.ts'
+import { hostile, hostileReport, hostileTable } from './fixtures/pages.ts'
+
+const { owner } = await createTestDatabase(t)
+const docs = (catalog: Catalog) => docsPage(catalog, tableGroups, '20270101000000')
+const catalog = await readCatalog(owner)
+const page = await docs(catalog)
+
+/** All elements of a page without an error of syntax. */
+function elementsOf(html: string): Tree.Element[] {
+  const errors: string[] = []
+  const root = parse(html, { onParseError: ({ code }) => errors.push(code) })
+  t.strictSame(errors, [])
+  const inside = (node: Tree.Node): Tree.Element[] =>
+    ('childNodes' in node ? node.childNodes : []).flatMap((child) => [
+      ...(defaultTreeAdapter.isElementNode(child) ? [child] : []),
+      ...inside(child),
+    ])
+  return inside(root)
+}
+const textOf = (node: Tree.Node): string =>
+  defaultTreeAdapter.isTextNode(node) ? node.value : 'childNodes' in node ? node.childNodes.map(textOf).join('') : ''
+const valuesOf = (elements: readonly Tree.Element[], name: string): string[] =>
+  elements.flatMap(({ attrs }) => attrs.filter((one) => one.name === name).map(({ value }) => value))
+
+t.test('the page of the schema has every object of ours, its comment and its rules', async (t) => {
+  const text = textOf(parse(page))
+  for (const object of catalog.objects) {
+    if (!['public', 'private'].includes(object.schema ?? '') || /grant|sequence/.test(object.kind)) continue
+    const { comment, using, check } = object.facts
+    const missing = [object.name, comment, using, check].filter((one) => one !== undefined && !text.includes(one))
+    if (missing.length > 0) t.strictSame(missing, [], labelOf(catalog, object))
+  }
+  t.notMatch(text, 'no_such_table')
+  for (const cell of ['all rows', 'rows where (user_id = ( SELECT auth.uid() AS uid))']) t.ok(text.includes(cell), cell)
+})
+
+t.test('it gives the same bytes again', async (t) => {
+  t.ok((await docs(await readCatalog(owner))) === page)
+  t.ok((await inHtml(hostileReport)) === (await inHtml(hostileReport)))
+})
+
+t.test('it leads nowhere but to itself, and each place is there once', async (t) => {
+  for (const html of [page, await inHtml(hostileReport)]) {
+    const elements = elementsOf(html)
+    const ids = valuesOf(elements, 'id')
+    t.strictSame(ids, [...new Set(ids)])
+    const links = valuesOf(elements, 'href')
+    t.ok(links.length > 5)
+    t.strictSame(links.filter((link) => !ids.includes(link.replace(/^#/, ''))), [])
+    t.strictSame(['src', 'srcset', 'style', 'action'].flatMap((name) => valuesOf(elements, name)), [])
+  }
+})
+
+t.test('what somebody has named is text, wherever it stands', async (t) => {
+  await owner.query(hostileTable)
+  for (const [html, scripts] of [[await docs(await readCatalog(owner)), 1], [await inHtml(hostileReport), 0]] as const) {
+    const elements = elementsOf(html)
+    const named = (tag: string) => elements.filter(({ tagName }) => tagName === tag)
+    t.equal(named('script').length, scripts)
+    t.strictSame([...named('img'), ...named('iframe'), ...named('foreignObject')], [])
+    t.strictSame(elements.flatMap(({ attrs }) => attrs.filter(({ name }) => name.startsWith('on'))), [])
+    for (const tag of ['main', 'svg']) {
+      const text = named(tag).map(textOf).join('').replaceAll('\u00a0', ' ')
+      t.ok(text.includes(hostile), tag)
+    }
+  }
+})
