@@ -10,7 +10,7 @@ import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
 import { loadGenerator } from './codegen.ts'
 import { compareFiles } from './files.ts'
-import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
+import { defaultBase, mergeBase, ownTypes, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
 import { observe, rehearse, withMigrated, type Pair } from './observe.ts'
@@ -51,7 +51,8 @@ async function readSide({ repository = root, ...request }: Request, side: 'base'
   const name = request[side]
   if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
   if (name === 'DATABASE_URL') return databaseOf(await resolveTarget())
-  if (/^postgres(ql)?:/.test(name)) return databaseOf(parseDatabaseUrl(name))
+  // No ref has this in it.
+  if (name.includes('://')) return databaseOf(parseDatabaseUrl(name))
   return snapshotOf(repository, name)
 }
 
@@ -65,8 +66,8 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
   const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
   const linting = reading.then(({ added }) => lint(added))
   linting.catch(() => undefined)
-  const configs = { base: base.config, head: head.config }
-  const seen = await withServer((admin) => rehearse(admin, reading, base.label, configs))
+  const sources = { base: base.types, head: head.types }
+  const seen = await withServer((admin) => rehearse(admin, reading, base.label, sources))
   const [files, linted] = [await reading, await linting]
   return finish({
     base: base.label,
@@ -112,12 +113,12 @@ async function compareDatabases(
     const { base: migrations } = await compareFiles(side, side, side)
     return withServer((admin) => withMigrated(admin, migrations, side.label, work))
   }
-  const configOf = (side: Side) => ('config' in side ? side.config : undefined)
-  const config = configOf(head) ?? configOf(base) ?? (await readFile(`${root}/.kysely-codegenrc.json`, 'utf8'))
+  const typesIn = (side: Side) => ('types' in side ? side.types : undefined)
+  const types = typesIn(head) ?? typesIn(base) ?? (await ownTypes())
   const seen = await lend(base, (one) =>
     lend(head, async (other) => {
       await requireSameMajor(one, other)
-      return observe(one, other, { base: config, head: config })
+      return observe(one, other, { base: types, head: types })
     }),
   )
   return finish({

@@ -16,8 +16,10 @@ import { platform, type Matching } from '../match.ts'
 import type { Catalog, Change } from '../model.ts'
 import { generateTypes } from './codegen.ts'
 import type { Files } from './files.ts'
+import type { TypesSource } from './git.ts'
 import type { MeasuredFile } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
+import type { Types } from './types.ts'
 
 /** Two schemas side by side. */
 export interface Pair {
@@ -26,7 +28,7 @@ export interface Pair {
   readonly matching: Matching
   readonly changes: readonly Change[]
   readonly remaining: readonly Hunk[]
-  readonly types: { readonly base: string; readonly head: string }
+  readonly types: { readonly base: Types; readonly head: Types }
 }
 
 /** What is only to be had by running the new migrations. */
@@ -36,9 +38,9 @@ export interface Rehearsed extends Pair {
   readonly advice: readonly Advice[]
 }
 
-interface Configs {
-  readonly base: string
-  readonly head: string
+interface Sources {
+  readonly base: TypesSource
+  readonly head: TypesSource
 }
 
 /**
@@ -50,7 +52,7 @@ export async function rehearse(
   admin: Target,
   files: Promise<Pick<Files, 'base' | 'added'>>,
   label: string,
-  configs: Configs,
+  sources: Sources,
 ): Promise<Rehearsed> {
   return withDatabases(admin, async ([of, clone, trial]) => {
     await createSupabaseDatabase(admin, of.database)
@@ -63,7 +65,7 @@ export async function rehearse(
     // A database that somebody looks at has no clones, so base is dumped after.
     await copy(admin, of, clone)
     const copied = copy(admin, of, trial)
-    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, configs.base)] as const))
+    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, sources.base)] as const))
     // Heard below; until then it is no failure that nobody hears.
     before.catch(() => undefined)
     const applying = withClient(clone, (client) => measureAll(client, added))
@@ -77,7 +79,7 @@ export async function rehearse(
     const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await allEnded([
       before,
       dump(clone, is),
-      generateTypes(clone, configs.head),
+      generateTypes(clone, sources.head),
       trying,
       newAdvice(of, clone),
     ] as const)
@@ -105,7 +107,7 @@ async function measureAll(client: pg.Client, migrations: readonly Migration[]) {
 }
 
 /** Of two databases that have nothing to do with each other, read only. */
-export async function observe(base: Target, head: Target, configs: Configs): Promise<Pair> {
+export async function observe(base: Target, head: Target, sources: Sources): Promise<Pair> {
   const [was, is] = [await readOwn(base), await readOwn(head)]
   const changes = diffCatalogs(was, is, 'name')
   return {
@@ -114,7 +116,7 @@ export async function observe(base: Target, head: Target, configs: Configs): Pro
     matching: 'name',
     changes,
     remaining: remainingHunks(await dump(base, was), await dump(head, is), changes),
-    types: { base: await generateTypes(base, configs.base), head: await generateTypes(head, configs.head) },
+    types: { base: await generateTypes(base, sources.base), head: await generateTypes(head, sources.head) },
   }
 }
 
