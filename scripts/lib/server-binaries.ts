@@ -20,8 +20,8 @@ export function locate(native = packagedNative(), clone = root): Installation {
   return { ...version, native, home, isInPlace, user }
 }
 
-/** Removes what `prepare` put outside the clone, unless a cluster is still there. */
+/** Removes what can be made again outside the clone, unless a cluster is still there. */
 export function removeCopies({ home, isInPlace }: Installation): void {
-  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !name.startsWith('native-'))) return
+  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine)-/.test(name))) return
   rmSync(home, { recursive: true })
 }

@@ -5,18 +5,18 @@ import { parseDatabaseUrl, type Target } from '../../database-url.ts'
 import { Failure } from '../../failure.ts'
 import { fileName, type Migration } from '../../migrations.ts'
 import { root } from '../../paths.ts'
+import { prepareDump } from '../../pg-dump.ts'
 import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
-import { loadGenerator } from './codegen.ts'
+import { prepareGenerator } from './codegen.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, ownTypes, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
-import { observe, rehearse, withMigrated, type Pair } from './observe.ts'
+import { allEnded, observe, rehearse, withMigrated, type Pair } from './observe.ts'
 import { picture } from './picture.ts'
 import type { MeasuredFile, Report, Seen, Size } from './report.ts'
-import { compareTypes } from './types.ts'
 import { judgeReport, verdictOf } from './verdict.ts'
 
 export interface Request {
@@ -61,14 +61,14 @@ const databaseOf = (target: Target): Database => ({ target, label: target.label 
 async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
   const { repository = root, withServer = withScratchServer } = request
   const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
-  // While the server starts. A failure is heard where it is awaited.
-  void loadGenerator()
   const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
   const linting = reading.then(({ added }) => lint(added))
-  linting.catch(() => undefined)
   const sources = { base: base.types, head: head.types }
-  const seen = await withServer((admin) => rehearse(admin, reading, base.label, sources))
-  const [files, linted] = [await reading, await linting]
+  const rehearsing = withServer((admin) => rehearse(admin, reading, base.label, sources))
+  // While the server starts.
+  prepareDump()
+  prepareGenerator()
+  const [seen, linted, files] = await allEnded([rehearsing, linting, reading] as const)
   return finish({
     base: base.label,
     head: head.label,
@@ -86,7 +86,7 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
     cells: compareCells(seen.base, seen.head, seen.matching),
     locks: seen.measured.map((one) => ({ ...one, sizes: sizesOf(one, sizes) })),
     lint: { ...linted, advice: seen.advice },
-    types: compareTypes(seen.types.base, seen.types.head),
+    types: seen.types,
     rollback: { afterDown: seen.trip.afterDown, afterUp: seen.trip.afterUp, losses: seen.trip.losses },
   }, seen, files.added)
 }
@@ -130,7 +130,7 @@ async function compareDatabases(
     cells: compareCells(seen.base, seen.head, seen.matching),
     locks: null,
     lint: null,
-    types: compareTypes(seen.types.base, seen.types.head),
+    types: seen.types,
     rollback: null,
   }, seen, [])
 }

@@ -17,9 +17,10 @@ import type { Catalog, Change } from '../model.ts'
 import { generateTypes } from './codegen.ts'
 import type { Files } from './files.ts'
 import type { TypesSource } from './git.ts'
-import type { MeasuredFile } from './report.ts'
+import type { MeasuredFile, TypesReport } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
-import type { Types } from './types.ts'
+import { typescript } from '../types/typescript.ts'
+import { compareTypes } from './types.ts'
 
 /** Two schemas side by side. */
 export interface Pair {
@@ -28,7 +29,7 @@ export interface Pair {
   readonly matching: Matching
   readonly changes: readonly Change[]
   readonly remaining: readonly Hunk[]
-  readonly types: { readonly base: Types; readonly head: Types }
+  readonly types: TypesReport
 }
 
 /** What is only to be had by running the new migrations. */
@@ -63,33 +64,36 @@ export async function rehearse(
       return readCatalog(client)
     })
     // A database that somebody looks at has no clones, so base is dumped after.
-    await copy(admin, of, clone)
-    const copied = copy(admin, of, trial)
-    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, sources.base)] as const))
+    const copied = Promise.all([copy(admin, of, clone), copy(admin, of, trial)])
+    // In the half second in which there is nothing else to do here.
+    setImmediate(typescript)
+    await copied
+    const dumping = dump(of, was)
+    const typing = generateTypes(of, sources.base)
     // Heard below; until then it is no failure that nobody hears.
-    before.catch(() => undefined)
-    const applying = withClient(clone, (client) => measureAll(client, added))
-    const { is, measured } = await applying.catch(async (error: unknown) => {
-      await before.catch(() => undefined)
+    for (const one of [dumping, typing]) one.catch(() => undefined)
+    const measuring = withClient(clone, (client) => measureAll(client, added))
+    const { is, measured } = await measuring.catch(async (error: unknown) => {
+      await Promise.allSettled([dumping, typing])
       throw error
     })
     const changes = diffCatalogs(was, is, 'id')
     const tryOut = (client: pg.Client) => roundTrip(client, added, { base: was, head: is, changes })
-    const trying = copied.then(() => withClient(trial, tryOut))
-    const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await allEnded([
-      before,
-      dump(clone, is),
-      generateTypes(clone, sources.head),
-      trying,
-      newAdvice(of, clone),
-    ] as const)
+    // One dump after the other, for the second is faster in the thread of the first.
+    const dumpingHead = dumping.then(() => dump(clone, is))
+    const typingHead = generateTypes(clone, sources.head)
+    const comparing = Promise.all([typing, typingHead]).then(([one, other]) => compareTypes(one, other))
+    const trying = withClient(trial, tryOut)
+    const advising = newAdvice(of, clone)
+    const all = [dumping, dumpingHead, comparing, advising, trying] as const
+    const [dumpOfBase, dumpOfHead, types, advice, trip] = await allEnded(all)
     return {
       base: was,
       head: is,
       matching: 'id',
       changes,
       remaining: remainingHunks(dumpOfBase, dumpOfHead, changes),
-      types: { base: typesOfBase, head: typesOfHead },
+      types,
       measured,
       trip,
       advice,
@@ -116,7 +120,7 @@ export async function observe(base: Target, head: Target, sources: Sources): Pro
     matching: 'name',
     changes,
     remaining: remainingHunks(await dump(base, was), await dump(head, is), changes),
-    types: { base: await generateTypes(base, sources.base), head: await generateTypes(head, sources.head) },
+    types: compareTypes(await generateTypes(base, sources.base), await generateTypes(head, sources.head)),
   }
 }
 
@@ -194,7 +198,7 @@ const dump = (target: Target, { objects }: Catalog): Promise<string> => {
 // --- Beside it
 
 /** Fails only when all have ended: the databases that they work in are dropped then. */
-async function allEnded<T extends readonly Promise<unknown>[]>(work: T) {
+export async function allEnded<T extends readonly Promise<unknown>[]>(work: T) {
   await Promise.allSettled(work)
   return Promise.all(work)
 }

@@ -28,12 +28,15 @@ export interface Types {
  * compiling. Of types that are written by hand only the names are compared.
  */
 export function compareTypes(base: Types, head: Types): TypesReport {
-  const isSame = base.db === head.db && isDeepStrictEqual(base.written, head.written)
+  const [ofBase, ofHead] = [withoutComments(base.db), withoutComments(head.db)]
+  const isSame = ofBase === ofHead && isDeepStrictEqual(base.written, head.written)
   if (isSame) return { changes: [], bump: 'none' }
-  const [was, is] = [readDeclarations(base.db), readDeclarations(head.db)]
-  const consumer = writeConsumer(base.db, was, is)
-  const folder = ({ db, written }: Types) => new Map([...written, ['db.ts', db], ...consumer.files])
-  const compiled = compileConsumers({ base: folder(base), head: folder(head) })
+  const [was, is] = [readDeclarations(ofBase), readDeclarations(ofHead)]
+  const consumer = writeConsumer(ofBase, was, is)
+  const compiled = compileConsumers({
+    base: new Map([...base.written, ['db.ts', ofBase], ...consumer.files]),
+    head: new Map([...head.written, ['db.ts', ofHead], ...consumer.files]),
+  })
   const [before, after] = [compiled.get('base')!, compiled.get('head')!]
   const gone = new Set([...before.exported].filter((name) => !after.exported.has(name)))
   const seen: Seen = { was, is, failed: failures(consumer, before, after), gone }
@@ -41,6 +44,9 @@ export function compareTypes(base: Types, head: Types): TypesReport {
   const isMajor = changes.some(({ breaks }) => breaks !== null)
   return { changes, bump: isMajor ? 'major' : changes.length > 0 ? 'minor' : 'none' }
 }
+
+/** The most of it, and nothing to the compiler but time. */
+const withoutComments = (db: string): string => db.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
 
 interface Seen {
   readonly was: Declarations

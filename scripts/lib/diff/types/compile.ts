@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import ts from 'typescript'
+import type ts from 'typescript'
 import { fromRoot } from '../../paths.ts'
+import { typescript } from './typescript.ts'
 
 /** What the compiler says of a folder with a consumer in it. */
 export interface Compiled {
@@ -11,15 +12,7 @@ export interface Compiled {
   readonly exported: ReadonlySet<string>
 }
 
-const options: ts.CompilerOptions = {
-  strict: true,
-  noEmit: true,
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.ES2022,
-  moduleResolution: ts.ModuleResolutionKind.Bundler,
-  allowImportingTsExtensions: true,
-  noLib: true,
-}
+const options: ts.CompilerOptions = { strict: true, noEmit: true, noLib: true, allowImportingTsExtensions: true }
 
 /** All of Kysely that makes columns of types; the rest of it would take a second to read. */
 const kysely = fromRoot('node_modules', 'kysely', 'dist', 'esm', 'util', 'column-type.d.ts')
@@ -50,12 +43,13 @@ const given = new Map([
 
 /** Compiles the folders in one program. */
 export function compileConsumers(folders: Readonly<Record<string, ReadonlyMap<string, string>>>): Map<string, Compiled> {
+  const { createProgram } = typescript()
   const texts = new Map(given)
   for (const [folder, files] of Object.entries(folders)) {
     for (const [name, text] of files) texts.set(`/${folder}/${name}`, text)
   }
   const roots = Object.keys(folders).flatMap((folder) => [`/${folder}/consumer.ts`, `/${folder}/index.ts`])
-  const program = ts.createProgram(['/globals.d.ts', ...roots], options, hostOf(texts))
+  const program = createProgram(['/globals.d.ts', ...roots], options, hostOf(texts))
   const checker = program.getTypeChecker()
   return new Map(
     Object.keys(folders).map((folder) => {
@@ -73,11 +67,12 @@ export function compileConsumers(folders: Readonly<Record<string, ReadonlyMap<st
 
 /** An export of what is not there is a symbol all the same. */
 function declarationOf(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Declaration | undefined {
-  const own = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+  const own = symbol.flags & typescript().SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
   return own.declarations?.[0]
 }
 
 function hostOf(texts: ReadonlyMap<string, string>): ts.CompilerHost {
+  const { createSourceFile, Extension } = typescript()
   const read = (name: string): string | undefined =>
     texts.get(name) ?? (name === kysely ? readFileSync(kysely, 'utf8') : undefined)
   const place = (name: string, from: string): string => {
@@ -87,13 +82,13 @@ function hostOf(texts: ReadonlyMap<string, string>): ts.CompilerHost {
   return {
     getSourceFile: (name, target) => {
       const text = read(name)
-      return text === undefined ? undefined : ts.createSourceFile(name, text, target)
+      return text === undefined ? undefined : createSourceFile(name, text, target)
     },
     resolveModuleNameLiterals: (names, from) =>
       names.map(({ text }) => {
         const resolvedFileName = place(text, from)
         const isThere = texts.has(resolvedFileName) || resolvedFileName === kysely
-        const extension = resolvedFileName.endsWith('.d.ts') ? ts.Extension.Dts : ts.Extension.Ts
+        const extension = resolvedFileName.endsWith('.d.ts') ? Extension.Dts : Extension.Ts
         return { resolvedModule: isThere ? { resolvedFileName, extension } : undefined }
       }),
     fileExists: (name) => texts.has(name),

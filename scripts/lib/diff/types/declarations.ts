@@ -1,4 +1,5 @@
-import ts from 'typescript'
+import type { Statement, TypeNode } from 'typescript'
+import { typescript } from './typescript.ts'
 
 /** A declaration of what kysely-codegen writes. */
 export interface Declaration {
@@ -14,10 +15,11 @@ export interface Declaration {
 
 export type Declarations = ReadonlyMap<string, Declaration>
 
-/** By name. Comments are left out. */
+/** By name. */
 export function readDeclarations(source: string): Declarations {
+  const ts = typescript()
   const file = ts.createSourceFile('db.ts', source, ts.ScriptTarget.ES2022)
-  const read = (node: ts.Statement): [string, Declaration][] => {
+  const read = (node: Statement): [string, Declaration][] => {
     const place = { start: node.getStart(file), end: node.end }
     if (ts.isInterfaceDeclaration(node)) {
       const members = node.members.filter(ts.isPropertySignature).map(({ name, type }): [string, string] => {
@@ -32,7 +34,8 @@ export function readDeclarations(source: string): Declarations {
   return new Map(file.statements.flatMap(read))
 }
 
-const isEnum = (type: ts.TypeNode): boolean =>
-  (ts.isUnionTypeNode(type) ? [...type.types] : [type]).every(
-    (one) => ts.isLiteralTypeNode(one) && ts.isStringLiteral(one.literal),
-  )
+function isEnum(type: TypeNode): boolean {
+  const ts = typescript()
+  const values = ts.isUnionTypeNode(type) ? [...type.types] : [type]
+  return values.every((one) => ts.isLiteralTypeNode(one) && ts.isStringLiteral(one.literal))
+}
