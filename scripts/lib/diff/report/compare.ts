@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { withClient } from '../../connect.ts'
 import { parseDatabaseUrl, type Target } from '../../database-url.ts'
 import { Failure } from '../../failure.ts'
 import { fileName, type Migration } from '../../migrations.ts'
@@ -10,11 +9,12 @@ import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
 import { prepareGenerator } from './codegen.ts'
+import { observeDatabases, type Database, type Side } from './databases.ts'
 import { compareFiles } from './files.ts'
-import { defaultBase, mergeBase, ownTypes, snapshotOf, workTree, type Snapshot } from './git.ts'
+import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
-import { allEnded, observe, rehearse, withMigrated, type Pair } from './observe.ts'
+import { allEnded, rehearse, type Pair } from './observe.ts'
 import { picture } from './picture.ts'
 import type { MeasuredFile, Report, Seen, Size } from './report.ts'
 import { judgeReport, verdictOf } from './verdict.ts'
@@ -43,10 +43,6 @@ export async function compare(request: Request): Promise<Report> {
   return compareDatabases(base, head, request)
 }
 
-type Database = { readonly target: Target; readonly label: string }
-
-type Side = Snapshot | Database
-
 async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Side> {
   const name = request[side]
   if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
@@ -72,6 +68,7 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
   return finish({
     base: base.label,
     head: head.label,
+    leftOut: [],
     files: {
       added: files.added.map((migration) => ({
         file: fileName(migration),
@@ -101,29 +98,12 @@ function finish(known: Seen, pair: Pair, added: readonly Migration[]): Report {
   return { format: 1, base, head, verdict, reasons, ...rest, notes, diagram }
 }
 
-// --- With a database on a side
-
-async function compareDatabases(
-  base: Side,
-  head: Side,
-  { withServer = withScratchServer }: Request,
-): Promise<Report> {
-  const lend = async <T>(side: Side, work: (target: Target) => Promise<T>): Promise<T> => {
-    if ('target' in side) return work(side.target)
-    const { base: migrations } = await compareFiles(side, side, side)
-    return withServer((admin) => withMigrated(admin, migrations, side.label, work))
-  }
-  const typesIn = (side: Side) => ('types' in side ? side.types : undefined)
-  const types = typesIn(head) ?? typesIn(base) ?? (await ownTypes())
-  const seen = await lend(base, (one) =>
-    lend(head, async (other) => {
-      await requireSameMajor(one, other)
-      return observe(one, other, { base: types, head: types })
-    }),
-  )
+async function compareDatabases(base: Side, head: Side, { withServer = withScratchServer }: Request): Promise<Report> {
+  const seen = await observeDatabases(base, head, withServer)
   return finish({
     base: base.label,
     head: head.label,
+    leftOut: seen.leftOut,
     files: null,
     changes: seen.changes,
     remaining: seen.remaining,
@@ -133,25 +113,6 @@ async function compareDatabases(
     types: seen.types,
     rollback: null,
   }, seen, [])
-}
-
-/** Another major writes the same view in other words. */
-async function requireSameMajor(...targets: readonly Target[]): Promise<void> {
-  const majors = await Promise.all(
-    targets.map((target) =>
-      withClient(target, async (client) => {
-        const { rows } = await client.query<{ major: number }>(
-          `select current_setting('server_version_num')::int / 10000 as major`,
-        )
-        return rows[0]!.major
-      }),
-    ),
-  )
-  if (new Set(majors).size === 1) return
-  throw new Failure(
-    `base is on PostgreSQL ${majors[0]} and head on ${majors[1]}, which write the same schema differently`,
-    'compare two databases of one major',
-  )
 }
 
 // --- Sizes

@@ -138,6 +138,35 @@ export async function withMigrated<T>(
   })
 }
 
+/** Lends a copy of another database's schema, for which that one is only read. */
+export async function withMirror<T>(admin: Target, live: Target, work: (target: Target) => Promise<T>): Promise<T> {
+  const catalog = await readOwn(live)
+  const text = await dump(live, catalog)
+  return withDatabases(admin, async ([target]) => {
+    await createSupabaseDatabase(admin, target.database)
+    await withClient(withDatabase(admin, target.database), (client) => layGrantees(client, catalog))
+    try {
+      // The settings at its top stay with the connection.
+      await withClient(target, (client) => client.query(text))
+    } catch (cause) {
+      if (!(cause instanceof pg.DatabaseError)) throw cause
+      const what = `${live.label} cannot be read on another PostgreSQL: ${cause.message} (${cause.code})`
+      throw new Failure(what, 'install its own (`make test-matrix`), then compare again', { cause })
+    }
+    return work(target)
+  })
+}
+
+/** Whoever is granted something there has to be here. */
+async function layGrantees(client: pg.Client, { objects }: Catalog): Promise<void> {
+  const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles')
+  const known = new Set(rows.map(({ name }) => name))
+  const grantees = objects.filter(({ kind }) => kind === 'role' || kind === 'grant').map(({ name }) => name)
+  for (const name of new Set(grantees)) {
+    if (!known.has(name) && name !== 'PUBLIC') await client.query(`create role ${client.escapeIdentifier(name)}`)
+  }
+}
+
 // --- Databases
 
 type Three = readonly [Target, Target, Target]
