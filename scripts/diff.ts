@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Failure, main } from './lib/failure.ts'
@@ -20,7 +20,7 @@ await main(async () => {
   try {
     const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
-    if (values.html !== undefined) await writeFile(values.html, await inHtml(report))
+    if (values.html !== undefined) await writePage(values.html, await inHtml(report))
     if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else process.stdout.write(values.markdown ? inMarkdown(report) : inText(report, isColoured))
     return exitCode(report, values['fail-on'] as Severity | undefined)
@@ -36,6 +36,18 @@ await main(async () => {
 function named(name: 'BASE' | 'HEAD'): string | undefined {
   const text = process.env[name]?.trim()
   return text === undefined || text === '' ? undefined : text
+}
+
+/** Whole or not at all. */
+async function writePage(file: string, page: string): Promise<void> {
+  const half = `${file}.partial`
+  try {
+    await writeFile(half, page)
+    await rename(half, file)
+  } catch (cause) {
+    await rm(half, { force: true })
+    throw new Failure(`${file} cannot be written: ${(cause as Error).message}`, 'name a file in a folder that is there', { cause })
+  }
 }
 
 function options() {

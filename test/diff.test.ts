@@ -242,24 +242,95 @@ t.test('a database is compared with the repository, by name', async (t) => {
   t.match(inText(found, false), /^Locks: not measured/m)
 })
 
-t.test('what an insert has to name, what is gone and what may be null stop compiling, and nothing else', async (t) => {
-  const pets = 'export interface Pets {\n  id: Generated<string>;\n  name: string;\n}\n'
-  const base = `export type Mood = "calm" | "cross";\n\n${pets}`
-  const breaks = (head: string): (string | null)[] => compareTypes(base, head).changes.map((change) => change.breaks)
-  t.strictSame(breaks(base.replace('{\n  id', '{\n  /**\n   * Its number.\n   */\n  id')), [])
-  t.strictSame(breaks(base.replace('name:', 'nick: string | null;\n  name:')), [null])
-  t.strictSame(breaks(base.replace('name: string', 'name: Generated<string>')), [null])
-  t.strictSame(breaks(base.replace('name:', 'nick: string;\n  name:')), ['whoever inserts has to name it'])
-  t.strictSame(breaks(base.replace('Generated<string>', 'string')), ['whoever inserts has to name it'])
-  t.strictSame(breaks(base.replace('name: string', 'name: string | null')), [
-    'whoever reads it has to reckon with null',
+t.test('a consumer is compiled: what it did with the types of base and cannot do with those of head', async (t) => {
+  const written = new Map([
+    ['ids.ts', `declare const brand: unique symbol; export type PetId = string & { readonly [brand]: 'PetId' }`],
+    ['index.ts', `
+      import type { Insertable, Selectable, Updateable } from 'kysely'
+      import type { DB } from './db.ts'
+      export type { DB, Mood, Size, Gone } from './db.ts'
+      export type Row<T extends keyof DB> = Selectable<DB[T]>
+      export type New<T extends keyof DB> = Insertable<DB[T]>
+      export type Patch<T extends keyof DB> = Updateable<DB[T]>`],
   ])
-  t.strictSame(breaks(base.replace('  name: string;\n', '')), ['whoever names it'])
-  t.strictSame(breaks(base.replace('"cross"', '"cross" | "glad"')), [
-    'whoever has to name every value: a switch or a Record over it',
+  const [stays, optional] = [null, 'whoever inserts has to name it']
+  const [read, write] = ['whoever reads it as what it was', 'whoever writes it as what it was']
+  const [readNull, writeNull] = ['whoever reads it has to reckon with null', 'whoever writes null to it']
+  const columns: readonly (readonly [from: string | null, to: string | null, breaks: string | null])[] = [
+    [null, 'string | null', stays],
+    [null, 'Generated<string>', stays],
+    [null, 'Generated<string | null>', stays],
+    [null, 'ColumnType<string, never, never>', stays],
+    [null, 'ColumnType<string | null, string, string>', optional],
+    [null, 'string', optional],
+    ['string', null, 'whoever names it'],
+    ['string', 'Generated<string>', stays],
+    ['string', 'Generated<string | null>', readNull],
+    ['Generated<string>', 'string', optional],
+    ['string', 'string | null', readNull],
+    ['string | null', 'string', `${optional}; ${writeNull}`],
+    ['Generated<string | null>', 'Generated<string>', writeNull],
+    ['number', 'Numeric', read],
+    ['number', 'string', 'whoever reads or writes it as what it was'],
+    ['string', 'ColumnType<string, string, never>', 'whoever updates it as what it was'],
+    ['string | null', 'ColumnType<string | null, never, never>', write],
+    ['ColumnType<string, never, never>', 'string', optional],
+    ['ColumnType<string | null, never, never>', 'string | null', stays],
+    ['string', 'PetId', write],
+    ['PetId', 'string', read],
+    ['Generated<PetId>', 'Generated<PetId | null>', readNull],
+    ['Timestamp', 'ColumnType<Date, Date | string, Date | string>', stays],
+    ['Timestamp', 'Date', write],
+    ['Mood', 'Size', 'whoever reads or writes it as what it was'],
+  ]
+  const file = (side: 0 | 1, rest: string): string => `
+    import type { PetId } from "./ids.ts";
+    import type { ColumnType } from "kysely";
+    export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
+      ? ColumnType<S, I | undefined, U>
+      : ColumnType<T, T | undefined, T>;
+    export type Numeric = ColumnType<string, number | string, number | string>;
+    export type Timestamp = ColumnType<Date, Date | string, Date | string>;
+    ${rest}
+    export interface Pets {
+      /**
+       * Side ${side}.
+       */
+      "of old": Mood;
+      ${columns.flatMap((one, at) => (one[side] === null ? [] : [`c${10 + at}: ${one[side]};`])).join('\n')}
+    }`
+  const base = file(0, `
+    export type Mood = "calm" | "cross"; export type Size = "s" | "l"; export type Gone = "gone";
+    export interface Owners { id: string } export interface DB { pets: Pets; owners: Owners }`)
+  const head = file(1, `
+    export type Mood = "calm" | "cross" | "glad"; export type Size = "s"; export type New = "new";
+    export interface Tags { id: string } export interface DB { pets: Pets; tags: Tags }`)
+  const { changes, bump } = compareTypes({ db: base, written }, { db: head, written })
+  const found = new Map(changes.map(({ type, member, breaks }) => [`${type}.${member ?? ''}`, breaks]))
+  t.equal(bump, 'major')
+  t.strictSame(
+    columns.map(([from, to], at) => [from, to, found.get(`Pets.c${10 + at}`)]),
+    columns,
+  )
+  t.strictSame(Object.fromEntries([...found].filter(([name]) => !name.startsWith('Pets.c'))), {
+    'DB.owners': 'whoever names the table',
+    'DB.tags': stays,
+    'Gone.': 'whoever imports it',
+    'Mood.': 'whoever has to name every value: a switch or a Record over it',
+    'New.': stays,
+    'Owners.': stays,
+    'Size.': 'whoever names a value that is gone',
+    'Tags.': stays,
+  }, 'a column of a changed enum is not told again')
+
+  const same = base.replace('Side 0', 'Another comment')
+  t.strictSame(compareTypes({ db: base, written }, { db: same, written }), { changes: [], bump: 'none' })
+  const more = base.replace('"of old"', 'nick: string | null; "of old"')
+  t.equal(compareTypes({ db: base, written }, { db: more, written }).bump, 'minor')
+  const fewer = new Map([...written, ['index.ts', written.get('index.ts')!.replace('Mood, ', '')]])
+  t.match(compareTypes({ db: base, written }, { db: base, written: fewer }).changes, [
+    { type: 'Mood', breaks: 'whoever imports it' },
   ])
-  t.strictSame(breaks(base.replace(' | "cross"', '')), ['whoever names a value that is gone'])
-  t.equal(compareTypes(base, `${base}\nexport type Size = "s";\n`).bump, 'minor')
 })
 
 t.test('a lock of an earlier statement makes a later scan one that others wait for', async (t) => {

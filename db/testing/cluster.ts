@@ -218,7 +218,8 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-async function run(program: string, { user }: Installation, args: string[]): Promise<void> {
+/** As the server's user. */
+export async function run(program: string, { user }: Installation, args: string[]): Promise<void> {
   let isInterrupted = false
   const interrupt = (): void => {
     isInterrupted = true
@@ -240,7 +241,7 @@ function give(path: string, { user }: Installation): void {
   if (user) chownSync(path, user.uid, user.gid)
 }
 
-const outputOf = (error: unknown): string =>
+export const outputOf = (error: unknown): string =>
   (error instanceof Error && 'stderr' in error && `${error.stderr}`) || String(error)
 
 /** What a log or an error output says went wrong: from its last fatal line on, else its last line. */

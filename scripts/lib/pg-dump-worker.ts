@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { setFlagsFromString } from 'node:v8'
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import { pgDump } from '@electric-sql/pglite-tools/pg_dump'
 
 /**
@@ -22,32 +22,38 @@ for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsF
 
 if (!parentPort) throw new Error('this file is a worker')
 const port = parentPort
-const job = workerData as DumpJob
-const replies = new Int32Array(job.replies)
-let replied = 0
-
-const socket = {
-  execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData: (bytes: Uint8Array) => void }): void {
-    // A copy: `bytes` is a window on the WASM memory.
-    post(bytes.slice())
-    // The notice of an earlier reply may come late and wake it for nothing.
-    while (Atomics.load(replies, 0) === replied) Atomics.wait(replies, 0, replied)
-    replied += 1
-    const reply = receiveMessageOnPort(port) as { message: Uint8Array }
-    onRawData(reply.message)
-  },
-  // What pgDump() asks a PGlite to do around the dump; this connection is never used again.
-  query: async () => ({ rows: [{ search_path: '' }] }),
-  exec: async () => [],
-}
 
 // Its name in its messages.
 process.argv[1] = 'pg_dump'
-try {
-  const file = await pgDump({ pg: socket as unknown as Parameters<typeof pgDump>[0]['pg'], args: [...job.args] })
-  post({ text: await file.text() })
-} catch (error) {
-  post({ error: ownWords(error instanceof Error ? error.message : String(error)) })
+port.on('message', (job: DumpJob) => void run(job))
+
+/** One at a time: until it is done, what comes is a reply, and taken out synchronously. */
+async function run({ args, replies }: DumpJob): Promise<void> {
+  try {
+    const pg = socketOf(new Int32Array(replies)) as unknown as Parameters<typeof pgDump>[0]['pg']
+    const file = await pgDump({ pg, args: [...args] })
+    post({ text: await file.text() })
+  } catch (error) {
+    post({ error: ownWords(error instanceof Error ? error.message : String(error)) })
+  }
+}
+
+function socketOf(replies: Int32Array) {
+  let replied = 0
+  return {
+    execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData: (bytes: Uint8Array) => void }): void {
+      // A copy: `bytes` is a window on the WASM memory.
+      post(bytes.slice())
+      // The notice of an earlier reply may come late and wake it for nothing.
+      while (Atomics.load(replies, 0) === replied) Atomics.wait(replies, 0, replied)
+      replied += 1
+      const reply = receiveMessageOnPort(port) as { message: Uint8Array }
+      onRawData(reply.message)
+    },
+    // What pgDump() asks a PGlite to do around the dump; this connection is never used again.
+    query: async () => ({ rows: [{ search_path: '' }] }),
+    exec: async () => [],
+  }
 }
 
 /** The WASM runtime runs the lines of stderr together and puts its own before them. */

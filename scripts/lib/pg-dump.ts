@@ -73,7 +73,7 @@ async function look(client: Client, schemas: readonly string[]): Promise<Surroun
 async function runPgDump(client: Client, surroundings: Surroundings): Promise<Exclude<DumpMessage, Uint8Array>> {
   const exchange = takeOver(client, surroundings)
   const replies = new Int32Array(new SharedArrayBuffer(4))
-  const workerData: DumpJob = {
+  const job: DumpJob = {
     args: [
       '--schema-only',
       '--no-owner',
@@ -86,22 +86,48 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
     ],
     replies: replies.buffer,
   }
-  const extension = extname(import.meta.url)
-  const worker = new Worker(new URL(`./pg-dump-worker${extension}`, import.meta.url), {
-    workerData,
-    execArgv: extension === '.ts' ? [`--import=${typescriptLoader()}`] : [],
-  })
+  const worker = idle.pop() ?? startWorker()
+  worker.ref()
   try {
+    worker.postMessage(job)
     for await (const [message] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[DumpMessage]>) {
-      if (!(message instanceof Uint8Array)) return message
+      if (!(message instanceof Uint8Array)) {
+        if ('text' in message) rest(worker)
+        return message
+      }
       worker.postMessage(await exchange(message))
       Atomics.add(replies, 0, 1)
       Atomics.notify(replies, 0)
     }
     throw new Error('the thread of pg_dump ended without a result')
   } finally {
-    await worker.terminate()
+    if (!idle.includes(worker)) await worker.terminate()
   }
+}
+
+/** Threads with nothing to do. To start one takes as long as a dump, and the second dump of one is faster. */
+const idle: Worker[] = []
+
+/** Starts a thread, so that the next dump need not wait for it. */
+export const prepareDump = (): void => rest(startWorker())
+
+function startWorker(): Worker {
+  const extension = extname(import.meta.url)
+  const worker = new Worker(new URL(`./pg-dump-worker${extension}`, import.meta.url), {
+    execArgv: extension === '.ts' ? [`--import=${typescriptLoader()}`] : [],
+  })
+  // Why it ended is told to whoever waits for it.
+  worker.on('error', () => undefined)
+  worker.once('exit', () => {
+    if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1)
+  })
+  return worker
+}
+
+function rest(worker: Worker): void {
+  // It does not keep the process.
+  worker.unref()
+  idle.push(worker)
 }
 
 /** On Node 20 `--import tsx` does not reach into threads. */

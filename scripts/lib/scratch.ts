@@ -5,9 +5,12 @@ import { migrate } from './migrator.ts'
 import { startTestServer, superuser } from './server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
 
-/** A throw-away server of a fixed major with Supabase's roles, and no database of ours; `work` gets its superuser. */
-export async function withScratchServer<T>(work: (admin: Target) => Promise<T>): Promise<T> {
-  const server = await startTestServer()
+/** A throw-away server, of a fixed major unless `native` names another's programs, with Supabase's roles, and no database of ours; `work` gets its superuser. */
+export async function withScratchServer<T>(
+  work: (admin: Target) => Promise<T>,
+  options: { native?: string } = {},
+): Promise<T> {
+  const server = await startTestServer(options)
   const stop = (): void => {
     void server.stop().finally(() => process.exit(130))
   }

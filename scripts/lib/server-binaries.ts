@@ -3,7 +3,8 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { canRun, isReadable, packagedNative, refuseForeign, serverUser, versionOf } from '../../db/testing/binaries.ts'
 import type { Installation } from '../../db/testing/binaries.ts'
-import { root } from './paths.ts'
+import { Failure } from './failure.ts'
+import { fromRoot, root } from './paths.ts'
 
 /**
  * Only looks. Everything is in place, clusters in `.local/`, unless this is root and the user that the server runs as
@@ -20,8 +21,20 @@ export function locate(native = packagedNative(), clone = root): Installation {
   return { ...version, native, home, isInPlace, user }
 }
 
-/** Removes what `prepare` put outside the clone, unless a cluster is still there. */
+/** The programs of a major, where they are installed: the package's own, or those of `make test-matrix`. */
+export function installedNative(major: number): string | undefined {
+  const own = packagedNative()
+  if (versionOf(own).major === major) return own
+  try {
+    return packagedNative(`postgres-${major}`, fromRoot('scripts/matrix/package.json'))
+  } catch (error) {
+    if (error instanceof Failure) return undefined
+    throw error
+  }
+}
+
+/** Removes what can be made again outside the clone, unless a cluster is still there. */
 export function removeCopies({ home, isInPlace }: Installation): void {
-  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !name.startsWith('native-'))) return
+  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine)-/.test(name))) return
   rmSync(home, { recursive: true })
 }

@@ -9,6 +9,7 @@ import {
 } from '../../db/testing/cluster.ts'
 import { exclusively } from './exclusively.ts'
 import { Failure } from './failure.ts'
+import { layData } from './pristine.ts'
 import { locate, removeCopies } from './server-binaries.ts'
 
 export { type Server, superuser }
@@ -48,7 +49,7 @@ export async function startTestServer({ native }: { native?: string } = {}): Pro
     await removeAbandoned(at.home)
     const folder = claim(join(at.home, 'test'))
     try {
-      await ensureData(folder, throwaway, at, programs)
+      await layData(folder, at, programs)
       return await start(folder, throwaway, at, programs, () => remove(folder))
     } catch (error) {
       // Any other failure leaves the log to be read; the next call removes it.

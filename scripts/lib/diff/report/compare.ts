@@ -1,22 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { withClient } from '../../connect.ts'
 import { parseDatabaseUrl, type Target } from '../../database-url.ts'
 import { Failure } from '../../failure.ts'
 import { fileName, type Migration } from '../../migrations.ts'
 import { root } from '../../paths.ts'
+import { prepareDump } from '../../pg-dump.ts'
 import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
-import { loadGenerator } from './codegen.ts'
+import { prepareGenerator } from './codegen.ts'
+import { observeDatabases, type Database, type Side } from './databases.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
-import { observe, rehearse, withMigrated, type Pair } from './observe.ts'
+import { allEnded, rehearse, type Pair } from './observe.ts'
 import { picture } from './picture.ts'
 import type { MeasuredFile, Report, Seen, Size } from './report.ts'
-import { compareTypes } from './types.ts'
 import { judgeReport, verdictOf } from './verdict.ts'
 
 export interface Request {
@@ -43,15 +43,12 @@ export async function compare(request: Request): Promise<Report> {
   return compareDatabases(base, head, request)
 }
 
-type Database = { readonly target: Target; readonly label: string }
-
-type Side = Snapshot | Database
-
 async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Side> {
   const name = request[side]
   if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
   if (name === 'DATABASE_URL') return databaseOf(await resolveTarget())
-  if (/^postgres(ql)?:/.test(name)) return databaseOf(parseDatabaseUrl(name))
+  // No ref has this in it.
+  if (name.includes('://')) return databaseOf(parseDatabaseUrl(name))
   return snapshotOf(repository, name)
 }
 
@@ -60,17 +57,18 @@ const databaseOf = (target: Target): Database => ({ target, label: target.label 
 async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
   const { repository = root, withServer = withScratchServer } = request
   const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
-  // While the server starts. A failure is heard where it is awaited.
-  void loadGenerator()
   const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
   const linting = reading.then(({ added }) => lint(added))
-  linting.catch(() => undefined)
-  const configs = { base: base.config, head: head.config }
-  const seen = await withServer((admin) => rehearse(admin, reading, base.label, configs))
-  const [files, linted] = [await reading, await linting]
+  const sources = { base: base.types, head: head.types }
+  const rehearsing = withServer((admin) => rehearse(admin, reading, base.label, sources))
+  // While the server starts.
+  prepareDump()
+  prepareGenerator()
+  const [seen, linted, files] = await allEnded([rehearsing, linting, reading] as const)
   return finish({
     base: base.label,
     head: head.label,
+    leftOut: [],
     files: {
       added: files.added.map((migration) => ({
         file: fileName(migration),
@@ -85,7 +83,7 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
     cells: compareCells(seen.base, seen.head, seen.matching),
     locks: seen.measured.map((one) => ({ ...one, sizes: sizesOf(one, sizes) })),
     lint: { ...linted, advice: seen.advice },
-    types: compareTypes(seen.types.base, seen.types.head),
+    types: seen.types,
     rollback: { afterDown: seen.trip.afterDown, afterUp: seen.trip.afterUp, losses: seen.trip.losses },
   }, seen, files.added)
 }
@@ -100,57 +98,21 @@ function finish(known: Seen, pair: Pair, added: readonly Migration[]): Report {
   return { format: 1, base, head, verdict, reasons, ...rest, notes, drawing }
 }
 
-// --- With a database on a side
-
-async function compareDatabases(
-  base: Side,
-  head: Side,
-  { withServer = withScratchServer }: Request,
-): Promise<Report> {
-  const lend = async <T>(side: Side, work: (target: Target) => Promise<T>): Promise<T> => {
-    if ('target' in side) return work(side.target)
-    const { base: migrations } = await compareFiles(side, side, side)
-    return withServer((admin) => withMigrated(admin, migrations, side.label, work))
-  }
-  const configOf = (side: Side) => ('config' in side ? side.config : undefined)
-  const config = configOf(head) ?? configOf(base) ?? (await readFile(`${root}/.kysely-codegenrc.json`, 'utf8'))
-  const seen = await lend(base, (one) =>
-    lend(head, async (other) => {
-      await requireSameMajor(one, other)
-      return observe(one, other, { base: config, head: config })
-    }),
-  )
+async function compareDatabases(base: Side, head: Side, { withServer = withScratchServer }: Request): Promise<Report> {
+  const seen = await observeDatabases(base, head, withServer)
   return finish({
     base: base.label,
     head: head.label,
+    leftOut: seen.leftOut,
     files: null,
     changes: seen.changes,
     remaining: seen.remaining,
     cells: compareCells(seen.base, seen.head, seen.matching),
     locks: null,
     lint: null,
-    types: compareTypes(seen.types.base, seen.types.head),
+    types: seen.types,
     rollback: null,
   }, seen, [])
-}
-
-/** Another major writes the same view in other words. */
-async function requireSameMajor(...targets: readonly Target[]): Promise<void> {
-  const majors = await Promise.all(
-    targets.map((target) =>
-      withClient(target, async (client) => {
-        const { rows } = await client.query<{ major: number }>(
-          `select current_setting('server_version_num')::int / 10000 as major`,
-        )
-        return rows[0]!.major
-      }),
-    ),
-  )
-  if (new Set(majors).size === 1) return
-  throw new Failure(
-    `base is on PostgreSQL ${majors[0]} and head on ${majors[1]}, which write the same schema differently`,
-    'compare two databases of one major',
-  )
 }
 
 // --- Sizes

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import process from 'node:process'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../../failure.ts'
 import { fromRoot } from '../../paths.ts'
 
 export const migrationsPath = 'db/migrations'
 const configPath = '.kysely-codegenrc.json'
+const typesPath = 'types'
 
 /** The migrations of a repository at one commit, or of its work tree. */
 export interface Snapshot {
@@ -20,15 +20,24 @@ export interface Snapshot {
   readonly files: ReadonlyMap<string, string>
   /** Those of a work tree that no commit has as they are. */
   readonly uncommitted: readonly string[]
+  readonly types: TypesSource
+}
+
+/** What beside the schema decides about the types. */
+export interface TypesSource {
   /** The settings of kysely-codegen. */
   readonly config: string
+  /** The files of `types/` that are written by hand: name → text. */
+  readonly written: ReadonlyMap<string, string>
 }
 
 /** @throws Failure when there is no such commit, or no migration in it. */
 export async function snapshotOf(repository: string, ref: string): Promise<Snapshot> {
   const commit = await resolve(repository, ref)
   if (commit !== undefined) return snapshot(repository, ref, commit)
-  throw new Failure(`there is no commit ${ref}`, 'fetch it (`git fetch`), or name another: make diff BASE=main')
+  // It may be a URL that went wrong, password and all.
+  const name = /[:@]/.test(ref) ? 'of that name' : ref
+  throw new Failure(`there is no commit ${name}`, 'fetch it (`git fetch`), or name another: make diff BASE=main')
 }
 
 /** `origin/main`, else `main`. */
@@ -42,14 +51,17 @@ export async function defaultBase(repository: string): Promise<Snapshot> {
 
 export async function workTree(repository: string): Promise<Snapshot> {
   const commit = (await resolve(repository, 'HEAD')) ?? ''
-  const files = await readFolder(join(repository, migrationsPath))
+  const files = migrationsIn(await readFolder(repository, migrationsPath))
   const status = await git(repository, ['status', '--porcelain', '--untracked-files=all', '-z', '--', migrationsPath])
   return {
     label: 'the work tree',
     commit,
     files,
     uncommitted: [...files.keys()].filter((name) => status.includes(`${migrationsPath}/${name}\0`)),
-    config: await readFile(join(repository, configPath), 'utf8').catch(ownConfig),
+    types: typesOf(
+      await readFile(join(repository, configPath), 'utf8').catch(() => undefined),
+      await readFolder(repository, typesPath).catch(() => new Map<string, string>()),
+    ) ?? (await ownTypes()),
   }
 }
 
@@ -69,54 +81,95 @@ async function resolve(repository: string, ref: string): Promise<string | undefi
 }
 
 async function snapshot(repository: string, ref: string, commit: string): Promise<Snapshot> {
-  const temporary = await mkdtemp(join(tmpdir(), 'leo-diff-'))
-  try {
-    const env = { GIT_INDEX_FILE: join(temporary, 'index') }
-    await git(repository, ['read-tree', `${commit}:${migrationsPath}`], env).catch((cause: unknown) => {
-      throw new Failure(`${ref} has no ${migrationsPath}`, 'name a commit that has migrations', { cause })
-    })
-    const folder = join(temporary, 'files')
-    await mkdir(folder)
-    await git(repository, ['checkout-index', '--all', `--prefix=${folder}/`], env)
-    return {
-      label: `${ref} (${commit.slice(0, 7)})`,
-      commit,
-      files: await readFolder(folder),
-      uncommitted: [],
-      config: await git(repository, ['show', `${commit}:${configPath}`]).catch(ownConfig),
-    }
-  } finally {
-    await rm(temporary, { recursive: true })
+  const all = await readCommit(repository, commit, [migrationsPath, typesPath, configPath])
+  const files = migrationsIn(inFolder(all, migrationsPath))
+  if (files.size === 0) throw new Failure(`${ref} has no ${migrationsPath}`, 'name a commit that has migrations')
+  return {
+    label: `${ref} (${commit.slice(0, 7)})`,
+    commit,
+    files,
+    uncommitted: [],
+    types: typesOf(all.get(configPath), inFolder(all, typesPath)) ?? (await ownTypes()),
   }
 }
 
-async function git(repository: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+// --- Files
+
+type Files = ReadonlyMap<string, string>
+
+/** What is right in the folder. */
+function inFolder(files: Files, folder: string): Files {
+  const own = [...files].flatMap(([path, text]): [string, string][] =>
+    dirname(path) === folder ? [[basename(path), text]] : [],
+  )
+  return new Map(own)
+}
+
+const migrationsIn = (files: Files): Files =>
+  new Map([...files].filter(([name]) => !name.startsWith('.') && !name.endsWith('.md')))
+
+/** Of a repository without types, or of a commit before them: none. */
+function typesOf(config: string | undefined, files: Files): TypesSource | undefined {
+  if (config === undefined || !files.has('index.ts')) return undefined
+  return { config, written: new Map([...files].filter(([name]) => name !== 'db.ts')) }
+}
+
+/** Those of this clone. */
+export async function ownTypes(): Promise<TypesSource> {
+  const config = await readFile(fromRoot(configPath), 'utf8')
+  return typesOf(config, await readFolder(fromRoot(), typesPath))!
+}
+
+async function readFolder(repository: string, path: string): Promise<Files> {
+  const folder = join(repository, path)
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new Failure(`${path} cannot be read`, 'run this in a complete clone', { cause })
+  })
+  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+  const read = async (name: string) => [name, unixLines(await readFile(join(folder, name), 'utf8'))] as const
+  return new Map(await Promise.all(names.sort().map(read)))
+}
+
+/** By path. Nothing is laid on the disk. */
+async function readCommit(repository: string, commit: string, paths: readonly string[]): Promise<Files> {
+  const tree = await git(repository, ['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths])
+  const entries = [...tree.matchAll(/100\d{3} blob (\w+)\t([^\0]+)\0/g)].map(([, id, path]) => ({ id: id!, path: path! }))
+  let rest = await gitBytes(repository, ['cat-file', '--batch'], entries.map(({ id }) => `${id}\n`).join(''))
+  return new Map(
+    entries.map(({ path }) => {
+      // `<id> blob <bytes>`, a line feed, the bytes, a line feed.
+      const start = rest.indexOf('\n') + 1
+      const end = start + Number(rest.toString('latin1', 0, start).split(' ')[2])
+      const text = rest.toString('utf8', start, end)
+      rest = rest.subarray(end + 1)
+      return [path, unixLines(text)]
+    }),
+  )
+}
+
+const unixLines = (text: string): string => text.replaceAll('\r\n', '\n')
+
+// --- Git
+
+const git = async (repository: string, args: readonly string[]): Promise<string> =>
+  (await gitBytes(repository, args)).toString()
+
+async function gitBytes(repository: string, args: readonly string[], input = ''): Promise<Buffer> {
   try {
-    const options = { env: { ...process.env, ...env }, maxBuffer: Infinity }
-    return (await promisify(execFile)('git', ['-C', repository, ...args], options)).stdout
+    const options = { maxBuffer: Infinity, encoding: 'buffer' } as const
+    const running = promisify(execFile)('git', ['-C', repository, ...args], options)
+    // It may end without reading all: then its own words are told below.
+    running.child.stdin!.on('error', () => undefined).end(input)
+    return (await running).stdout
   } catch (cause) {
-    const { code, stderr } = cause as { code?: string | number; stderr?: string }
+    const { code, stderr } = cause as { code?: string | number; stderr?: Buffer }
+    const said = stderr?.toString().trim() ?? ''
     if (code === 'ENOENT') throw new Failure('there is no git here', 'install it', { cause })
-    if (/not a git repository/.test(stderr ?? '')) {
+    if (/not a git repository/.test(said)) {
       throw new Failure('this is no clone of a git repository', 'run it in one', { cause })
     }
-    throw new Failure(`git ${args[0]}: ${stderr?.trim() || 'failed'}`, 'see to that', { cause })
+    throw new Failure(`git ${args[0]}: ${said || 'failed'}`, 'see to that', { cause })
   }
-}
-
-/** Of what has none, such as what was there before it. */
-const ownConfig = (): Promise<string> => readFile(fromRoot(configPath), 'utf8')
-
-async function readFolder(folder: string): Promise<Map<string, string>> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new Failure(`${migrationsPath} cannot be read`, 'run this in a complete clone', { cause })
-  })
-  const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name)
-  const texts = names
-    .filter((name) => !name.endsWith('.md'))
-    .sort()
-    .map(async (name) => [name, (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n')] as const)
-  return new Map(await Promise.all(texts))
 }
 
 /** Lends a folder with these files. */

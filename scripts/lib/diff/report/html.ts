@@ -8,7 +8,7 @@ import { headline, sectionsOf, verdicts } from './sections.ts'
 /** For a browser: one file, with everything in it and nothing that runs. */
 export async function inHtml(report: Report): Promise<string> {
   const draw = report.drawing === null ? undefined : await loadDrawer()
-  const { base, head, verdict, reasons } = report
+  const { base, head, leftOut, verdict, reasons } = report
   const sections = sectionsOf(report)
   const svg = report.drawing === null ? '' : draw!(report.drawing, 'The tables touched and their neighbours')
   const body = [
@@ -16,6 +16,7 @@ export async function inHtml(report: Report): Promise<string> {
     '<h1>Schema diff</h1>',
     `<p class="soft"><code>${escapeHtml(base)}</code> → <code>${escapeHtml(head)}</code></p>`,
     `<p><strong class="verdict ${verdict}">${headline(report)}</strong></p>`,
+    ...leftOut.map((what) => `<p><strong class="care">left out</strong> ${inline(what)}</p>`),
     ...(reasons.length === 0
       ? []
       : [

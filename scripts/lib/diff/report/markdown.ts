@@ -15,7 +15,7 @@ const reasonsShown = 20
 
 /** For a comment or a job's summary: sections as long as there is room, then their summaries alone. */
 export function inMarkdown(report: Report, room = most): string {
-  const { base, head, verdict, reasons } = report
+  const { base, head, leftOut, verdict, reasons } = report
   const sections = sectionsOf(report)
   const left = reasons.length - reasonsShown
   const top = [
@@ -24,6 +24,7 @@ export function inMarkdown(report: Report, room = most): string {
     '',
     `${escape(base)} → ${escape(head)}`,
     '',
+    ...leftOut.flatMap((what) => [`${signs.care} ${escape(what)}`, '']),
     ...reasons
       .slice(0, reasonsShown)
       .map(({ severity, of, why }) => `- ${signs[severity]} ${escape(cut(`${of}: ${why}`))}`),

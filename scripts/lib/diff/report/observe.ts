@@ -16,8 +16,11 @@ import { platform, type Matching } from '../match.ts'
 import type { Catalog, Change } from '../model.ts'
 import { generateTypes } from './codegen.ts'
 import type { Files } from './files.ts'
-import type { MeasuredFile } from './report.ts'
+import type { TypesSource } from './git.ts'
+import type { MeasuredFile, TypesReport } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
+import { typescript } from '../types/typescript.ts'
+import { compareTypes } from './types.ts'
 
 /** Two schemas side by side. */
 export interface Pair {
@@ -26,7 +29,7 @@ export interface Pair {
   readonly matching: Matching
   readonly changes: readonly Change[]
   readonly remaining: readonly Hunk[]
-  readonly types: { readonly base: string; readonly head: string }
+  readonly types: TypesReport
 }
 
 /** What is only to be had by running the new migrations. */
@@ -36,9 +39,9 @@ export interface Rehearsed extends Pair {
   readonly advice: readonly Advice[]
 }
 
-interface Configs {
-  readonly base: string
-  readonly head: string
+interface Sources {
+  readonly base: TypesSource
+  readonly head: TypesSource
 }
 
 /**
@@ -50,7 +53,7 @@ export async function rehearse(
   admin: Target,
   files: Promise<Pick<Files, 'base' | 'added'>>,
   label: string,
-  configs: Configs,
+  sources: Sources,
 ): Promise<Rehearsed> {
   return withDatabases(admin, async ([of, clone, trial]) => {
     await createSupabaseDatabase(admin, of.database)
@@ -61,33 +64,36 @@ export async function rehearse(
       return readCatalog(client)
     })
     // A database that somebody looks at has no clones, so base is dumped after.
-    await copy(admin, of, clone)
-    const copied = copy(admin, of, trial)
-    const before = copied.then(() => allEnded([dump(of, was), generateTypes(of, configs.base)] as const))
+    const copied = Promise.all([copy(admin, of, clone), copy(admin, of, trial)])
+    // In the half second in which there is nothing else to do here.
+    setImmediate(typescript)
+    await copied
+    const dumping = dump(of, was)
+    const typing = generateTypes(of, sources.base)
     // Heard below; until then it is no failure that nobody hears.
-    before.catch(() => undefined)
-    const applying = withClient(clone, (client) => measureAll(client, added))
-    const { is, measured } = await applying.catch(async (error: unknown) => {
-      await before.catch(() => undefined)
+    for (const one of [dumping, typing]) one.catch(() => undefined)
+    const measuring = withClient(clone, (client) => measureAll(client, added))
+    const { is, measured } = await measuring.catch(async (error: unknown) => {
+      await Promise.allSettled([dumping, typing])
       throw error
     })
     const changes = diffCatalogs(was, is, 'id')
     const tryOut = (client: pg.Client) => roundTrip(client, added, { base: was, head: is, changes })
-    const trying = copied.then(() => withClient(trial, tryOut))
-    const [[dumpOfBase, typesOfBase], dumpOfHead, typesOfHead, trip, advice] = await allEnded([
-      before,
-      dump(clone, is),
-      generateTypes(clone, configs.head),
-      trying,
-      newAdvice(of, clone),
-    ] as const)
+    // One dump after the other, for the second is faster in the thread of the first.
+    const dumpingHead = dumping.then(() => dump(clone, is))
+    const typingHead = generateTypes(clone, sources.head)
+    const comparing = Promise.all([typing, typingHead]).then(([one, other]) => compareTypes(one, other))
+    const trying = withClient(trial, tryOut)
+    const advising = newAdvice(of, clone)
+    const all = [dumping, dumpingHead, comparing, advising, trying] as const
+    const [dumpOfBase, dumpOfHead, types, advice, trip] = await allEnded(all)
     return {
       base: was,
       head: is,
       matching: 'id',
       changes,
       remaining: remainingHunks(dumpOfBase, dumpOfHead, changes),
-      types: { base: typesOfBase, head: typesOfHead },
+      types,
       measured,
       trip,
       advice,
@@ -105,7 +111,7 @@ async function measureAll(client: pg.Client, migrations: readonly Migration[]) {
 }
 
 /** Of two databases that have nothing to do with each other, read only. */
-export async function observe(base: Target, head: Target, configs: Configs): Promise<Pair> {
+export async function observe(base: Target, head: Target, sources: Sources): Promise<Pair> {
   const [was, is] = [await readOwn(base), await readOwn(head)]
   const changes = diffCatalogs(was, is, 'name')
   return {
@@ -114,7 +120,7 @@ export async function observe(base: Target, head: Target, configs: Configs): Pro
     matching: 'name',
     changes,
     remaining: remainingHunks(await dump(base, was), await dump(head, is), changes),
-    types: { base: await generateTypes(base, configs.base), head: await generateTypes(head, configs.head) },
+    types: compareTypes(await generateTypes(base, sources.base), await generateTypes(head, sources.head)),
   }
 }
 
@@ -130,6 +136,35 @@ export async function withMigrated<T>(
     await withClient(target, (client) => applyBase(client, migrations, label))
     return work(target)
   })
+}
+
+/** Lends a copy of another database's schema, for which that one is only read. */
+export async function withMirror<T>(admin: Target, live: Target, work: (target: Target) => Promise<T>): Promise<T> {
+  const catalog = await readOwn(live)
+  const text = await dump(live, catalog)
+  return withDatabases(admin, async ([target]) => {
+    await createSupabaseDatabase(admin, target.database)
+    await withClient(withDatabase(admin, target.database), (client) => layGrantees(client, catalog))
+    try {
+      // The settings at its top stay with the connection.
+      await withClient(target, (client) => client.query(text))
+    } catch (cause) {
+      if (!(cause instanceof pg.DatabaseError)) throw cause
+      const what = `${live.label} cannot be read on another PostgreSQL: ${cause.message} (${cause.code})`
+      throw new Failure(what, 'install its own (`make test-matrix`), then compare again', { cause })
+    }
+    return work(target)
+  })
+}
+
+/** Whoever is granted something there has to be here. */
+async function layGrantees(client: pg.Client, { objects }: Catalog): Promise<void> {
+  const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles')
+  const known = new Set(rows.map(({ name }) => name))
+  const grantees = objects.filter(({ kind }) => kind === 'role' || kind === 'grant').map(({ name }) => name)
+  for (const name of new Set(grantees)) {
+    if (!known.has(name) && name !== 'PUBLIC') await client.query(`create role ${client.escapeIdentifier(name)}`)
+  }
 }
 
 // --- Databases
@@ -192,7 +227,7 @@ const dump = (target: Target, { objects }: Catalog): Promise<string> => {
 // --- Beside it
 
 /** Fails only when all have ended: the databases that they work in are dropped then. */
-async function allEnded<T extends readonly Promise<unknown>[]>(work: T) {
+export async function allEnded<T extends readonly Promise<unknown>[]>(work: T) {
   await Promise.allSettled(work)
   return Promise.all(work)
 }

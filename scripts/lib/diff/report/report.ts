@@ -15,6 +15,8 @@ export interface Report {
   readonly format: 1
   readonly base: string
   readonly head: string
+  /** What could not be compared, and why; whoever reads no more than the top has to know. */
+  readonly leftOut: readonly string[]
   readonly verdict: Severity
   /** The worst first. */
   readonly reasons: readonly Reason[]

@@ -10,9 +10,10 @@ const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructiv
 /** For a terminal. */
 export function inText(report: Report, isColoured: boolean): string {
   const paint = (severity: Severity, text: string) => (isColoured ? styleText(colours[severity], text) : text)
-  const { base, head, verdict, reasons } = report
+  const { base, head, leftOut, verdict, reasons } = report
   return [
     `${printable(base)} → ${printable(head)}`,
+    ...leftOut.map((what) => paint('care', printable(what))),
     '',
     paint(verdict, headline(report)),
     ...reasons.map(({ severity, of, why }) => {

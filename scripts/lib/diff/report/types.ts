@@ -1,7 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
+import { compileConsumers, type Compiled } from '../types/compile.ts'
+import { writeConsumer, type Consumer, type Use } from '../types/consumer.ts'
+import { readDeclarations, type Declarations } from '../types/declarations.ts'
 import type { TypesReport } from './report.ts'
 
 export interface TypeChange {
-  /** The exported type: `Apps`, `GenerationStatus`. */
+  /** The type: `Apps`, `GenerationStatus`. */
   readonly type: string
   /** Of an interface, the column. */
   readonly member: string | null
@@ -11,73 +15,98 @@ export interface TypeChange {
   readonly breaks: string | null
 }
 
+/** The folder `types/` of the package. */
+export interface Types {
+  /** What kysely-codegen writes. */
+  readonly db: string
+  /** The files beside it: name → text, `index.ts` among them. */
+  readonly written: ReadonlyMap<string, string>
+}
+
 /**
- * What is different for those who import the types. Comments are left out.
- *
- * @param base, head what kysely-codegen writes.
+ * What is different for those who import the types, and what of a consumer that compiled with those of base stops
+ * compiling. Of types that are written by hand only the names are compared.
  */
-export function compareTypes(base: string, head: string): TypesReport {
-  const [was, is] = [readTypes(base), readTypes(head)]
-  const changes = [...new Set([...was.keys(), ...is.keys()])]
-    .filter((name) => was.get(name)?.text !== is.get(name)?.text)
-    .sort()
-    .flatMap((name) => compare(name, was.get(name), is.get(name)))
+export function compareTypes(base: Types, head: Types): TypesReport {
+  const [ofBase, ofHead] = [withoutComments(base.db), withoutComments(head.db)]
+  const isSame = ofBase === ofHead && isDeepStrictEqual(base.written, head.written)
+  if (isSame) return { changes: [], bump: 'none' }
+  const [was, is] = [readDeclarations(ofBase), readDeclarations(ofHead)]
+  const consumer = writeConsumer(ofBase, was, is)
+  const compiled = compileConsumers({
+    base: new Map([...base.written, ['db.ts', ofBase], ...consumer.files]),
+    head: new Map([...head.written, ['db.ts', ofHead], ...consumer.files]),
+  })
+  const [before, after] = [compiled.get('base')!, compiled.get('head')!]
+  const gone = new Set([...before.exported].filter((name) => !after.exported.has(name)))
+  const seen: Seen = { was, is, failed: failures(consumer, before, after), gone }
+  const changes = [...new Set([...was.keys(), ...is.keys(), ...gone])].sort().flatMap((type) => compare(type, seen))
   const isMajor = changes.some(({ breaks }) => breaks !== null)
   return { changes, bump: isMajor ? 'major' : changes.length > 0 ? 'minor' : 'none' }
 }
 
-interface Type {
-  readonly text: string
-  /** Of an interface. */
-  readonly members: ReadonlyMap<string, string> | null
+/** The most of it, and nothing to the compiler but time. */
+const withoutComments = (db: string): string => db.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
+
+interface Seen {
+  readonly was: Declarations
+  readonly is: Declarations
+  /** By type and member, what can be done no more. */
+  readonly failed: ReadonlyMap<string, ReadonlySet<Use>>
+  /** Names that the package exported. */
+  readonly gone: ReadonlySet<string>
 }
 
-/** The generator writes a declaration a paragraph and a column a line. */
-function readTypes(source: string): Map<string, Type> {
-  const text = source.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
-  const found = text.matchAll(/^export (interface|type) (\w+)(?:<\w+>)?(?: =)? ([\s\S]*?)(?=\n\n|\n?$(?![\s\S]))/gm)
-  return new Map(
-    [...found].map(([, kind, name, body]) => {
-      const lines = body!.matchAll(/^ {2}("?[^\n]+?"?): ([^\n]+);$/gm)
-      const members = kind === 'interface' ? new Map([...lines].map(([, key, type]) => [key!, type!])) : null
-      return [name!, { text: body!, members }]
-    }),
-  )
+const keyOf = (type: string, member: string | null): string => `${type} ${member ?? ''}`
+
+/** What did not compile with base either is no consumer's code. */
+function failures({ probes }: Consumer, base: Compiled, head: Compiled): Map<string, Set<Use>> {
+  const failed = new Map<string, Set<Use>>()
+  probes.forEach(({ type, member, use }, at) => {
+    const line = at + 1
+    if (base.errors.has(line) || !head.errors.has(line)) return
+    const key = keyOf(type, member)
+    failed.set(key, (failed.get(key) ?? new Set()).add(use))
+  })
+  return failed
 }
 
-function compare(type: string, was: Type | undefined, is: Type | undefined): TypeChange[] {
-  if (was?.members && is?.members) {
-    const [before, after] = [was.members, is.members]
-    return [...new Set([...before.keys(), ...after.keys()])]
-      .filter((member) => before.get(member) !== after.get(member))
-      .sort()
-      .map((member) => {
-        const [from, to] = [before.get(member) ?? null, after.get(member) ?? null]
-        return { type, member, from, to, breaks: type === 'DB' && from === null ? null : breaksMember(from, to) }
-      })
+function compare(type: string, { was, is, failed, gone }: Seen): TypeChange[] {
+  const [before, after] = [was.get(type), is.get(type)]
+  if (before?.kind === 'interface' && after?.kind === 'interface') {
+    return [...new Set([...before.members.keys(), ...after.members.keys()])].sort().flatMap((member): TypeChange[] => {
+      const [from, to] = [before.members.get(member) ?? null, after.members.get(member) ?? null]
+      const uses = failed.get(keyOf(type, member))
+      if (from === to && uses === undefined) return []
+      const breaks = to !== null ? whyOfColumn(uses) : type === 'DB' ? 'whoever names the table' : 'whoever names it'
+      return [{ type, member, from, to, breaks }]
+    })
   }
-  const [from, to] = [was, is].map((one) => (one ? (one.members ? 'interface' : one.text.replace(/;$/, '')) : null))
-  return [{ type, member: null, from: from!, to: to!, breaks: breaksType(from!, to!) }]
+  const uses = failed.get(keyOf(type, null))
+  const [from, to] = [before, after].map((one) => one?.text ?? null)
+  if (from === to && uses === undefined && !gone.has(type)) return []
+  const whyOfType = before?.kind === 'enum' ? whyOfEnum : whyOfColumn
+  return [{ type, member: null, from: from!, to: to!, breaks: gone.has(type) ? 'whoever imports it' : whyOfType(uses) }]
 }
 
-/** What an insert may leave out. */
-const isOptional = (type: string): boolean => /^Generated<|\| null$|undefined|, never, never>$/.test(type)
-
-function breaksMember(from: string | null, to: string | null): string | null {
-  if (from === null) return isOptional(to!) ? null : 'whoever inserts has to name it'
-  if (to === null) return 'whoever names it'
-  if (to === `Generated<${from}>`) return null
-  if (from === `Generated<${to}>`) return 'whoever inserts has to name it'
-  if (to === `${from} | null`) return 'whoever reads it has to reckon with null'
-  if (from === `${to} | null`) return 'whoever writes null to it'
-  return 'whoever reads or writes it as what it was'
+function whyOfColumn(uses: ReadonlySet<Use> = new Set()): string | null {
+  const writes = uses.has('insert') && uses.has('update') ? 'writes' : uses.has('insert') ? 'inserts' : 'updates'
+  const isWritten = uses.has('insert') || uses.has('update')
+  const verbs = [...(uses.has('read') ? ['reads'] : []), ...(isWritten ? [writes] : [])]
+  const losesNull = (['insert', 'update'] as const).some((use) => uses.has(`${use} null`) && !uses.has(use))
+  const reasons = [
+    ...(uses.has('leave out') ? ['whoever inserts has to name it'] : []),
+    ...(verbs.length > 0 ? [`whoever ${verbs.join(' or ')} it as what it was`] : []),
+    ...(uses.has('read null') ? ['whoever reads it has to reckon with null'] : []),
+    ...(losesNull ? ['whoever writes null to it'] : []),
+  ]
+  return reasons.length === 0 ? null : reasons.join('; ')
 }
 
-function breaksType(from: string | null, to: string | null): string | null {
-  if (from === null) return null
-  if (to === null) return 'whoever imports it'
-  const [before, after] = [from, to].map((text) => text.split(' | '))
-  return before!.every((value) => after!.includes(value))
-    ? 'whoever has to name every value: a switch or a Record over it'
-    : 'whoever names a value that is gone'
+function whyOfEnum(uses: ReadonlySet<Use> = new Set()): string | null {
+  const reasons = [
+    ...(uses.has('insert') ? ['whoever names a value that is gone'] : []),
+    ...(uses.has('read') ? ['whoever has to name every value: a switch or a Record over it'] : []),
+  ]
+  return reasons.length === 0 ? null : reasons.join('; ')
 }

@@ -1,0 +1,64 @@
+import t from 'tap'
+import { withClient } from '../../scripts/lib/connect.ts'
+import { withDatabase, type Target } from '../../scripts/lib/database-url.ts'
+import { compare } from '../../scripts/lib/diff/report/compare.ts'
+import type { Report } from '../../scripts/lib/diff/report/report.ts'
+import { migrate } from '../../scripts/lib/migrator.ts'
+import { ownerOf, withScratchServer } from '../../scripts/lib/scratch.ts'
+import { installedNative } from '../../scripts/lib/server-binaries.ts'
+import { createSupabaseDatabase } from '../../scripts/lib/supabase.ts'
+
+t.setTimeout(10 * 60_000)
+
+const drift = `
+  alter table public.apps add column extra text;
+  alter table public.apps add constraint apps_extra_check check (extra in ('a', 'b'));
+  create view public.extras as select extra, count(*) from public.apps where app_name <> 'x' group by extra;
+  alter policy select_own on public.apps using (true)`
+
+const found = [
+  'changed policy select_own on public.apps',
+  'added column public.apps.extra',
+  'added constraint apps_extra_check on public.apps',
+  'added view public.extras',
+]
+
+/** Beside the live one's major, or the package's own only. */
+const look = (live: Target, isInstalled: boolean): Promise<Report> =>
+  compare({
+    base: 'HEAD',
+    head: live.dbmateUrl,
+    ...(isInstalled ? {} : { withServer: (work) => withScratchServer(work) }),
+  })
+
+for (const major of [15, 16, 18]) {
+  const native = installedNative(major)
+  const skip = native === undefined && '`make test-matrix` installs it'
+  t.test(`a live PostgreSQL ${major} is compared with the repository, and only read`, { skip }, async (t) => {
+    await withScratchServer(async (admin) => {
+      await createSupabaseDatabase(admin, 'live')
+      const live = ownerOf(withDatabase(admin, 'live'))
+      await migrate(live)
+      const onlyRead = (is: 'on' | 'off') =>
+        withClient(admin, (client) => client.query(`alter database live set default_transaction_read_only = ${is}`))
+      await onlyRead('on')
+      await t.rejects(withClient(live, (client) => client.query(drift)), { code: '25006' })
+      for (const isInstalled of [true, false]) {
+        const same = await look(live, isInstalled)
+        t.equal(same.leftOut.length, isInstalled ? 0 : 1)
+        t.strictSame(same.reasons, [])
+        t.strictSame([same.changes, same.remaining, same.cells, same.types.changes], [[], [], [], []])
+      }
+      await onlyRead('off')
+      await withClient(live, (client) => client.query(drift))
+      await onlyRead('on')
+      for (const isInstalled of [true, false]) {
+        const { changes, remaining } = await look(live, isInstalled)
+        const whole = changes.filter(({ partOf }) => partOf === null)
+        const told = new Set(whole.map(({ action, kind, object }) => `${action} ${kind} ${object}`))
+        t.strictSame([...told].sort(), [...found].sort())
+        t.strictSame(remaining, [])
+      }
+    }, { native: native! })
+  })
+}
