@@ -95,7 +95,7 @@ bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a serv
 	@$(run) scripts/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
 
 .PHONY: test-full
-test-full: test-matrix scripts/consumers/node_modules/.package-lock.json ## Run everything, the long proofs too
+test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run everything, the long proofs too
 	@$(run) scripts/test.ts --full
 
 .PHONY: bench
@@ -189,6 +189,11 @@ scripts/matrix/node_modules/.package-lock.json: scripts/matrix/package-lock.json
 scripts/consumers/node_modules/.package-lock.json: scripts/consumers/package-lock.json
 	@echo 'installing Node 22 and 24, some 240 MB'
 	@npm ci --no-fund --no-audit --prefix scripts/consumers
+	@touch $@
+
+scripts/browser/node_modules/.package-lock.json: scripts/browser/package-lock.json
+	@echo 'installing a browser, some 130 MB'
+	@npm ci --no-fund --no-audit --prefix scripts/browser
 	@touch $@
 
 scripts/bench/peers/node_modules/.package-lock.json: scripts/bench/peers/package-lock.json

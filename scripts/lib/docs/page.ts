@@ -70,6 +70,6 @@ const isTable = ({ schema, kind }: CatalogObject): boolean => schema === 'public
 const isPublic = ({ schema, name }: CatalogObject, wanted: string): boolean => schema === 'public' && name === wanted
 
 const contents = (title: string, entries: readonly string[], short = (entry: string) => entry): string =>
-  `<h3>${escapeHtml(title)}</h3>\n<ul>${entries
+  `<h2>${escapeHtml(title)}</h2>\n<ul>${entries
     .map((entry) => `<li><a href="#${anchor(entry)}">${escapeHtml(short(entry.replace(/^public\./, '')))}</a></li>`)
     .join('')}</ul>`

@@ -9,7 +9,7 @@ const entries = [...document.querySelectorAll('[data-entry]')].map((element) => 
   title: element.querySelector('h3').textContent.toLowerCase(),
   link: document.querySelector('nav a[href="#' + element.id + '"]').parentElement,
 }))
-const others = [...document.querySelectorAll('main > :not([data-entry]), nav h3')]
+const others = [...document.querySelectorAll('main > :not([data-entry]), nav h2')]
 function look() {
   const words = field.value.toLowerCase().split(/\\s+/).filter((word) => word !== '')
   let found = 0

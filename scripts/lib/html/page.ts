@@ -56,11 +56,11 @@ export const anchor = (...names: readonly string[]): string =>
 
 /** Rows of HTML. A wide one scrolls by itself, also by the keyboard. */
 export const htmlTable = (name: string, head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  `<div class="wide" role="region" aria-label="${escapeHtml(name)}" tabindex="0"><table>
+  `<div class="wide" role="group" aria-label="${escapeHtml(name)}" tabindex="0"><table>
 <thead><tr>${head.map((title) => `<th scope="col">${escapeHtml(title)}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.map(([first = '', ...rest]) => `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('\n')}
 </tbody></table></div>`
 
 export const figure = (svg: string, name: string): string =>
-  `<div class="wide picture" role="region" aria-label="${escapeHtml(name)}" tabindex="0">${svg}</div>`
+  `<div class="wide picture" role="group" aria-label="${escapeHtml(name)}" tabindex="0">${svg}</div>`

@@ -35,6 +35,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line) }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap }
 tbody th { font-weight: 600 }
+nav h2 { font-size: 1rem; margin: 1.4rem 0 .4rem; padding: 0; border: 0 }
 nav ul { list-style: none; padding: 0; columns: 15rem auto; column-gap: 2rem }
 nav li { break-inside: avoid }
 .verdict { display: inline-block; padding: .1rem .7rem; border: 2px solid currentColor; border-radius: 999px; font-weight: 600 }
