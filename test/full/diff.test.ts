@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -179,4 +179,12 @@ t.test('a full temporary folder is a line', { skip: process.getuid?.() !== 0 && 
   t.strictSame([code, stdout], [2, ''])
   t.match(stderr, /^error: the temporary folder .* cannot be used: ENOSPC — .*\n$/)
   t.strictSame(readdirSync(folder), [])
+})
+
+t.test('a report that cannot be written is none', { skip: !existsSync('/dev/full') && 'no full disk here' }, async (t) => {
+  const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'diff.js')}" > /dev/full`], {
+    env: { ...process.env, NODE_OPTIONS: '', BASE: 'HEAD', HEAD: 'HEAD' },
+    encoding: 'utf8',
+  })
+  t.strictSame([run.status, run.stderr.split(' — ')[0]], [2, 'error: the report cannot be written: ENOSPC'])
 })
