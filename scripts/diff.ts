@@ -21,17 +21,26 @@ await main(async () => {
     const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
     if (values.html !== undefined) await writePage(values.html, await inHtml(report))
-    if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-    else process.stdout.write(values.markdown ? inMarkdown(report) : inText(report, isColoured))
+    if (values.json) await print(`${JSON.stringify(report, null, 2)}\n`)
+    else await print(values.markdown ? inMarkdown(report) : inText(report, isColoured))
     return exitCode(report, values['fail-on'] as Severity | undefined)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { message, remedy } = error
-    if (values.markdown) process.stdout.write(failureInMarkdown(error))
-    if (values.json) process.stdout.write(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
+    if (values.markdown) await print(failureInMarkdown(error))
+    if (values.json) await print(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
     throw new Failure(message, remedy, { cause: error, exitCode: error.exitCode === 1 ? 2 : error.exitCode })
   }
 })
+
+/** Who has read enough (`| head`) is told nothing; who cannot keep it (a full disk) has no report. */
+async function print(text: string): Promise<void> {
+  const { code } = await new Promise<Partial<NodeJS.ErrnoException>>((resolve) => {
+    process.stdout.once('error', resolve).write(text, (error) => resolve(error ?? {}))
+  })
+  if (code === undefined || code === 'EPIPE') return
+  throw new Failure(`the report cannot be written: ${code}`, 'make room where it goes', { exitCode: 2 })
+}
 
 function named(name: 'BASE' | 'HEAD'): string | undefined {
   const text = process.env[name]?.trim()

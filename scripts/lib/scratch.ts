@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { parseDatabaseUrl, withDatabase } from './database-url.ts'
 import type { Target } from './database-url.ts'
+import { Failure } from './failure.ts'
 import { migrate } from './migrator.ts'
 import { startTestServer, superuser } from './server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
@@ -11,14 +12,19 @@ export async function withScratchServer<T>(
   options: { native?: string } = {},
 ): Promise<T> {
   const server = await startTestServer(options)
+  let isInterrupted = false
   const stop = (): void => {
-    void server.stop().finally(() => process.exit(130))
+    isInterrupted = true
+    // Without its server the work fails, and takes its temporary files away; what does not has two seconds.
+    void server.stop().finally(() => setTimeout(() => process.exit(130), 2000).unref())
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     const admin = parseDatabaseUrl(server.url('postgres', superuser))
     await createSupabaseRoles(admin)
     return await work(admin)
+  } catch (cause) {
+    throw isInterrupted ? new Failure('interrupted', 'run it again', { exitCode: 130, cause }) : cause
   } finally {
     process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop)
     await server.stop()

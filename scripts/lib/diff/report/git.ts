@@ -65,10 +65,21 @@ export async function workTree(repository: string): Promise<Snapshot> {
   }
 }
 
-/** The newest commit that both come from; `base` itself where a shallow clone does not know it. */
+/**
+ * The newest commit that both come from; `base` itself where there is none, or a shallow clone does not know it.
+ *
+ * @throws Failure when it would have to be known, to tell what main did meanwhile from what the branch did.
+ */
 export async function mergeBase(repository: string, base: Snapshot, head: Snapshot): Promise<Snapshot> {
-  const found = (await git(repository, ['merge-base', base.commit, head.commit]).catch(() => base.commit)).trim()
-  return found === base.commit ? base : snapshot(repository, 'the merge base', found)
+  const found = await git(repository, ['merge-base', base.commit, head.commit]).catch(() => '')
+  if (found !== '') return found.trim() === base.commit ? base : snapshot(repository, 'the merge base', found.trim())
+  const isOnTop = [...base.files].every(([name, text]) => head.files.get(name) === text)
+  const isShallow = (await git(repository, ['rev-parse', '--is-shallow-repository'])).trim() === 'true'
+  if (isOnTop || !isShallow) return base
+  throw new Failure(
+    `this shallow clone does not know where ${base.label} and ${head.label} parted`,
+    'fetch the rest: `git fetch --unshallow`',
+  )
 }
 
 async function resolve(repository: string, ref: string): Promise<string | undefined> {
@@ -177,11 +188,18 @@ export async function withFiles<T>(
   files: ReadonlyMap<string, string>,
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'leo-diff-'))
   try {
-    await Promise.all([...files].map(([name, text]) => writeFile(join(folder, name), text)))
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true })
+    const folder = await mkdtemp(join(tmpdir(), 'leo-diff-'))
+    try {
+      // One by one, so that none is on its way when one fails and the folder goes.
+      for (const [name, text] of files) await writeFile(join(folder, name), text)
+      return await work(folder)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause && 'code' in cause)) throw cause
+    const what = `the temporary folder ${tmpdir()} cannot be used: ${String(cause.code)}`
+    throw new Failure(what, 'make room there, or name another in TMPDIR', { cause })
   }
 }

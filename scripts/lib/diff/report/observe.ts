@@ -55,9 +55,9 @@ export async function rehearse(
   label: string,
   sources: Sources,
 ): Promise<Rehearsed> {
+  const { base, added } = await files
   return withDatabases(admin, async ([of, clone, trial]) => {
     await createSupabaseDatabase(admin, of.database)
-    const { base, added } = await files
     // Before head is migrated: roles belong to the cluster.
     const was = await withClient(of, async (client) => {
       await applyBase(client, base, label)
