@@ -1,11 +1,15 @@
+import { readFile } from 'node:fs/promises'
 import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes as Tree } from 'parse5'
 import t from 'tap'
+import { withClient } from '../scripts/lib/connect.ts'
 import { readCatalog } from '../scripts/lib/diff/catalog.ts'
 import { labelOf, type Catalog } from '../scripts/lib/diff/model.ts'
 import { inHtml } from '../scripts/lib/diff/report/html.ts'
 import { docsPage } from '../scripts/lib/docs/page.ts'
 import { tableGroups } from '../scripts/lib/generated.ts'
-import { createTestDatabase } from './fixtures/database.ts'
+import { anchor } from '../scripts/lib/html/page.ts'
+import { fromRoot } from '../scripts/lib/paths.ts'
+import { createEmptyDatabase, createTestDatabase } from './fixtures/database.ts'
 import { hostile, hostileReport, hostileTable } from './fixtures/pages.ts'
 
 const { owner } = await createTestDatabase(t)
@@ -42,8 +46,13 @@ t.test('the page of the schema has every object of ours, its comment and its rul
   for (const cell of ['all rows', 'rows where (user_id = ( SELECT auth.uid() AS uid))']) t.ok(text.includes(cell), cell)
 })
 
-t.test('it gives the same bytes again', async (t) => {
-  t.ok((await docs(await readCatalog(owner))) === page)
+t.test('the same schema gives the same bytes, in whatever order it was made', async (t) => {
+  const { target } = await createEmptyDatabase(t)
+  const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
+  await withClient(target, (client) => client.query(schema))
+  const other = await withClient(target, readCatalog)
+  t.not(other.objects.map(({ id }) => id).join(), catalog.objects.map(({ id }) => id).join())
+  t.ok((await docs(other)) === page)
   t.ok((await inHtml(hostileReport)) === (await inHtml(hostileReport)))
 })
 
@@ -59,9 +68,16 @@ t.test('it leads nowhere but to itself, and each place is there once', async (t)
   }
 })
 
+t.test('no two names have one anchor', (t) => {
+  const names = ['x"', 'x_22_', 'x~22~', 'a b', 'a-b', 'a_b', 'a.b', 'ä', '']
+  t.equal(new Set(names.map(anchor)).size, names.length)
+  t.end()
+})
+
 t.test('what somebody has named is text, wherever it stands', async (t) => {
   await owner.query(hostileTable)
-  for (const [html, scripts] of [[await docs(await readCatalog(owner)), 1], [await inHtml(hostileReport), 0]] as const) {
+  const schema = await docs(await readCatalog(owner))
+  for (const [html, scripts] of [[schema, 1], [await inHtml(hostileReport), 0]] as const) {
     const elements = elementsOf(html)
     const named = (tag: string) => elements.filter(({ tagName }) => tagName === tag)
     t.equal(named('script').length, scripts)

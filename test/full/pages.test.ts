@@ -9,7 +9,9 @@ import { docsPage } from '../../scripts/lib/docs/page.ts'
 import { tableGroups } from '../../scripts/lib/generated.ts'
 import { axe, openBrowser, type Page } from '../fixtures/browser.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { createRepository, report, world } from '../fixtures/diff_repository.ts'
 import { hostileReport, hostileTable } from '../fixtures/pages.ts'
+import { clusterAdmin } from '../fixtures/server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'leo-pages-'))
 t.teardown(() => rm(folder, { recursive: true }))
@@ -17,9 +19,17 @@ const { owner } = await createTestDatabase(t)
 const docs = async () => docsPage(await readCatalog(owner), tableGroups, '20270101000000')
 const clean = await docs()
 await owner.query(hostileTable)
+const changed = createRepository(t, world)
+changed.write('20270102000000_change_notes.sql', `
+  alter table public.notes add column title text;
+  alter table public.notes rename column body to text;
+  alter table public.notes alter column weight type bigint;
+  drop policy select_own on public.owners;
+  create table public.tags (id bigint primary key, note_id bigint references public.notes (id));`)
 const pages: Readonly<Record<string, string>> = {
   'the schema': clean,
   'the schema, with a name that is HTML': await docs(),
+  'a diff': await inHtml(await report(changed, { withServer: (work) => work(clusterAdmin()) })),
   'a diff of nothing but such names': await inHtml(hostileReport),
 }
 const tables = (await owner.query<{ table: string }>(
@@ -56,13 +66,14 @@ async function open(t: Test, html: string, { width = 1200, scheme = 'light' } = 
 }
 
 for (const [name, html] of Object.entries(pages)) {
-  for (const [width, scheme] of [[1200, 'light'], [1200, 'dark'], [390, 'light']] as const) {
+  for (const [width, scheme] of [[1200, 'light'], [1200, 'dark'], [390, 'light'], [390, 'dark']] as const) {
     t.test(`${name} is quiet, fits and can be used by everybody: ${width} wide, ${scheme}`, async (t) => {
       const { page, heard } = await open(t, html, { width, scheme })
       t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, 'nothing sticks out')
-      const broken = `[...document.querySelectorAll('a[href]')]
-        .filter((link) => document.querySelector(':target, #' + CSS.escape(decodeURIComponent(link.hash.slice(1)))) === null)
-        .map((link) => link.outerHTML)`
+      const broken = `[...document.querySelectorAll('a[href]')].flatMap((link) => {
+        link.click()
+        return link.href === location.href && document.querySelector(':target') !== null ? [] : [link.outerHTML]
+      })`
       t.strictSame(await page.evaluate(broken), [], 'every link leads somewhere')
       const flat = `[...document.querySelectorAll('svg')].filter((svg) => {
         const { width, height } = svg.getBoundingClientRect()
@@ -90,7 +101,9 @@ t.test('the policy of a page stops what does not belong to it', async (t) => {
 
 t.test('a search leaves what has all its words', async (t) => {
   const { page, heard } = await open(t, clean)
-  const shown = `[...document.querySelectorAll('[data-entry]')].filter((one) => one.checkVisibility()).map((one) => one.querySelector('h3').textContent)`
+  const shown = `[...document.querySelectorAll('[data-entry]')]
+    .filter((one) => one.checkVisibility())
+    .map((one) => one.querySelector('h3').textContent)`
   const all = (await page.evaluate(shown)) as string[]
   t.ok(all.length > 100)
   const ask = async (words: string): Promise<string[]> => {
@@ -108,13 +121,15 @@ t.test('a search leaves what has all its words', async (t) => {
   ])
   t.strictSame(await ask('no such words'), [])
   t.equal(await page.evaluate(`document.querySelector('[role=status]').textContent`), `0 of ${all.length}`)
-  t.strictSame(await page.evaluate(`[...document.querySelectorAll('nav li')].filter((one) => one.checkVisibility()).length`), 0)
+  const links = `[...document.querySelectorAll('nav li')].filter((one) => one.checkVisibility()).length`
+  t.equal(await page.evaluate(links), 0)
   t.strictSame(heard, [])
 })
 
 t.test('every table is in a drawing', async (t) => {
   const { page } = await open(t, clean)
-  const drawn = String(await page.evaluate(`[...document.querySelectorAll('svg')].map((svg) => svg.textContent).join(' ')`))
+  const texts = `[...document.querySelectorAll('svg')].map((svg) => svg.textContent).join(' ')`
+  const drawn = String(await page.evaluate(texts))
   const isTable = (table: string) => !table.startsWith('generation_costs_by_')
   t.strictSame(tables.filter((table) => isTable(table) && !drawn.includes(`public.${table}`)), [])
 })

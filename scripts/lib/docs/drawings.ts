@@ -33,7 +33,8 @@ const linesOf = (catalog: Catalog) => [...readKeys(catalog).values()].map((key) 
 function attributesOf({ objects }: Catalog, { id }: CatalogObject): Attribute[] {
   const parts = objects.filter(({ parent }) => parent === id)
   const keys = parts.flatMap(({ kind, facts }) => {
-    const [, type = '', columns = ''] = /^(PRIMARY KEY|FOREIGN KEY|UNIQUE)[^(]*\((.*?)\)/.exec(facts['definition'] ?? '') ?? []
+    const definition = facts['definition'] ?? ''
+    const [, type = '', columns = ''] = /^(PRIMARY KEY|FOREIGN KEY|UNIQUE)[^(]*\((.*?)\)/.exec(definition) ?? []
     return kind === 'constraint' && type !== '' ? [{ sign: signs[type]!, columns: columns.split(', ') }] : []
   })
   return parts
@@ -41,7 +42,7 @@ function attributesOf({ objects }: Catalog, { id }: CatalogObject): Attribute[] 
     .map(({ name, facts }) => ({
       type: facts['type'] ?? '',
       name,
-      note: [...new Set(keys.filter(({ columns }) => columns.includes(name)).map(({ sign }) => sign))].sort().join(', '),
+      note: [...new Set(keys.flatMap(({ sign, columns }) => (columns.includes(name) ? [sign] : [])))].sort().join(', '),
       mark: null,
     }))
 }

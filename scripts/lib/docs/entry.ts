@@ -11,7 +11,12 @@ export interface Known {
 
 /** What the search finds or hides. */
 export const entry = (title: string, body: readonly string[]): string =>
-  `<section id="${anchor(title)}" data-entry>\n<h3>${escapeHtml(title)}</h3>\n${body.filter((part) => part !== '').join('\n')}\n</section>`
+  [
+    `<section id="${anchor(title)}" data-entry>`,
+    `<h3>${escapeHtml(title)}</h3>`,
+    ...body.filter((part) => part !== ''),
+    '</section>',
+  ].join('\n')
 
 export const code = (text: string | undefined): string => (text === undefined ? '' : `<code>${escapeHtml(text)}</code>`)
 export const said = (text: string | undefined): string => escapeHtml(text ?? '')

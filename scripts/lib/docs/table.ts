@@ -1,5 +1,5 @@
 import { commands } from '../diff/report/cells.ts'
-import { labelOf, type CatalogObject } from '../diff/model.ts'
+import { labelOf, type CatalogObject, type Facts } from '../diff/model.ts'
 import { escapeHtml } from '../html/page.ts'
 import { code, entry, said, subtable, type Known } from './entry.ts'
 
@@ -22,6 +22,7 @@ export function tableSection(table: CatalogObject, { catalog, parts, matrix }: K
       ]),
     ),
     subtable('Access', ['role', ...commands], accessOf(label, matrix)),
+    subtable('Grants', ['to', 'on', 'privileges'], grantsOf(table, { parts })),
     subtable(
       'Policies',
       ['policy', 'command', 'to', 'rows seen', 'rows written', 'comment'],
@@ -38,14 +39,12 @@ export function tableSection(table: CatalogObject, { catalog, parts, matrix }: K
       subtable(
         titles[kind],
         [kind, 'definition', 'comment'],
-        parts(table.id, kind).map(({ name, facts }) => [
-          code(name),
-          code([facts['unique'] && 'unique', facts['definition'], facts['predicate'] && `where ${facts['predicate']}`].filter(Boolean).join(' ')),
-          said(facts['comment']),
-        ]),
+        parts(table.id, kind).map(({ name, facts }) => [code(name), code(definitionOf(facts)), said(facts['comment'])]),
       ),
     ),
-    facts['definition'] === undefined ? '' : `<h4>Definition</h4><pre tabindex="0">${escapeHtml(facts['definition'])}</pre>`,
+    facts['definition'] === undefined
+      ? ''
+      : `<h4>Definition</h4><pre tabindex="0">${escapeHtml(facts['definition'])}</pre>`,
   ])
 }
 
@@ -57,11 +56,26 @@ const titles = {
   statistics: 'Statistics',
 } as const
 
+const definitionOf = ({ unique, definition, predicate }: Facts): string =>
+  [unique && 'unique', definition, predicate && `where ${predicate}`].filter(Boolean).join(' ')
+
 function settings({ facts }: CatalogObject): string {
-  const named = ['row security', 'forced row security', 'security_invoker', 'replica identity', 'options', 'persistence']
+  const named = ['row security', 'forced row security', 'security_invoker', 'replica identity', 'options']
   const all = named.flatMap((name) => (facts[name] === undefined ? [] : [`${name}: ${facts[name]}`]))
   return `<p class="soft">${escapeHtml(all.join(' · '))}</p>`
 }
+
+/** Those of the owner are its own. */
+function grantsOf(table: CatalogObject, { parts }: Pick<Known, 'parts'>): string[][] {
+  const told = (on: CatalogObject, name: string) =>
+    parts(on.id, 'grant')
+      .filter((grant) => grant.name !== table.facts['owner'])
+      .map((grant) => [code(grant.name), name, said(Object.entries(grant.facts).map(privilege).join(', '))])
+  const ofColumns = parts(table.id, 'column').flatMap((column) => told(column, `column ${code(column.name)}`))
+  return [...told(table, 'the whole'), ...ofColumns]
+}
+
+const privilege = ([name, how]: [string, string]): string => (how === 'granted' ? name : `${name} (${how})`)
 
 /** Roles that may do nothing are one row. */
 function accessOf(label: string, matrix: Known['matrix']): string[][] {

@@ -1,6 +1,6 @@
 export type Mark = 'added' | 'changed' | 'removed' | 'renamed'
 
-/** Tables and the foreign keys between them, before it has a form. Names may hold anything: each form makes them harmless. */
+/** Tables and the foreign keys between them. Names may hold anything: each form makes them harmless. */
 export interface Drawing {
   readonly boxes: readonly Box[]
   readonly lines: readonly Line[]

@@ -32,7 +32,8 @@ function inNode({ table, mark, columns }: Box, at: number): string {
   })
   const label =
     '<table border="1" cellborder="0" cellspacing="0" cellpadding="4">' +
-    `<tr><td colspan="3" align="left"${rows.length > 0 ? ' border="1" sides="b"' : ''}>${head}</td></tr>${rows.join('')}</table>`
+    `<tr><td colspan="3" align="left"${rows.length > 0 ? ' border="1" sides="b"' : ''}>${head}</td></tr>` +
+    `${rows.join('')}</table>`
   return `  t${at} [class="${mark ?? 'plain'}" label=<${label}>]`
 }
 
@@ -41,12 +42,12 @@ function inEdge({ from, to, columns, mark }: Line, at: (table: string) => number
   return `  t${at(from)} -> t${at(to)} [class="${mark ?? 'plain'}" label=<${text(label)}>]`
 }
 
-/** Stands for a backslash, with which Graphviz begins an escape wherever it comes from: `\N` would be the node's name. */
+/** Stands for a backslash, which begins an escape for Graphviz even in HTML: `\N` would be the node's name. */
 const backslash = '\ue05c'
 
 /** What XML cannot hold is not drawn. */
 const text = (value: string): string =>
-  escapeHtml(value.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]+/gu, ' ')).replaceAll('\\', backslash)
+  escapeHtml(value.replace(/[\p{Cc}\p{Cs}\p{Co}\ufffe\uffff]+/gu, ' ')).replaceAll('\\', backslash)
 
 /** Without what belongs to a file of its own, and with a name for those who do not see it. */
 const inPage = (file: string, title: string): string =>

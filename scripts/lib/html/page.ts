@@ -9,7 +9,7 @@ export interface Page {
   readonly script?: string
 }
 
-/** A page that is whole in itself and is read from a file: its policy forbids to load or to run what is not written here. */
+/** A page that is whole in itself, read from a file: its policy forbids to load or to run what is not written here. */
 export function inPage({ title, body, style, script }: Page): string {
   const policy = [
     `default-src 'none'`,
@@ -50,17 +50,20 @@ export const escapeHtml = (text: string): string =>
 export const inline = (text: string): string =>
   escapeHtml(text).replace(/`([^`]+)`/g, (_, code: string) => `<code>${code}</code>`)
 
-/** A fragment of a URL and an id, of letters and digits only; other names get others. */
-export const anchor = (...names: readonly string[]): string =>
-  names.join('-').replace(/[^\w.-]/gu, (sign) => `_${sign.codePointAt(0)!.toString(16)}_`)
+/** An id, and the fragment of a URL that leads to it; another name gets another. */
+export const anchor = (name: string): string =>
+  name.replace(/[^\w.-]/gu, (sign) => `~${sign.codePointAt(0)!.toString(16)}~`)
 
 /** Rows of HTML. A wide one scrolls by itself, also by the keyboard. */
 export const htmlTable = (name: string, head: readonly string[], rows: readonly (readonly string[])[]): string =>
   `<div class="wide" role="group" aria-label="${escapeHtml(name)}" tabindex="0"><table>
 <thead><tr>${head.map((title) => `<th scope="col">${escapeHtml(title)}</th>`).join('')}</tr></thead>
 <tbody>
-${rows.map(([first = '', ...rest]) => `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('\n')}
+${rows.map(htmlRow).join('\n')}
 </tbody></table></div>`
+
+const htmlRow = ([first = '', ...rest]: readonly string[]): string =>
+  `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
 
 export const figure = (svg: string, name: string): string =>
   `<div class="wide picture" role="group" aria-label="${escapeHtml(name)}" tabindex="0">${svg}</div>`

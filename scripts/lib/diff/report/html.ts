@@ -52,7 +52,10 @@ ${blocks.map((block) => inBlock(block, title, svg)).join('\n')}
 function inBlock(block: Block, title: string, svg: string): string {
   switch (block.kind) {
     case 'list':
-      return `${block.title === undefined ? '' : `<h3>${inline(block.title)}</h3>\n`}<ul>\n${block.items.map(inItem).join('\n')}\n</ul>`
+      return [
+        ...(block.title === undefined ? [] : [`<h3>${inline(block.title)}</h3>`]),
+        ...['<ul>', ...block.items.map(inItem), '</ul>'],
+      ].join('\n')
     case 'table':
       return htmlTable(title, block.head, block.rows.map((row) => row.map(inline)))
     case 'code':
@@ -62,5 +65,7 @@ function inBlock(block: Block, title: string, svg: string): string {
   }
 }
 
-const inItem = ({ text, details = [] }: Item): string =>
-  `<li>${inline(text)}${details.length === 0 ? '' : `<ul>${details.map((detail) => `<li>${inline(detail)}</li>`).join('')}</ul>`}</li>`
+function inItem({ text, details = [] }: Item): string {
+  const inner = details.map((detail) => `<li>${inline(detail)}</li>`).join('')
+  return `<li>${inline(text)}${inner === '' ? '' : `<ul>${inner}</ul>`}</li>`
+}
