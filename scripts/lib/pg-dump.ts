@@ -127,7 +127,10 @@ function startWorker(): Worker {
 /** By CommonJS, for which TypeScript is loaded in half the time. */
 function startTypescript(file: URL): Worker {
   const loader = createRequire(import.meta.url).resolve('tsx/cjs/api')
-  const code = `const { loader, file } = require('node:worker_threads').workerData; require(loader).register(); require(file)`
+  const code = `
+    const { loader, file } = require('node:worker_threads').workerData
+    require(loader).register()
+    require(file)`
   return new Worker(code, { eval: true, workerData: { loader, file: fileURLToPath(file) } })
 }
 
