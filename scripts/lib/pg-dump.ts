@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { on } from 'node:events'
+import { createRequire } from 'node:module'
 import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Client } from 'pg'
 import { connect } from './connect.ts'
@@ -112,16 +114,24 @@ const idle: Worker[] = []
 export const prepareDump = (): void => rest(startWorker())
 
 function startWorker(): Worker {
-  const extension = extname(import.meta.url)
-  const worker = new Worker(new URL(`./pg-dump-worker${extension}`, import.meta.url), {
-    execArgv: extension === '.ts' ? [`--import=${typescriptLoader()}`] : [],
-  })
+  const file = new URL(`./pg-dump-worker${extname(import.meta.url)}`, import.meta.url)
+  const worker = file.pathname.endsWith('.ts') ? startTypescript(file) : new Worker(file)
   // Why it ended is told to whoever waits for it.
   worker.on('error', () => undefined)
   worker.once('exit', () => {
     if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1)
   })
   return worker
+}
+
+/** By CommonJS, for which TypeScript is loaded in half the time. */
+function startTypescript(file: URL): Worker {
+  const loader = createRequire(import.meta.url).resolve('tsx/cjs/api')
+  const code = `
+    const { loader, file } = require('node:worker_threads').workerData
+    require(loader).register()
+    require(file)`
+  return new Worker(code, { eval: true, workerData: { loader, file: fileURLToPath(file) } })
 }
 
 function rest(worker: Worker): void {

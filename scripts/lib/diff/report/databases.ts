@@ -23,7 +23,11 @@ export interface Observed extends Pair {
  * in other words, so the repository's side is made on the live one's major. Where that is not installed, or the two are
  * of different ones, a copy of the live schema is looked at instead, on our server.
  */
-export async function observeDatabases(base: Side, head: Side, withServer: typeof withScratchServer): Promise<Observed> {
+export async function observeDatabases(
+  base: Side,
+  head: Side,
+  withServer: typeof withScratchServer,
+): Promise<Observed> {
   const typesIn = (side: Side) => ('types' in side ? side.types : undefined)
   const types = typesIn(head) ?? typesIn(base) ?? (await ownTypes())
   const sources = { base: types, head: types }
@@ -44,8 +48,8 @@ export async function observeDatabases(base: Side, head: Side, withServer: typeo
       const own = majors[live.indexOf(side.target)]!
       if (own === major) return work(side.target)
       leftOut.push(
-        `${side.label} is PostgreSQL ${own} and was compared as PostgreSQL ${major} understands it: not who owns what, ` +
-          'no roles, extensions or settings (`make test-matrix` installs the others, and then all is compared)',
+        `${side.label} is PostgreSQL ${own} and was compared as PostgreSQL ${major} understands it: ` +
+          'not who owns what, no roles, extensions or settings (`make test-matrix` installs the others, and then all is compared)',
       )
       return withMirror(admin, side.target, work)
     }

@@ -144,7 +144,8 @@ async function readFolder(repository: string, path: string): Promise<Files> {
 /** By path. Nothing is laid on the disk. */
 async function readCommit(repository: string, commit: string, paths: readonly string[]): Promise<Files> {
   const tree = await git(repository, ['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths])
-  const entries = [...tree.matchAll(/100\d{3} blob (\w+)\t([^\0]+)\0/g)].map(([, id, path]) => ({ id: id!, path: path! }))
+  const blobs = tree.matchAll(/100\d{3} blob (\w+)\t([^\0]+)\0/g)
+  const entries = [...blobs].map(([, id, path]) => ({ id: id!, path: path! }))
   let rest = await gitBytes(repository, ['cat-file', '--batch'], entries.map(({ id }) => `${id}\n`).join(''))
   return new Map(
     entries.map(({ path }) => {

@@ -42,7 +42,9 @@ const given = new Map([
 ])
 
 /** Compiles the folders in one program. */
-export function compileConsumers(folders: Readonly<Record<string, ReadonlyMap<string, string>>>): Map<string, Compiled> {
+export function compileConsumers(
+  folders: Readonly<Record<string, ReadonlyMap<string, string>>>,
+): Map<string, Compiled> {
   const { createProgram } = typescript()
   const texts = new Map(given)
   for (const [folder, files] of Object.entries(folders)) {
