@@ -24,6 +24,9 @@ import type { Kept } from './fixtures/sealed_rows.ts'
 t.jobs = 3
 
 /** A database with so many secrets under one key, and a box that seals by another. */
+/** Longer than a busy machine takes: what is asked again is another call. */
+const deadlineMs = 30_000
+
 async function rotation(t: Test, count: number) {
   const db = await createTestDatabase(t)
   const { kms, arn: oldArn, boxOf } = await startKms(t)
@@ -35,8 +38,8 @@ async function rotation(t: Test, count: number) {
     kms,
     oldArn,
     newArn,
-    boxOf: (sealWith: string) => boxOf({ sealWith, accept }),
-    box: boxOf({ sealWith: newArn, accept }),
+    boxOf: (sealWith: string) => boxOf({ sealWith, accept, deadlineMs }),
+    box: boxOf({ sealWith: newArn, accept, deadlineMs }),
     rows,
     /** As the environment of an operator has it. */
     environment: environmentOf(kms, newArn, accept),

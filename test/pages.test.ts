@@ -87,5 +87,6 @@ t.test('what somebody has named is text, wherever it stands', async (t) => {
       const text = named(tag).map(textOf).join('').replaceAll('\u00a0', ' ')
       t.ok(text.includes(hostile), tag)
     }
+    t.match(named('svg').map(textOf).join(''), /written_by/, 'its foreign key is drawn')
   }
 })

@@ -49,11 +49,20 @@ export function readKeys(catalog: Catalog): Map<string, Key> {
   return new Map(keys.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
+// As PostgreSQL writes it: a name that is no plain word in quotes, a quote in it twice.
+const name = '(?:"(?:[^"]|"")+"|[^\\s"(),.]+)'
+const names = new RegExp(name, 'g')
+const reference = new RegExp(`^FOREIGN KEY \\((${name}(?:, ${name})*)\\) REFERENCES (${name}(?:\\.${name})?)\\(`)
+
 function readKey(catalog: Catalog, { parent, facts }: CatalogObject): Key | undefined {
   const table = parent === null ? undefined : catalog.byId.get(parent)
-  const [, columns, to] = /^FOREIGN KEY \((.*?)\) REFERENCES (\S+?)\(/.exec(facts['definition'] ?? '') ?? []
-  return table && columns !== undefined && to !== undefined ? { from: labelOf(catalog, table), to, columns } : undefined
+  const [, columns, to] = reference.exec(facts['definition'] ?? '') ?? []
+  if (table === undefined || columns === undefined || to === undefined) return undefined
+  return { from: labelOf(catalog, table), to: namesIn(to).join('.'), columns: namesIn(columns).join(', ') }
 }
+
+const namesIn = (text: string): string[] =>
+  (text.match(names) ?? []).map((one) => (one.startsWith('"') ? one.slice(1, -1).replaceAll('""', '"') : one))
 
 function attribute({ object, action, facts, was }: Change): Attribute {
   const type = facts.find(({ fact }) => fact === 'type')
