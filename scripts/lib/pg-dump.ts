@@ -1,14 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { on } from 'node:events'
-import { createRequire } from 'node:module'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Client } from 'pg'
 import { connect } from './connect.ts'
 import type { Target } from './database-url.ts'
 import { Failure } from './failure.ts'
 import type { DumpJob, DumpMessage } from './pg-dump-worker.ts'
+import { startThread } from './thread.ts'
 
 interface Surroundings {
   /** Quoted as pg_dump quotes it. */
@@ -114,24 +112,11 @@ const idle: Worker[] = []
 export const prepareDump = (): void => rest(startWorker())
 
 function startWorker(): Worker {
-  const file = new URL(`./pg-dump-worker${extname(import.meta.url)}`, import.meta.url)
-  const worker = file.pathname.endsWith('.ts') ? startTypescript(file) : new Worker(file)
-  // Why it ended is told to whoever waits for it.
-  worker.on('error', () => undefined)
+  const worker = startThread(new URL('pg-dump-worker', import.meta.url))
   worker.once('exit', () => {
     if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1)
   })
   return worker
-}
-
-/** By CommonJS, for which TypeScript is loaded in half the time. */
-function startTypescript(file: URL): Worker {
-  const loader = createRequire(import.meta.url).resolve('tsx/cjs/api')
-  const code = `
-    const { loader, file } = require('node:worker_threads').workerData
-    require(loader).register()
-    require(file)`
-  return new Worker(code, { eval: true, workerData: { loader, file: fileURLToPath(file) } })
 }
 
 function rest(worker: Worker): void {

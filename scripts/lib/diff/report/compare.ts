@@ -4,11 +4,9 @@ import { parseDatabaseUrl, type Target } from '../../database-url.ts'
 import { Failure } from '../../failure.ts'
 import { fileName, type Migration } from '../../migrations.ts'
 import { root } from '../../paths.ts'
-import { prepareDump } from '../../pg-dump.ts'
 import { withScratchServer } from '../../scratch.ts'
 import { resolveTarget } from '../../target.ts'
 import { compareCells } from './cells.ts'
-import { prepareGenerator } from './codegen.ts'
 import { observeDatabases, type Database, type Side } from './databases.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
@@ -61,9 +59,6 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
   const linting = reading.then(({ added }) => lint(added))
   const sources = { base: base.types, head: head.types }
   const rehearsing = withServer((admin) => rehearse(admin, reading, base.label, sources))
-  // While the server starts.
-  prepareDump()
-  prepareGenerator()
   const [seen, linted, files] = await allEnded([rehearsing, linting, reading] as const)
   return finish({
     base: base.label,

@@ -6,7 +6,7 @@ import { withDatabase, type Target } from '../../database-url.ts'
 import { Failure } from '../../failure.ts'
 import { measureMigration } from '../../measure.ts'
 import { fileName, type Migration } from '../../migrations.ts'
-import { dumpSchema } from '../../pg-dump.ts'
+import { dumpSchema, prepareDump } from '../../pg-dump.ts'
 import { ownerOf } from '../../scratch.ts'
 import { createSupabaseDatabase } from '../../supabase.ts'
 import { readCatalog } from '../catalog.ts'
@@ -14,13 +14,11 @@ import { diffCatalogs } from '../diff.ts'
 import { remainingHunks, type Hunk } from '../hunks.ts'
 import { platform, type Matching } from '../match.ts'
 import type { Catalog, Change } from '../model.ts'
-import { generateTypes } from './codegen.ts'
 import type { Files } from './files.ts'
 import type { TypesSource } from './git.ts'
 import type { MeasuredFile, TypesReport } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
-import { typescript } from '../types/typescript.ts'
-import { compareTypes } from './types.ts'
+import { compareTypesBeside, generateTypes, prepareTypes } from './types-thread.ts'
 
 /** Two schemas side by side. */
 export interface Pair {
@@ -56,7 +54,10 @@ export async function rehearse(
   sources: Sources,
 ): Promise<Rehearsed> {
   const { base, added } = await files
-  return withDatabases(admin, async ([of, clone, trial]) => {
+  return withDatabases(admin, async ([of, clone]) => {
+    // What only the server works for takes a second, in which the other core loads what is needed after.
+    prepareDump()
+    prepareTypes()
     await createSupabaseDatabase(admin, of.database)
     // Before head is migrated: roles belong to the cluster.
     const was = await withClient(of, async (client) => {
@@ -64,10 +65,7 @@ export async function rehearse(
       return readCatalog(client)
     })
     // A database that somebody looks at has no clones, so base is dumped after.
-    const copied = Promise.all([copy(admin, of, clone), copy(admin, of, trial)])
-    // In the half second in which there is nothing else to do here.
-    setImmediate(typescript)
-    await copied
+    await copy(admin, of, clone)
     const dumping = dump(of, was)
     const typing = generateTypes(of, sources.base)
     // Heard below; until then it is no failure that nobody hears.
@@ -82,9 +80,10 @@ export async function rehearse(
     // One dump after the other, for the second is faster in the thread of the first.
     const dumpingHead = dumping.then(() => dump(clone, is))
     const typingHead = generateTypes(clone, sources.head)
-    const comparing = Promise.all([typing, typingHead]).then(([one, other]) => compareTypes(one, other))
-    const trying = withClient(trial, tryOut)
+    const comparing = Promise.all([typing, typingHead]).then(([one, other]) => compareTypesBeside(one, other))
     const advising = newAdvice(of, clone)
+    // On base itself, once nobody has to see it any more as it is: a third database would take half a second.
+    const trying = Promise.all([dumping, typing, advising]).then(() => withClient(of, tryOut))
     const all = [dumping, dumpingHead, comparing, advising, trying] as const
     const [dumpOfBase, dumpOfHead, types, advice, trip] = await allEnded(all)
     return {
@@ -120,7 +119,7 @@ export async function observe(base: Target, head: Target, sources: Sources): Pro
     matching: 'name',
     changes,
     remaining: remainingHunks(await dump(base, was), await dump(head, is), changes),
-    types: compareTypes(await generateTypes(base, sources.base), await generateTypes(head, sources.head)),
+    types: await compareTypesBeside(await generateTypes(base, sources.base), await generateTypes(head, sources.head)),
   }
 }
 
@@ -169,13 +168,12 @@ async function layGrantees(client: pg.Client, { objects }: Catalog): Promise<voi
 
 // --- Databases
 
-type Three = readonly [Target, Target, Target]
+type Two = readonly [Target, Target]
 
 /** Names of databases for the owner to use, dropped at the end. */
-async function withDatabases<T>(admin: Target, work: (targets: Three) => Promise<T>): Promise<T> {
+async function withDatabases<T>(admin: Target, work: (targets: Two) => Promise<T>): Promise<T> {
   const name = `diff_${randomBytes(6).toString('hex')}`
-  const [one, two, three] = ['base', 'head', 'trial'].map((side) => ownerOf(withDatabase(admin, `${name}_${side}`)))
-  const targets: Three = [one!, two!, three!]
+  const targets: Two = [ownerOf(withDatabase(admin, `${name}_base`)), ownerOf(withDatabase(admin, `${name}_head`))]
   try {
     return await work(targets)
   } finally {
