@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { freemem } from 'node:os'
 import { join } from 'node:path'
-import { canRun, isReadable, packagedNative, refuseForeign, serverUser, versionOf } from '../../db/testing/binaries.ts'
+import { canRun, isReadable, makeFolder, packagedNative, refuseForeign, serverUser, versionOf } from '../../db/testing/binaries.ts'
 import type { Installation } from '../../db/testing/binaries.ts'
 import { Failure } from './failure.ts'
 import { fromRoot, root } from './paths.ts'
@@ -16,10 +17,30 @@ export function locate(native = packagedNative(), clone = root): Installation {
   const isInPlace = isReadable(clone, user) && canRun(native, user)
   const home = isInPlace
     ? join(clone, '.local')
-    : `/var/tmp/leo-saas-schema-${createHash('sha256').update(clone).digest('hex').slice(0, 12)}`
+    : homeIn('/var/tmp', clone)
   if (!isInPlace && existsSync(home)) refuseForeign(home)
   return { ...version, native, home, isInPlace, user }
 }
+
+/**
+ * The folders that throw-away clusters may be in; a new one goes to the first. That is in memory where there is room for
+ * a whole run of the tests: files, of which each database has hundreds, are made and removed several times as fast.
+ */
+export function throwawayHomes({ home, user }: Installation): string[] {
+  const memory = '/dev/shm'
+  if (!existsSync(memory)) return [home]
+  const own = homeIn(memory, home)
+  const { bavail, bsize } = statfsSync(memory)
+  const hasRoom = Math.min(bavail * bsize, freemem()) > 4 * 1024 ** 3
+  if (hasRoom) makeFolder(own, user)
+  if (!existsSync(own)) return [home]
+  refuseForeign(own)
+  return hasRoom ? [own, home] : [home, own]
+}
+
+/** A clone's own. */
+const homeIn = (folder: string, clone: string): string =>
+  join(folder, `leo-saas-schema-${createHash('sha256').update(clone).digest('hex').slice(0, 12)}`)
 
 /** The programs of a major, where they are installed: the package's own, or those of `make test-matrix`. */
 export function installedNative(major: number): string | undefined {

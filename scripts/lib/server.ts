@@ -10,7 +10,7 @@ import {
 import { exclusively } from './exclusively.ts'
 import { Failure } from './failure.ts'
 import { layData } from './pristine.ts'
-import { locate, removeCopies } from './server-binaries.ts'
+import { locate, removeCopies, throwawayHomes } from './server-binaries.ts'
 
 export { type Server, superuser }
 
@@ -46,8 +46,9 @@ export async function startTestServer({ native }: { native?: string } = {}): Pro
   const at = locate(native)
   return usable(at.home, async () => {
     const programs = prepare(at)
-    await removeAbandoned(at.home)
-    const folder = claim(join(at.home, 'test'))
+    const homes = throwawayHomes(at)
+    for (const home of homes) await removeAbandoned(home)
+    const folder = claim(join(homes[0]!, 'test'))
     try {
       await layData(folder, at, programs)
       return await start(folder, throwaway, at, programs, () => remove(folder))
@@ -102,7 +103,7 @@ export async function removeIn(folder: string): Promise<void> {
 }
 
 /** The test servers whose owner was killed. */
-export async function removeAbandoned(home: string): Promise<void> {
+async function removeAbandoned(home: string): Promise<void> {
   for (const folder of orphans(join(home, 'test'))) await remove(folder)
 }
 

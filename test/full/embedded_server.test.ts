@@ -15,7 +15,7 @@ import { prepare } from '../../db/testing/binaries.ts'
 import { Failure } from '../../scripts/lib/failure.ts'
 import { locate } from '../../scripts/lib/server-binaries.ts'
 import {
-  findIn, removeAbandoned, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
+  findIn, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
 } from '../../scripts/lib/server.ts'
 
 const isRoot = process.geteuid?.() === 0
@@ -157,7 +157,7 @@ test('a test server is its owner’s, and goes with it', async (t) => {
 
   child.kill('SIGKILL')
   await once(child, 'exit')
-  await removeAbandoned(join(folder, '..'))
+  await (await startTestServer()).stop()
   t.notOk(existsSync(folder), 'what the killed owner left is removed')
   t.notOk(isRunning(pid), 'and stopped')
   t.equal((await query(server, 'show port')).length, 1)
