@@ -28,14 +28,17 @@ export function locate(native = packagedNative(), clone = root): Installation {
  */
 export function throwawayHomes({ home, user }: Installation): string[] {
   const memory = '/dev/shm'
-  if (!existsSync(memory)) return [home]
   const own = homeIn(memory, home)
-  const { bavail, bsize } = statfsSync(memory)
-  const hasRoom = Math.min(bavail * bsize, freemem()) > 4 * 1024 ** 3
-  if (hasRoom) makeFolder(own, user)
-  if (!existsSync(own)) return [home]
-  refuseForeign(own)
-  return hasRoom ? [own, home] : [home, own]
+  try {
+    const { bavail, bsize } = statfsSync(memory)
+    const hasRoom = Math.min(bavail * bsize, freemem()) > 4 * 1024 ** 3
+    if (hasRoom) makeFolder(own, user)
+    refuseForeign(own)
+    return hasRoom ? [own, home] : [home, own]
+  } catch {
+    // Not there, not writable, or somebody else's: the disk does.
+    return [home]
+  }
 }
 
 /** A clone's own. */

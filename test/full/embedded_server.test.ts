@@ -13,7 +13,7 @@ import pg from 'pg'
 import { type Test, test } from 'tap'
 import { prepare } from '../../db/testing/binaries.ts'
 import { Failure } from '../../scripts/lib/failure.ts'
-import { locate } from '../../scripts/lib/server-binaries.ts'
+import { locate, throwawayHomes } from '../../scripts/lib/server-binaries.ts'
 import {
   findIn, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
 } from '../../scripts/lib/server.ts'
@@ -186,6 +186,21 @@ test('root works from a clone that the server’s user cannot reach', { skip: !i
   mkdirSync(at.home)
   chownSync(at.home, 12345, 12345)
   t.throws(() => locate(undefined, clone), Failure, 'a folder of another user')
+})
+
+test('a throw-away cluster goes to memory only where that folder is ours', (t) => {
+  const at = { ...locate(), home: mkdtempSync(join(tmpdir(), 'home-')) }
+  t.teardown(() => rmSync(at.home, { recursive: true }))
+  const [first] = throwawayHomes(at)
+  if (!first!.startsWith('/dev/shm/')) return t.end()
+  t.teardown(() => rmSync(first!, { recursive: true }))
+  t.strictSame(throwawayHomes(at), [first, at.home], 'what an earlier run left on the disk is looked for, too')
+  chmodSync(first!, 0o777)
+  t.strictSame(throwawayHomes(at), [at.home], 'one that others can write to')
+  rmSync(first!, { recursive: true })
+  writeFileSync(first!, '')
+  t.strictSame(throwawayHomes(at), [at.home], 'no folder')
+  t.end()
 })
 
 test('programs that are not there are refused', async (t) => {
