@@ -154,7 +154,8 @@ key-usage: $(installed) ## Show how many secrets each key sealed, and (with KMS_
 
 .PHONY: rotate-keys
 rotate-keys: $(installed) ## Wrap all secrets by the key that seals now (calls a second: rate=200; remote: CONFIRM=<database>)
-	@$(run) scripts/rotate-keys.ts $(if $(rate),"--rate=$$rate")
+	@# Its garbage is short-lived: else it would keep 50 MiB of it about.
+	@node --max-semi-space-size=4 --import tsx scripts/rotate-keys.ts $(if $(rate),"--rate=$$rate")
 
 .PHONY: import-env
 import-env: $(installed) ## Show what an env file would change in deployment_config; write it: CONFIRM=<database> (file=.env.production)

@@ -1,7 +1,6 @@
 import process from 'node:process'
-import { withClient } from './lib/connect.ts'
+import { orFailure, withClient } from './lib/connect.ts'
 import { main } from './lib/failure.ts'
-import { orFailure } from './lib/migration-run.ts'
 import { writeEnv } from './lib/settings/env-file.ts'
 import { resolveTarget } from './lib/target.ts'
 

@@ -1,9 +1,8 @@
 import process from 'node:process'
-import { withClient } from './lib/connect.ts'
+import { orFailure, withClient } from './lib/connect.ts'
 import { main } from './lib/failure.ts'
 import { acceptedKeys } from './lib/keys/settings.ts'
 import { countKeys, requireIndexes } from './lib/keys/usage.ts'
-import { orFailure } from './lib/migration-run.ts'
 import { resolveTarget } from './lib/target.ts'
 
 /**

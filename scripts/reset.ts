@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises'
 import process from 'node:process'
-import { withClient } from './lib/connect.ts'
+import { orFailure, withClient } from './lib/connect.ts'
 import { targetFromEnvironment } from './lib/database-url.ts'
 import { Failure, main } from './lib/failure.ts'
-import { orFailure } from './lib/migration-run.ts'
 import { fromRoot } from './lib/paths.ts'
 import { devFolder, removeDevServer } from './lib/server.ts'
 

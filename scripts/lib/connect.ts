@@ -64,3 +64,23 @@ function explain(target: Target, cause: unknown): Failure {
       return new Failure(`${what}: ${message}`, 'check DATABASE_URL and the server', { cause })
   }
 }
+
+/** Turns what the server says against our own statements into a `Failure`. */
+export async function orFailure<T>(target: Target, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Failure || !(error instanceof Error)) throw error
+    if (error instanceof pg.DatabaseError) {
+      const remedy =
+        error.code === '42501'
+          ? 'log in as the role that owns the schema (`postgres` on Supabase)'
+          : 'see to that, then run it again'
+      throw new Failure(`${target.label}: ${error.message} (${error.code})`, remedy, { cause: error })
+    }
+    if (/^Connection terminated|not queryable/.test(error.message) || 'syscall' in error) {
+      throw new Failure(`${target.label}: the connection broke`, 'see to the server and run it again', { cause: error })
+    }
+    throw error
+  }
+}

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import pg from 'pg'
-import { withClient } from './connect.ts'
+import { orFailure, withClient } from './connect.ts'
 import type { Target } from './database-url.ts'
 import type { Check, Examination, Patient, Status } from './doctor/check.ts'
 import { objectChecks } from './doctor/objects.ts'
@@ -11,7 +11,6 @@ import { schemaChecks } from './doctor/schema.ts'
 import { sessionChecks } from './doctor/sessions.ts'
 import { storageChecks } from './doctor/storage.ts'
 import { Failure } from './failure.ts'
-import { orFailure } from './migration-run.ts'
 
 export interface Report {
   readonly database: string

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import { withClient } from './connect.ts'
+import type pg from 'pg'
+import { orFailure, withClient } from './connect.ts'
 import type { Target } from './database-url.ts'
 import { runDbmate, type DbmateError } from './dbmate.ts'
 import { Failure } from './failure.ts'
@@ -106,26 +106,6 @@ async function locked<T>(
   } finally {
     for (const name of Object.keys(signals)) process.removeListener(name, interrupt)
     release()
-  }
-}
-
-/** Turns what the server says against our own statements into a `Failure`. */
-export async function orFailure<T>(target: Target, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof Failure || !(error instanceof Error)) throw error
-    if (error instanceof pg.DatabaseError) {
-      const remedy =
-        error.code === '42501'
-          ? 'log in as the role that owns the schema (`postgres` on Supabase)'
-          : 'see to that, then run it again'
-      throw new Failure(`${target.label}: ${error.message} (${error.code})`, remedy, { cause: error })
-    }
-    if (/^Connection terminated|not queryable/.test(error.message) || 'syscall' in error) {
-      throw new Failure(`${target.label}: the connection broke`, 'see to the server and run it again', { cause: error })
-    }
-    throw error
   }
 }
 

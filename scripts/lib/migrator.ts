@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
-import { withClient } from './connect.ts'
+import { orFailure, withClient } from './connect.ts'
 import type { Target } from './database-url.ts'
 import type { DbmateError } from './dbmate.ts'
 import { Failure } from './failure.ts'
-import { exclusively, orFailure, type Run, type RunOptions } from './migration-run.ts'
+import { exclusively, type Run, type RunOptions } from './migration-run.ts'
 import { directiveLine, fileName, readMigrations, type ConcurrentIndex, type Migration } from './migrations.ts'
 import { seconds } from './progress.ts'
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
@@ -26,7 +26,9 @@ t.setTimeout(1_200_000)
 /** The command as `make` runs it, with what its process has used when it ended. */
 function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
-  const imports = ['tsx', `data:text/javascript,${encodeURIComponent(atExit)}`].map((module) => `--import=${module}`)
+  const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
+  const flags = /^node (.*) scripts\/rotate-keys\.ts/m.exec(command)![1]!.split(' ')
+  const imports = [...flags, `--import=data:text/javascript,${encodeURIComponent(atExit)}`]
   const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'rotate-keys.ts'), `--rate=${rate}`], {
     cwd: fromRoot(),
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: target.dbmateUrl, ...env },

@@ -1,7 +1,6 @@
 import type pg from 'pg'
-import { withClient } from '../connect.ts'
+import { orFailure, withClient } from '../connect.ts'
 import type { Target } from '../database-url.ts'
-import { orFailure } from '../migration-run.ts'
 
 /** Of one query: none may run for ever on a live database, and the limit of the role may be too short for millions. */
 const statementTimeout = '10min'
