@@ -1,5 +1,5 @@
 /**
- * Texts and numbers that must not be mistaken for one another. The brand exists for the compiler only; `db/ids.ts` and
+ * Texts and numbers that must not be mistaken for one another. The brand exists for the compiler only; `db/client/ids.ts` and
  * the queries make such values, nothing else does.
  */
 

@@ -1,4 +1,4 @@
--- The SQLSTATEs of this schema, in one place; db/errors.ts carries the same list, and a test holds the two together.
+-- The SQLSTATEs of this schema, in one place; db/client/errors.ts carries the same list, and a test holds the two together.
 -- First letter L: outside PostgreSQL's own classes and those of the standard. Constraint names are the other half of
 -- the API: what a CHECK, a UNIQUE or a foreign key can say has no code here.
 -- Locks: none. Undo: drops the list.

@@ -1,6 +1,6 @@
 -- How an entry gets into the history of config, and how plain values leave it.
 -- What the hash is taken of can be read in one way only: each field is its length in bytes, a colon and the text, or a
--- dash for null; commas between them. scripts/lib/verify/audit.ts computes it again by itself, not by this function.
+-- dash for null; commas between them. scripts/operate/audit.ts computes it again by itself, not by this function.
 -- Locks: none. Undo: drops the functions; nobody calls them by then.
 
 -- migrate:up

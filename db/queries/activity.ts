@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
-import type { AnyDatabase, ServiceDatabase } from '../session.ts'
+import type { AnyDatabase, ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

@@ -1,8 +1,8 @@
 /** The user's apps. For users: call these inside `asUser`; row security decides which apps there are. */
 import { CompiledQuery, sql } from 'kysely'
 import type { AppId, Row } from '../../types/index.ts'
-import { ConstraintError, NotFoundError } from '../errors.ts'
-import type { UserTransaction } from '../session.ts'
+import { ConstraintError, NotFoundError } from '../client/errors.ts'
+import type { UserTransaction } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

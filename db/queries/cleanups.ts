@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
-import type { ServiceDatabase } from '../session.ts'
+import type { ServiceDatabase } from '../client/session.ts'
 
 const columns = [
   'id',

@@ -3,8 +3,8 @@
  */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
-import { ConfigEncryptedError, NotFoundError } from '../errors.ts'
-import type { ServiceDatabase } from '../session.ts'
+import { ConfigEncryptedError, NotFoundError } from '../client/errors.ts'
+import type { ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

@@ -1,7 +1,7 @@
 /** What the ledger adds up to; of `costs`. */
 import { sql } from 'kysely'
 import type { GenerationId, Row, UserId } from '../../types/index.ts'
-import type { AnyDatabase } from '../session.ts'
+import type { AnyDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

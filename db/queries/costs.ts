@@ -1,7 +1,7 @@
 /** The ledger of what building apps costs, in micro-dollars: 1,000,000 are one US dollar. What is written stays. */
 import { CompiledQuery } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
-import type { AnyDatabase, ServiceDatabase } from '../session.ts'
+import type { AnyDatabase, ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

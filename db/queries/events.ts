@@ -1,6 +1,6 @@
 /** The timeline of generations: every change of status, written by the database itself. */
 import type { GenerationId, Row, UserId } from '../../types/index.ts'
-import type { AnyDatabase } from '../session.ts'
+import type { AnyDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

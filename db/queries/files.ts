@@ -1,5 +1,5 @@
 import type { SnapshotId } from '../../types/index.ts'
-import { FilesNotReadableError } from '../errors.ts'
+import { FilesNotReadableError } from '../client/errors.ts'
 
 /** The files of an app: path to content. */
 export type Files = Readonly<Record<string, string>>

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { AppId, GenerationId, GenerationMode, GenerationStatus, GenerationType, Row, UserId } from '../../types/index.ts'
-import { NotFoundError } from '../errors.ts'
-import type { UserTransaction } from '../session.ts'
+import { NotFoundError } from '../client/errors.ts'
+import type { UserTransaction } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

@@ -1,4 +1,4 @@
-import { InvalidCursorError } from '../errors.ts'
+import { InvalidCursorError } from '../client/errors.ts'
 
 /** Which page of a list; all lists of this package take it. */
 export interface Page {

@@ -1,7 +1,7 @@
 /** What users show of themselves and have set. */
 import { sql } from 'kysely'
 import type { JsonObject, JsonValue, Row, UserId } from '../../types/index.ts'
-import type { AnyDatabase } from '../session.ts'
+import type { AnyDatabase } from '../client/session.ts'
 
 const columns = ['user_id', 'display_name', 'avatar_url', 'preferences', 'created_at', 'updated_at'] as const
 

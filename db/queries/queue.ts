@@ -8,7 +8,7 @@
  */
 import { CompiledQuery } from 'kysely'
 import type { AppId, GenerationId, GenerationMode, GenerationType, JsonObject, SnapshotId, SnapshotType, UserId } from '../../types/index.ts'
-import type { ServiceDatabase } from '../session.ts'
+import type { ServiceDatabase } from '../client/session.ts'
 import { encodeFiles } from './files.ts'
 import type { Files } from './files.ts'
 

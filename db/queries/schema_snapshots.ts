@@ -1,8 +1,8 @@
 /** Which tables a generation has made in the app's own database, iteration by iteration. */
 import { sql } from 'kysely'
 import type { GenerationId, JsonValue, New, Row, UserId } from '../../types/index.ts'
-import { NotFoundError } from '../errors.ts'
-import type { AnyDatabase, ServiceDatabase } from '../session.ts'
+import { NotFoundError } from '../client/errors.ts'
+import type { AnyDatabase, ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

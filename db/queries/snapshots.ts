@@ -4,8 +4,8 @@
  */
 import { sql } from 'kysely'
 import type { GenerationId, New, Row, SnapshotId, UserId } from '../../types/index.ts'
-import { NotFoundError } from '../errors.ts'
-import type { AnyDatabase, ServiceDatabase } from '../session.ts'
+import { NotFoundError } from '../client/errors.ts'
+import type { AnyDatabase, ServiceDatabase } from '../client/session.ts'
 import { decodeFiles, encodeFiles } from './files.ts'
 import type { Files } from './files.ts'
 import { keyset, limitOf } from './page.ts'

@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { AppId, New, Patch, Row } from '../../types/index.ts'
-import type { ServiceDatabase } from '../session.ts'
+import type { ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 

@@ -1,15 +1,15 @@
 /** The platform's own secrets. For services. The settings that are none are `config` of the package's root. */
 import { sql } from 'kysely'
 import type { SealedSecret } from '../../types/index.ts'
-import { NotFoundError } from '../errors.ts'
+import { NotFoundError } from '../client/errors.ts'
 import { keyset, limitOf } from '../queries/page.ts'
 import type { Page } from '../queries/page.ts'
-import type { ServiceDatabase } from '../session.ts'
-import type { SecretBox } from './box.ts'
-import type { SecretContext } from './context.ts'
+import type { ServiceDatabase } from '../client/session.ts'
+import type { SecretBox } from './crypto/box.ts'
+import type { SecretContext } from './crypto/context.ts'
 import { NotEncryptedError } from './errors.ts'
-import { assertOutsideTransaction } from './outside.ts'
-import type { SecretValue } from './value.ts'
+import { assertOutsideTransaction } from './assert-no-transaction.ts'
+import type { SecretValue } from './crypto/value.ts'
 
 /** What was to be a secret and is none goes no further than where it lies. */
 const sealedValue = sql<SealedSecret | null>`case when encrypted then value end`

@@ -1,5 +1,5 @@
-import { LeoError } from '../errors.ts'
-import type { UnsavedRefresh } from './refresh-lease.ts'
+import { LeoError } from '../client/errors.ts'
+import type { UnsavedRefresh } from './refresh/refresh-lease.ts'
 
 /**
  * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is

@@ -1,9 +1,9 @@
-export { SecretBox } from './box.ts'
-export type { PreparedSeal, SecretBoxOptions } from './box.ts'
-export type { DataKeyCacheOptions } from './cache.ts'
-export type { SecretContext } from './context.ts'
+export { SecretBox } from './crypto/box.ts'
+export type { PreparedSeal, SecretBoxOptions } from './crypto/box.ts'
+export type { DataKeyCacheOptions } from './crypto/cache.ts'
+export type { SecretContext } from './crypto/context.ts'
 export * as deployment_config from './deployment_config.ts'
-export { devKeys } from './dev.ts'
+export { devKeys } from './keys/dev.ts'
 export {
   InsecureInProductionError,
   InvalidSecretUseError,
@@ -20,12 +20,12 @@ export {
   SecretError,
   TamperedSecretError,
 } from './errors.ts'
-export type { KeyProvider } from './keys.ts'
-export { kmsKeys } from './kms.ts'
-export type { KmsOptions } from './kms.ts'
-export { keyIdOf, parseSealedSecret } from './sealed.ts'
+export type { KeyProvider } from './keys/keys.ts'
+export { kmsKeys } from './keys/kms.ts'
+export type { KmsOptions } from './keys/kms.ts'
+export { keyIdOf, parseSealedSecret } from './crypto/sealed.ts'
 export { secretToTokens, tokensToSecret } from './tokens.ts'
 export type { TokenSet } from './tokens.ts'
 export * as user_secrets from './user_secrets.ts'
-export { SecretValue } from './value.ts'
+export { SecretValue } from './crypto/value.ts'
 export type { SealedSecret } from '../../types/index.ts'

@@ -1,5 +1,5 @@
 import { MalformedSecretError } from './errors.ts'
-import { SecretValue } from './value.ts'
+import { SecretValue } from './crypto/value.ts'
 
 /** What a provider grants, under OAuth's names. It is sealed, and replaced, as a whole. */
 export interface TokenSet {

@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import type pg from 'pg'
 import type { DB, UserId } from '../../types/index.ts'
-import { createClient, createPool, createServiceClient } from '../client.ts'
-import { parseUserId } from '../ids.ts'
-import type { ServiceDatabase } from '../session.ts'
+import { createClient, createPool, createServiceClient } from '../client/client.ts'
+import { parseUserId } from '../client/ids.ts'
+import type { ServiceDatabase } from '../client/session.ts'
 import { logins, template, withClient } from './disposable.ts'
 
 /** A database with the whole schema and no rows, and clients for those who use it. */

@@ -2,12 +2,12 @@ import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import type pg from 'pg'
-import { connect, withClient } from '../lib/connect.ts'
-import type { Target } from '../lib/database-url.ts'
-import { main } from '../lib/failure.ts'
-import { step } from '../lib/progress.ts'
-import { withScratchDatabase } from '../lib/scratch.ts'
-import { superuser } from '../lib/server.ts'
+import { connect, withClient } from '../core/connect.ts'
+import type { Target } from '../core/target.ts'
+import { main } from '../core/failure.ts'
+import { step } from '../core/progress.ts'
+import { withScratchDatabase } from '../postgres/scratch.ts'
+import { superuser } from '../postgres/server.ts'
 
 /**
  * How long a user's sums per month take in a large ledger: as `authenticated`, under row security, for many random

@@ -1,7 +1,7 @@
 import type pg from 'pg'
-import { withClient } from '../lib/connect.ts'
-import type { Target } from '../lib/database-url.ts'
-import { migrate } from '../lib/migrator.ts'
+import { withClient } from '../core/connect.ts'
+import type { Target } from '../core/target.ts'
+import { migrate } from '../migrate/migrator.ts'
 import type { BenchServer } from './server.ts'
 
 /** A migrated database with some users, each with an app. */

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { cpus, totalmem } from 'node:os'
 import process from 'node:process'
-import { fromRoot } from '../lib/paths.ts'
+import { fromRoot } from '../core/paths.ts'
 import { isMet, show } from './compare.ts'
 import type { Suite } from './compare.ts'
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import process from 'node:process'
 import { claim, orphans } from '../../db/testing/claims.ts'
-import { withClient } from '../lib/connect.ts'
-import { parseDatabaseUrl, type Target } from '../lib/database-url.ts'
-import { Failure } from '../lib/failure.ts'
-import { locate } from '../lib/server-binaries.ts'
-import { removeIn, startIn, superuser } from '../lib/server.ts'
-import { createSupabaseDatabase, createSupabaseRoles } from '../lib/supabase.ts'
+import { withClient } from '../core/connect.ts'
+import { parseDatabaseUrl, type Target } from '../core/target.ts'
+import { Failure } from '../core/failure.ts'
+import { locate } from '../postgres/binaries.ts'
+import { removeIn, startIn, superuser } from '../postgres/server.ts'
+import { createSupabaseDatabase, createSupabaseRoles } from '../postgres/supabase.ts'
 
 export interface BenchServer {
   /** The cluster's superuser. */

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { baselineVersion } from '../lib/adopt/baseline.ts'
-import { withClient } from '../lib/connect.ts'
-import type { Target } from '../lib/database-url.ts'
-import { readMigrations } from '../lib/migrations.ts'
-import { migrate } from '../lib/migrator.ts'
-import { fromRoot } from '../lib/paths.ts'
-import { expandedVersion, finishVersion } from '../lib/upgrade-steps.ts'
+import { baselineVersion } from '../upgrade/adopt/baseline.ts'
+import { withClient } from '../core/connect.ts'
+import type { Target } from '../core/target.ts'
+import { readMigrations } from '../migrate/migrations.ts'
+import { migrate } from '../migrate/migrator.ts'
+import { fromRoot } from '../core/paths.ts'
+import { expandedVersion, finishVersion } from '../upgrade/steps.ts'
 import { naiveMigration } from './naive.ts'
 import { stalls, startWriters, type Phase, type Stall, type WritersReport } from './writers.ts'
 
@@ -69,7 +69,7 @@ export async function upgradeNaively(target: Target, size: Size): Promise<LoadRe
 async function runBackfill(target: Target, ...args: string[]): Promise<number> {
   const confession = 'process.on("exit", () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}\\n`))'
   const imports = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(confession)}`]
-  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'backfill.ts'), ...args], {
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'commands', 'backfill.ts'), ...args], {
     cwd: fromRoot(),
     env: { ...process.env, DATABASE_URL: target.dbmateUrl },
     stdio: ['ignore', 'ignore', 'pipe'],

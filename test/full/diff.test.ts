@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { inMermaid } from '../../scripts/lib/drawing/mermaid.ts'
-import { inMarkdown, most } from '../../scripts/lib/diff/report/markdown.ts'
-import type { Report } from '../../scripts/lib/diff/report/report.ts'
-import { inText } from '../../scripts/lib/diff/report/text.ts'
-import { fromRoot } from '../../scripts/lib/paths.ts'
+import { inMermaid } from '../../scripts/schema/render/mermaid.ts'
+import { inMarkdown, most } from '../../scripts/schema/diff/markdown.ts'
+import type { Report } from '../../scripts/schema/diff/report.ts'
+import { inText } from '../../scripts/schema/diff/text.ts'
+import { fromRoot } from '../../scripts/core/paths.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
-import { createRepository, failure, report, said, world, type Repository } from '../fixtures/diff_repository.ts'
+import { createRepository, failure, report, said, world, type Repository } from '../schema/fixtures/diff_repository.ts'
 
 t.setTimeout(10 * 60_000)
 
@@ -135,7 +135,7 @@ interface Run {
 
 /** `make diff` of this repository, with a temporary folder of its own. */
 function start(temporary: string, env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'diff.js')], {
+  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'diff.js')], {
     env: { ...process.env, NODE_OPTIONS: '', TMPDIR: temporary, BASE: 'HEAD', HEAD: 'HEAD', ...env },
   })
   const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
@@ -183,7 +183,7 @@ t.test('a full temporary folder is a line', { skip: process.getuid?.() !== 0 && 
 })
 
 t.test('a report that cannot be written is none', { skip: !existsSync('/dev/full') && 'no full disk here' }, async (t) => {
-  const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'diff.js')}" > /dev/full`], {
+  const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'commands', 'diff.js')}" > /dev/full`], {
     env: { ...process.env, NODE_OPTIONS: '', BASE: 'HEAD', HEAD: 'HEAD' },
     encoding: 'utf8',
   })

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { withClient } from '../../scripts/lib/connect.ts'
-import { readCatalog } from '../../scripts/lib/diff/catalog.ts'
-import { diffCatalogs } from '../../scripts/lib/diff/diff.ts'
-import { remainingHunks } from '../../scripts/lib/diff/hunks.ts'
-import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
-import { createSupabaseDatabase } from '../../scripts/lib/supabase.ts'
-import { dropAndAdds, kinds, of, renames, world, type Case } from '../fixtures/diff_corpus/index.ts'
+import { withClient } from '../../scripts/core/connect.ts'
+import { readCatalog } from '../../scripts/schema/catalog/read.ts'
+import { diffCatalogs } from '../../scripts/schema/compare/compare.ts'
+import { remainingHunks } from '../../scripts/schema/compare/hunks.ts'
+import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
+import { createSupabaseDatabase } from '../../scripts/postgres/supabase.ts'
+import { dropAndAdds, kinds, of, renames, world, type Case } from '../schema/fixtures/diff_corpus/index.ts'
 import { clusterAdmin, loginTo } from '../fixtures/server.ts'
 
 /** What the semantic diff leaves to the text: an object is there, and what is in it the dump says. */

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { withClient } from '../../scripts/lib/connect.ts'
-import { withDatabase, type Target } from '../../scripts/lib/database-url.ts'
-import { compare } from '../../scripts/lib/diff/report/compare.ts'
-import type { Report } from '../../scripts/lib/diff/report/report.ts'
-import { migrate } from '../../scripts/lib/migrator.ts'
-import { ownerOf, withScratchServer } from '../../scripts/lib/scratch.ts'
-import { installedNative } from '../../scripts/lib/server-binaries.ts'
-import { createSupabaseDatabase } from '../../scripts/lib/supabase.ts'
+import { withClient } from '../../scripts/core/connect.ts'
+import { withDatabase, type Target } from '../../scripts/core/target.ts'
+import { compare } from '../../scripts/schema/diff/compare.ts'
+import type { Report } from '../../scripts/schema/diff/report.ts'
+import { migrate } from '../../scripts/migrate/migrator.ts'
+import { ownerOf, withScratchServer } from '../../scripts/postgres/scratch.ts'
+import { installedNative } from '../../scripts/postgres/binaries.ts'
+import { createSupabaseDatabase } from '../../scripts/postgres/supabase.ts'
 
 t.setTimeout(10 * 60_000)
 

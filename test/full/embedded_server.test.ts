@@ -12,11 +12,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { type Test, test } from 'tap'
 import { prepare } from '../../db/testing/binaries.ts'
-import { Failure } from '../../scripts/lib/failure.ts'
-import { locate, throwawayHomes } from '../../scripts/lib/server-binaries.ts'
+import { Failure } from '../../scripts/core/failure.ts'
+import { locate, throwawayHomes } from '../../scripts/postgres/binaries.ts'
 import {
   findIn, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
-} from '../../scripts/lib/server.ts'
+} from '../../scripts/postgres/server.ts'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -238,7 +238,7 @@ const startsDev = (folder: string): string =>
 
 /** Another process that runs `script`, in which `server` is the module under test. */
 function elsewhere(script: string): ChildProcessByStdio<null, Readable, null> {
-  const url = new URL(`../../scripts/lib/server${extname(import.meta.url)}`, import.meta.url)
+  const url = new URL(`../../scripts/postgres/server${extname(import.meta.url)}`, import.meta.url)
   const source = `import * as server from '${url}'; const say = (x) => console.log(JSON.stringify(x)); ${script}`
   return spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'inherit'],

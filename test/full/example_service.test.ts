@@ -1,7 +1,7 @@
 import process from 'node:process'
 import t from 'tap'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { proveExampleService } from '../fixtures/example_proof.ts'
+import { proveExampleService } from '../example/fixtures/example_proof.ts'
 
 const test = await createTestDatabase(t)
 const load = { users: 12, apps: 3, generations: 5, kills: 20, killEveryMs: 1500, patienceMs: 85_000 }

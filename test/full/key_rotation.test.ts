@@ -7,8 +7,8 @@ import type pg from 'pg'
 import { parseUserId } from '../../db/index.ts'
 import { SecretValue } from '../../db/secrets/index.ts'
 import type { SecretBox, SecretContext } from '../../db/secrets/index.ts'
-import { countKeys } from '../../scripts/lib/keys/usage.ts'
-import { fromRoot } from '../../scripts/lib/paths.ts'
+import { countKeys } from '../../scripts/operate/keys/usage.ts'
+import { fromRoot } from '../../scripts/core/paths.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import type { TestDatabase } from '../fixtures/database.ts'
 import { startKmsProcess } from '../fixtures/kms_process.ts'
@@ -29,7 +29,7 @@ function start({ target }: TestDatabase, rate: number, env: Readonly<Record<stri
   const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
   const flags = /^node (.*) scripts\/rotate-keys\.ts/m.exec(command)![1]!.split(' ')
   const imports = [...flags, `--import=data:text/javascript,${encodeURIComponent(atExit)}`]
-  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'rotate-keys.ts'), `--rate=${rate}`], {
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'commands', 'rotate-keys.ts'), `--rate=${rate}`], {
     cwd: fromRoot(),
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: target.dbmateUrl, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { backfill } from '../../scripts/lib/backfill.ts'
-import { withClient } from '../../scripts/lib/connect.ts'
-import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.ts'
-import { fileName } from '../../scripts/lib/migrations.ts'
-import { migrate } from '../../scripts/lib/migrator.ts'
-import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
+import { backfill } from '../../scripts/upgrade/backfill.ts'
+import { withClient } from '../../scripts/core/connect.ts'
+import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
+import { fileName } from '../../scripts/migrate/migrations.ts'
+import { migrate } from '../../scripts/migrate/migrator.ts'
+import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
-import { createStage, kinds, type Kind, type Stage } from '../fixtures/kill.ts'
-import { batches, killBatch, killScript, runScript } from '../fixtures/kill_backfill.ts'
-import { createFolder, holdsOf, kill, killMigration, letThrough, type Point } from '../fixtures/kill_walks.ts'
+import { createStage, kinds, type Kind, type Stage } from '../upgrade/fixtures/kill.ts'
+import { batches, killBatch, killScript, runScript } from '../upgrade/fixtures/kill_backfill.ts'
+import { createFolder, holdsOf, kill, killMigration, letThrough, type Point } from '../upgrade/fixtures/kill_walks.ts'
 import { baseline, expanded, migrations } from '../fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { startVictimServer } from '../fixtures/victim_server.ts'
@@ -87,7 +87,7 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
   sameContents(t, await contentsOf(live), await contentsOf(twin), 'the same rows')
 })
 
-t.test('scripts/backfill.ts, killed at every change that it orders, ends the same', async (t) => {
+t.test('scripts/commands/backfill.ts, killed at every change that it orders, ends the same', async (t) => {
   t.setTimeout(1_800_000)
   const server = await startVictimServer(t)
   const source = await createStage(server, 'source')

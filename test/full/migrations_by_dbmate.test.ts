@@ -1,7 +1,7 @@
 import t from 'tap'
-import { migrate, rollback } from '../../scripts/lib/migrator.ts'
-import { readMigrations } from '../../scripts/lib/migrations.ts'
-import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
+import { migrate, rollback } from '../../scripts/migrate/migrator.ts'
+import { readMigrations } from '../../scripts/migrate/migrations.ts'
+import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 
 // Every migration starts dbmate twice.

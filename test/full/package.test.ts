@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { fromRoot } from '../../scripts/lib/paths.ts'
+import { fromRoot } from '../../scripts/core/paths.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../fixtures/package.ts'
+import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../client/fixtures/package.ts'
 import { loginTo } from '../fixtures/server.ts'
 
 /** Services that install the package by npm, on every Node and Kysely that it promises. Asks the registry. */

@@ -11,14 +11,14 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { parseUserId } from '../../db/index.ts'
 import type { UserId } from '../../db/index.ts'
-import { withClient } from '../../scripts/lib/connect.ts'
+import { withClient } from '../../scripts/core/connect.ts'
 import { createClients } from '../fixtures/clients.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
-import type { Service } from '../fixtures/refresh_process.ts'
-import { connectExpired, mark } from '../fixtures/refreshing.ts'
+import type { Service } from '../secrets/fixtures/refresh_process.ts'
+import { connectExpired, mark } from '../secrets/fixtures/refreshing.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
-import { configure, readServerLog, talkative } from '../fixtures/server_log.ts'
+import { configure, readServerLog, talkative } from '../secrets/fixtures/server_log.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
 // Services in processes of their own, one of which is killed at each step of a refresh. Everything that they print, and
@@ -68,7 +68,7 @@ interface Running {
 async function start(t: Test, user_id: UserId, provider: string, options: Partial<Service>): Promise<Running> {
   const url = loginTo(test.name, logins.leo_worker).dbmateUrl
   const service: Service = { url, arn, kms: kms.endpoint, provider, user_id, callers: 1, leaseMs: 4_000, ...options }
-  const program = fileURLToPath(new URL('../fixtures/refresh_process.js', import.meta.url))
+  const program = fileURLToPath(new URL('../secrets/fixtures/refresh_process.js', import.meta.url))
   const env = { ...process.env, NODE_OPTIONS: '' }
   const child = spawn(process.execPath, [program, JSON.stringify(service)], { env })
   const ended = once(child, 'exit')

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import process from 'node:process'
 import t from 'tap'
 import { numbersFrom } from '../fixtures/random.ts'
-import { createServices, restart } from '../fixtures/restart.ts'
+import { createServices, restart } from '../postgres/fixtures/restart.ts'
 import { stops } from '../fixtures/victim_server.ts'
 
 const rounds = 60

@@ -1,8 +1,8 @@
 import process from 'node:process'
 import t from 'tap'
 import { upgradeUnderLoad } from '../../scripts/bench/under-load.ts'
-import { allDirt, fillLegacyDatabase } from '../../scripts/lib/legacy-database.ts'
-import { dumpSchema } from '../../scripts/lib/pg-dump.ts'
+import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
+import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { column, createLegacy } from '../fixtures/legacy.ts'
 

@@ -3,7 +3,7 @@ import process from 'node:process'
 import t from 'tap'
 import { createClients } from '../fixtures/clients.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { runAgainstModel } from '../fixtures/run_against_model.ts'
+import { runAgainstModel } from '../database/fixtures/run_against_model.ts'
 
 const seed = Number(process.env['MODEL_SEED'] ?? randomInt(1_000_000))
 const operations = 10_000

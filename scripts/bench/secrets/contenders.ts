@@ -3,7 +3,7 @@ import { DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { parseUserId } from '../../../db/index.ts'
 import { devKeys, kmsKeys, SecretBox, SecretValue } from '../../../db/secrets/index.ts'
 import type { SecretBoxOptions } from '../../../db/secrets/index.ts'
-import { fromRoot } from '../../lib/paths.ts'
+import { fromRoot } from '../../core/paths.ts'
 
 /** One way to keep a secret, with secrets that it sealed before. */
 export interface Contender {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import process from 'node:process'
 import { promisify } from 'node:util'
-import { fromRoot } from '../../lib/paths.ts'
-import { step } from '../../lib/progress.ts'
+import { fromRoot } from '../../core/paths.ts'
+import { step } from '../../core/progress.ts'
 import { rounds, show, spread } from '../compare.ts'
 import type { Suite } from '../compare.ts'
 

@@ -1,0 +1,140 @@
+import { CompiledQuery } from 'kysely'
+import type { SealedSecret, UserId } from '../../../types/index.ts'
+import type { ServiceDatabase } from '../../client/session.ts'
+import type { SecretName } from '../user_secrets.ts'
+
+/** Which token it is: of its ciphertext, which a re-wrap leaves as it is. */
+const digest = (row: string): string => `sha256(convert_to(split_part(${row}.encrypted_token, '.', 5), 'UTF8'))`
+
+/** Whether the provider has refused to refresh this very token; null or false where not. A look-up for each row. */
+export const refusedToken = (row: string): string => `
+  select r.rejected_digest = ${digest(row)}
+  from private.secret_refreshes as r
+  where r.user_id = ${row}.user_id and r.provider = ${row}.provider`
+
+/** A stored set of tokens, as whoever wants to refresh it finds it. The database's clock says what is fresh. */
+export interface StoredToken {
+  readonly sealed: SealedSecret
+  readonly digest: string
+  readonly is_fresh: boolean
+  readonly is_refused: boolean
+  /** Somebody is refreshing it. */
+  readonly is_leased: boolean
+}
+
+const readText = `
+  select
+    s.encrypted_token as sealed,
+    encode(${digest('s')}, 'hex') as digest,
+    coalesce(s.expires_at > now() + $3::float8 * interval '1 millisecond', true) as is_fresh,
+    coalesce((${refusedToken('s')}), false) as is_refused,
+    coalesce(l.expires_at > now(), false) as is_leased
+  from user_secrets as s
+  left join private.secret_refreshes as l on l.user_id = s.user_id and l.provider = s.provider
+  where s.user_id = $1 and s.provider = $2`
+
+export async function readToken(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+  earlyMs: number,
+): Promise<StoredToken | undefined> {
+  const { rows } = await db.executeQuery<StoredToken>(CompiledQuery.raw(readText, [user_id, provider, earlyMs]))
+  return rows[0]
+}
+
+// The connection is locked, or its deletion at this moment would be an error.
+const takeText = `
+  with connection as (select user_id, provider from user_secrets where user_id = $1 and provider = $2 for key share)
+  insert into private.secret_refreshes as l (user_id, provider, holder, expires_at)
+  select c.user_id, c.provider, $3::uuid, now() + $4::float8 * interval '1 millisecond' from connection as c
+  on conflict (user_id, provider) do update set holder = excluded.holder, expires_at = excluded.expires_at
+    where l.holder is null or l.expires_at <= now()
+  returning l.holder`
+
+/** False where another has it, or the connection is gone. Says nothing of the token: read it again. */
+export async function takeLease(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+  lease: string,
+  leaseMs: number,
+): Promise<boolean> {
+  const { rows } = await db.executeQuery(CompiledQuery.raw(takeText, [user_id, provider, lease, leaseMs]))
+  return rows.length > 0
+}
+
+const renewText = `
+  update private.secret_refreshes set expires_at = now() + $4::float8 * interval '1 millisecond'
+  where user_id = $1 and provider = $2 and holder = $3::uuid
+  returning holder`
+
+/** False where another has it, or had it since: the token may be another one by now. */
+export async function renewLease(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+  lease: string,
+  leaseMs: number,
+): Promise<boolean> {
+  const { rows } = await db.executeQuery(CompiledQuery.raw(renewText, [user_id, provider, lease, leaseMs]))
+  return rows.length > 0
+}
+
+const releaseText = `
+  update private.secret_refreshes
+  set holder = null, expires_at = null, rejected_digest = coalesce(decode($4, 'hex'), rejected_digest)
+  where user_id = $1 and provider = $2 and holder = $3::uuid`
+
+/** Gives the lease back, unless another has it by now; with a digest it also says which token was refused. */
+export async function releaseLease(
+  db: ServiceDatabase,
+  { user_id, provider }: SecretName,
+  lease: string,
+  refused: string | null = null,
+): Promise<void> {
+  await db.executeQuery(CompiledQuery.raw(releaseText, [user_id, provider, lease, refused]))
+}
+
+/** A set of tokens that a provider has granted, sealed, and not stored. */
+export interface UnsavedRefresh {
+  readonly user_id: UserId
+  readonly provider: string
+  readonly sealed: SealedSecret
+  /** When the access token expires; null if it does not. */
+  readonly expires_at: Date | null
+  /** Which token it takes the place of, and no other. */
+  readonly replaces: string
+  readonly lease: string
+}
+
+const saveText = `
+  with saved as (
+    update user_secrets as s set encrypted_token = $3, expires_at = $4
+    where s.user_id = $1 and s.provider = $2 and ${digest('s')} = decode($5, 'hex')
+    returning s.id
+  ), released as (
+    update private.secret_refreshes set holder = null, expires_at = null, rejected_digest = null
+    where user_id = $1 and provider = $2 and holder = $6::uuid
+  )
+  select id from saved`
+
+/**
+ * Stores what `refresh` could not, as a `RefreshNotSavedError` carries it: later, or from another process. For
+ * services; once more than needed does no harm.
+ *
+ * @returns `superseded` where there is a newer token, which stays; `not_found` where the user has cut the connection:
+ *   open it and revoke it.
+ * @example
+ * if (error instanceof RefreshNotSavedError) await user_secrets.saveRefresh(serviceDb, error.unsaved)
+ */
+export async function saveRefresh(
+  db: ServiceDatabase,
+  { user_id, provider, sealed, expires_at, replaces, lease }: UnsavedRefresh,
+): Promise<{ outcome: 'saved' } | { outcome: 'superseded' } | { outcome: 'not_found' }> {
+  const query = CompiledQuery.raw(saveText, [user_id, provider, sealed, expires_at, replaces, lease])
+  if ((await db.executeQuery(query)).rows.length > 0) return { outcome: 'saved' }
+  const stored = await readToken(db, { user_id, provider }, 0)
+  if (stored === undefined) return { outcome: 'not_found' }
+  // The connection went after the server had saved it, and this is the second try; it may have been re-wrapped since.
+  return { outcome: ciphertextOf(stored.sealed) === ciphertextOf(sealed) ? 'saved' : 'superseded' }
+}
+
+const ciphertextOf = (sealed: SealedSecret): string | undefined => sealed.split('.')[4]

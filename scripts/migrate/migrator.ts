@@ -1,0 +1,310 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { orFailure, withClient } from '../core/connect.ts'
+import type { Target } from '../core/target.ts'
+import type { DbmateError } from './dbmate.ts'
+import { Failure } from '../core/failure.ts'
+import { exclusively, type Run, type RunOptions } from './run.ts'
+import { directiveLine, fileName, readMigrations, type ConcurrentIndex, type Migration } from './migrations.ts'
+import { seconds } from '../core/progress.ts'
+
+export interface MigrationStatus {
+  readonly version: string
+  readonly name: string
+  readonly state: 'applied' | 'pending' | 'edited' | 'missing' | 'out of order'
+}
+
+/**
+ * Applies what is pending, up to and including `upTo`; safe to repeat after it was killed at any moment.
+ * @throws Failure when the applied migrations are not the folder's, when one fails, when the wait is over, on Ctrl-C.
+ */
+export async function migrate(
+  target: Target,
+  options: RunOptions & { readonly upTo?: string } = {},
+): Promise<{ applied: Migration[] }> {
+  const migrations = await readMigrations(options.folder)
+  const { upTo } = options
+  if (upTo !== undefined && !migrations.some(({ version }) => version === upTo)) {
+    throw new Failure(`no migration has the version ${upTo}`, 'name one that `make status` lists')
+  }
+  const files = migrations.filter(({ version }) => upTo === undefined || version <= upTo)
+  return exclusively(target, options, async (run) => {
+    if (options.folder === undefined) await requireSupabase(target, run.client)
+    const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
+    const wanted = files.filter(({ version }) => !before.has(version))
+    // Before they run, so that no kill can leave an applied migration without its checksum.
+    await recordChecksums(run.client, wanted)
+
+    const retry = retries(run)
+    for (let pending = wanted; pending.length > 0; ) {
+      const end = await batchEnd(run, pending)
+      const error = await run.dbmate('migrate', files.slice(0, end && files.indexOf(end)))
+      const applied = await readApplied(run.client)
+      const left = pending.filter(({ version }) => !applied.has(version))
+      if (error && left.length > 0 && !(await retry(error))) throw await explain(run, error, wanted, left)
+      if (!error && left.length === pending.length) throw unrecorded()
+      pending = left
+    }
+    return { applied: wanted }
+  })
+}
+
+/** Undoes the newest applied migration; `undefined` when none is applied. */
+export async function rollback(target: Target, options: RunOptions = {}): Promise<Migration | undefined> {
+  const migrations = await readMigrations(options.folder)
+  return exclusively(target, options, async (run) => {
+    const applied = await checkHistory(target, run, migrations, ['edited', 'missing'])
+    const newest = migrations.findLast(({ version }) => applied.has(version))
+    if (!newest) return undefined
+    const retry = retries(run)
+    for (;;) {
+      const error = await run.dbmate('rollback', migrations.slice(0, migrations.indexOf(newest) + 1))
+      if (!(await readApplied(run.client)).has(newest.version)) break
+      if (!error) throw unrecorded()
+      if (await retry(error)) continue
+      throw new Failure(
+        `${place(newest, 'down', error)} stays applied: ${reason(error)}`,
+        'see to that and try again, or undo it by a new migration (`make new name=…`)',
+      )
+    }
+    await run.client.query('delete from dbmate.migration_checksums where version = $1', [newest.version])
+    return newest
+  })
+}
+
+/** Every migration of the folder and of the database, by version. Takes no lock and changes nothing. */
+export async function status(target: Target, options: { readonly folder?: string } = {}): Promise<MigrationStatus[]> {
+  const migrations = await readMigrations(options.folder)
+  return withClient(target, (client) => orFailure(target, async () => compare(client, migrations)))
+}
+
+/** Not half-way through: the first migrations would do without. */
+async function requireSupabase(target: Target, client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ found: boolean }>(`select exists (
+    select from pg_class join pg_namespace n on n.oid = relnamespace where nspname = 'auth' and relname = 'users'
+  ) as found`)
+  if (rows[0]?.found) return
+  throw new Failure(
+    `${target.label} has no table auth.users, so it is not a Supabase database`,
+    'check DATABASE_URL; on a local plain PostgreSQL `make up` lays what is missing',
+  )
+}
+
+// --- What is applied, and whether it is what the folder says
+
+async function readApplied(client: pg.Client): Promise<Set<string>> {
+  if (!(await exists(client, 'dbmate.schema_migrations'))) return new Set()
+  const { rows } = await client.query<{ version: string }>('select version from dbmate.schema_migrations')
+  return new Set(rows.map(({ version }) => version))
+}
+
+async function readChecksums(client: pg.Client): Promise<Map<string, { name: string; checksum: string }>> {
+  if (!(await exists(client, 'dbmate.migration_checksums'))) return new Map()
+  const { rows } = await client.query<{ version: string; name: string; checksum: string }>(
+    'select version, name, checksum from dbmate.migration_checksums',
+  )
+  return new Map(rows.map((row) => [row.version, row]))
+}
+
+export async function exists(client: pg.Client, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>('select to_regclass($1) is not null as found', [table])
+  return rows[0]?.found === true
+}
+
+async function compare(client: pg.Client, migrations: Migration[]): Promise<MigrationStatus[]> {
+  const applied = await readApplied(client)
+  const recorded = await readChecksums(client)
+  const newest = [...applied].sort().at(-1) ?? ''
+  const stateOf = ({ version, checksum }: Migration): MigrationStatus['state'] => {
+    if (!applied.has(version)) return version < newest ? 'out of order' : 'pending'
+    return (recorded.get(version)?.checksum ?? checksum) === checksum ? 'applied' : 'edited'
+  }
+  const known = new Set(migrations.map(({ version }) => version))
+  const missing = [...applied]
+    .filter((version) => !known.has(version))
+    .map((version) => ({ version, name: recorded.get(version)?.name ?? 'unknown', state: 'missing' as const }))
+  return [
+    ...migrations.map((migration) => ({ version: migration.version, name: migration.name, state: stateOf(migration) })),
+    ...missing,
+  ].sort((a, b) => (a.version < b.version ? -1 : 1))
+}
+
+const remedies = {
+  edited: 'restore it (`git checkout -- db/migrations`) and put the change in a new migration (`make new name=…`)',
+  missing: 'bring it back (`git checkout -- db/migrations`), or `git pull`: the database may be ahead of this clone',
+  'out of order': 'give it a newer timestamp: `make new name=…` makes a file to move it into',
+}
+
+const complaints = {
+  edited: 'edited after they were applied',
+  missing: 'applied, but their files are gone',
+  'out of order': 'not applied, though newer ones are',
+}
+
+/** Refuses a history that is not the folder's, and returns the applied versions. */
+export async function checkHistory(
+  target: Target,
+  { client, say }: Run,
+  migrations: Migration[],
+  refused: Array<keyof typeof remedies>,
+): Promise<Set<string>> {
+  const found = await compare(client, migrations)
+  for (const state of refused) {
+    const names = found.filter((row) => row.state === state).map((row) => `${row.version}_${row.name}.sql`)
+    if (names.length === 0) continue
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
+    const afresh = target.isLocal ? '; if this database may go, start afresh with `make reset`' : ''
+    throw new Failure(`migrations ${complaints[state]}: ${names.slice(0, 3).join(', ')}${more}`, remedies[state] + afresh)
+  }
+  const applied = await readApplied(client)
+  if (migrations.length > 0) await makeChecksumTable(client)
+  // Applied by plain dbmate, or adopted. There is nothing to compare with, and a refusal could only be answered by
+  // recording the file as it is; so do that, aloud, and from now on an edit is noticed.
+  const recorded = await readChecksums(client)
+  const trusted = migrations.filter(({ version }) => applied.has(version) && !recorded.has(version))
+  await recordChecksums(client, trusted)
+  for (const migration of trusted) say(`${fileName(migration)} was applied without a checksum: recorded as it is now`)
+  return applied
+}
+
+export async function makeChecksumTable(client: pg.Client): Promise<void> {
+  if (await exists(client, 'dbmate.migration_checksums')) return
+  // `create schema if not exists` wants the privilege to create one even where it exists.
+  const { rows } = await client.query(`select from pg_namespace where nspname = 'dbmate'`)
+  await client.query(`
+    ${rows.length === 0 ? 'create schema dbmate;' : ''}
+    revoke all on schema dbmate from public;
+    create table dbmate.migration_checksums (
+      version text not null,
+      name text not null,
+      checksum text not null,
+      recorded_at timestamptz not null default now(),
+      constraint migration_checksums_pkey primary key (version)
+    );
+    revoke all on dbmate.migration_checksums from public;
+    comment on table dbmate.migration_checksums is
+      'SHA-256 of each migration''s file, written before it runs; one that is not in schema_migrations means nothing.'
+  `)
+}
+
+export async function recordChecksums(client: pg.Client, migrations: Migration[]): Promise<void> {
+  if (migrations.length === 0) return
+  await client.query(
+    `insert into dbmate.migration_checksums (version, name, checksum)
+     select * from unnest($1::text[], $2::text[], $3::text[])
+     on conflict (version) do update set name = excluded.name, checksum = excluded.checksum, recorded_at = now()`,
+    [migrations.map((m) => m.version), migrations.map((m) => m.name), migrations.map((m) => m.checksum)],
+  )
+}
+
+// --- A batch for dbmate, and what to do when it fails
+
+/**
+ * dbmate takes all pending files at once, but stops before an index that is already there, whose migration is returned:
+ * it is dropped only when that is the next one, for one before may still use or drop it by name.
+ */
+async function batchEnd(run: Run, pending: Migration[]): Promise<Migration | undefined> {
+  for (const [at, migration] of pending.entries()) {
+    if (!migration.concurrentIndex || !(await findIndex(run.client, migration.concurrentIndex))) continue
+    if (at > 0) return migration
+    await dropLeftover(run, migration, migration.concurrentIndex)
+  }
+  return undefined
+}
+
+interface FoundIndex {
+  /** Quoted and with its schema. */
+  readonly name: string
+  readonly on: string | null
+  readonly is_valid: boolean | null
+  readonly is_on_table: boolean
+  /** The process that builds it at this moment. */
+  readonly builder: number | null
+}
+
+/** Whatever has the name that this index would have. */
+async function findIndex(client: pg.Client, index: ConcurrentIndex): Promise<FoundIndex | undefined> {
+  const { rows } = await client.query<FoundIndex>(
+    `select format('%I.%I', n.nspname, c.relname) as name,
+            i.indrelid::regclass::text as on,
+            i.indisvalid as is_valid,
+            coalesce(i.indrelid = t.oid, false) as is_on_table,
+            (select pid from pg_stat_progress_create_index where index_relid = c.oid limit 1) as builder
+     from pg_class t
+     join pg_namespace n on n.oid = t.relnamespace
+     join pg_class c on c.relnamespace = n.oid and c.relname = $1
+     left join pg_index i on i.indexrelid = c.oid
+     where t.oid = to_regclass(concat_ws('.', quote_ident($2), quote_ident($3)))`,
+    [index.name, index.schema, index.table],
+  )
+  return rows[0]
+}
+
+/** An index that is there while its migration is not recorded: the run was killed, or its build failed. */
+async function dropLeftover({ client, say, wait }: Run, migration: Migration, index: ConcurrentIndex): Promise<void> {
+  await wait(async () => {
+    const builder = (await findIndex(client, index))?.builder
+    if (!builder) return undefined
+    return {
+      what: `process ${builder} is building ${index.name} at this moment`,
+      remedy: `wait for it, or end it: select pg_terminate_backend(${builder})`,
+    }
+  })
+  const found = await findIndex(client, index)
+  if (!found) return
+  if (!found.is_on_table) {
+    const other = found.on === null ? 'no index' : `an index on ${found.on}`
+    throw new Failure(
+      `${fileName(migration)} builds ${index.name} on ${index.table}, but ${found.name} is ${other}`,
+      'rename one of the two',
+    )
+  }
+  const state = found.is_valid ? 'valid' : 'invalid'
+  say(`dropping the ${state} index ${found.name}, which no migration recorded: it is built again`)
+  await client.query(`drop index concurrently ${found.name}`)
+}
+
+const tries = 5
+const lockStates = ['55P03', '40P01']
+
+/** Waits before another try of a file that got no lock, longer each time and never in step with others; or says no. */
+function retries({ say, signal }: Run): (error: DbmateError) => Promise<boolean> {
+  let file: string | undefined
+  let tried = 0
+  return async (error) => {
+    if (!lockStates.includes(error.sqlState ?? '')) return false
+    tried = error.file === file ? tried + 1 : 1
+    file = error.file
+    if (tried === tries) return false
+    const delay = 500 * 2 ** (tried - 1) * (0.75 + Math.random() / 2)
+    say(`${file}: ${reason(error)}; try ${tried + 1} of ${tries} in ${seconds(delay)}`)
+    await sleep(delay, undefined, { signal })
+    return true
+  }
+}
+
+async function explain(run: Run, error: DbmateError, wanted: Migration[], pending: Migration[]): Promise<Failure> {
+  const failed = wanted.find((migration) => fileName(migration) === error.file)
+  const found = failed?.concurrentIndex && (await findIndex(run.client, failed.concurrentIndex))
+  const done = wanted.slice(0, wanted.length - pending.length)
+  const last = done.at(-1)
+  const what = [
+    failed ? `${place(failed, 'up', error)}: ${reason(error)}` : reason(error),
+    found?.is_on_table && !found.is_valid && `it left the invalid index ${found.name}, which the next run drops`,
+    last ? `${done.length} applied before it, up to ${fileName(last)}` : 'this run applied none before it',
+  ].filter((part) => part)
+  const remedy = lockStates.includes(error.sqlState ?? '') ? 'end what holds the lock (`make doctor`)' : 'see to that'
+  return new Failure(what.join('; '), `${remedy} and run \`make migrate\` again: it continues there`)
+}
+
+const unrecorded = (): Failure =>
+  new Failure(
+    'dbmate ended well but changed nothing',
+    'DBMATE_MIGRATIONS_TABLE in .dbmate.env must be dbmate.schema_migrations',
+  )
+
+const place = (migration: Migration, section: 'up' | 'down', { line }: DbmateError): string =>
+  fileName(migration) + (line === undefined ? '' : `:${directiveLine(migration, section) + line - 1}`)
+
+const reason = ({ message, sqlState }: DbmateError): string =>
+  message + (sqlState === undefined ? '' : ` (${sqlState})`)

@@ -1,0 +1,88 @@
+import type { Match, Pair } from './match.ts'
+import type { CatalogObject, FactChange, Kind } from '../catalog/model.ts'
+
+interface Compared {
+  readonly facts: readonly FactChange[]
+  /** Those whose text changed though it means the same objects: another thing was renamed. */
+  readonly following: readonly FactChange[]
+}
+
+/**
+ * All facts of what came or went; of what stayed those that differ. Positions are compared by `orders()`.
+ *
+ * @param schemas as base and head call them.
+ */
+export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, string>): Compared {
+  if (!base || !head) {
+    const facts = Object.entries((base ?? head)!.facts)
+    return {
+      facts: facts.map(([fact, text]) => ({ fact, from: base ? text : null, to: head ? text : null })),
+      following: [],
+    }
+  }
+  const names = [...new Set([...Object.keys(base.facts), ...Object.keys(head.facts)])]
+  const differing = names
+    .filter((fact) => fact !== 'position')
+    .map((fact): FactChange => ({ fact, from: base.facts[fact] ?? null, to: head.facts[fact] ?? null }))
+    .filter(({ from, to }) => from !== to)
+  const isSame = ({ fact, from, to }: FactChange): boolean =>
+    from !== null && to !== null && base.essences[fact] !== undefined && base.essences[fact] === head.essences[fact]
+  return {
+    facts: [...renaming(base, head, schemas), ...differing.filter((fact) => !isSame(fact))],
+    following: differing.filter(isSame),
+  }
+}
+
+export const isName = ({ fact }: FactChange): boolean => fact === 'name' || fact === 'in schema'
+
+/** What is part of something goes to another schema with it. Of a grant or a published table the name is no name. */
+function renaming(base: CatalogObject, head: CatalogObject, schemas: ReadonlyMap<string, string>): FactChange[] {
+  if (base.id !== head.id || /^(grant|published|default)/.test(base.kind)) return []
+  const schema = base.schema === null ? null : (schemas.get(base.schema) ?? base.schema)
+  return [
+    { fact: 'name', from: base.name, to: head.name },
+    ...(head.parent === null ? [{ fact: 'in schema', from: schema, to: head.schema }] : []),
+  ].filter(({ from, to }) => from !== to)
+}
+
+/** Whether a fact that follows names a renamed object, as it was called before and now. */
+export function isNamedIn({ base, head }: Pair, { from, to }: FactChange): boolean {
+  const names = (key: 'name' | 'schema'): boolean => {
+    const [was, is] = [base?.[key] ?? '', head?.[key] ?? ''].map((name) => name.replaceAll(`'`, `''`))
+    return was !== is && from!.includes(was!) && to!.includes(is!)
+  }
+  return names('name') || names('schema')
+}
+
+const ordered: Partial<Record<Kind, string>> = {
+  'column': 'column order',
+  'attribute': 'attribute order',
+  'enum value': 'value order',
+}
+
+/** What has an order, by side and the id of what it is part of, in that order. */
+export type Orders = ReadonlyMap<string, readonly CatalogObject[]>
+
+/** The order of those parts that both have; what is new says itself where it is. */
+export function orders({ base, head }: Pair, parts: Orders, { ofBase, ofHead }: Match): FactChange[] {
+  if (!base || !head) return []
+  const before = (parts.get(`base ${base.id}`) ?? []).flatMap(({ id }) => ofBase.get(id)?.head ?? [])
+  const after = (parts.get(`head ${head.id}`) ?? []).filter(({ id }) => ofHead.get(id)?.base)
+  const [from, to] = [before, after].map((all) => all.map(({ name }) => name).join(', '))
+  const [first] = after
+  return from === to || !first ? [] : [{ fact: ordered[first.kind]!, from: from!, to: to! }]
+}
+
+export function readOrders(base: readonly CatalogObject[], head: readonly CatalogObject[]): Orders {
+  const parts = new Map<string, CatalogObject[]>()
+  for (const [side, objects] of [['base', base], ['head', head]] as const) {
+    for (const object of objects) {
+      if (!(object.kind in ordered)) continue
+      const key = `${side} ${object.parent}`
+      const all = parts.get(key)
+      if (all) all.push(object)
+      else parts.set(key, [object])
+    }
+  }
+  return parts
+}

@@ -1,0 +1,114 @@
+import { diffArrays } from 'diff'
+import { readSchemaText, type Entry } from '../dump/schema-text.ts'
+import { about, entrySubjects, isQualified, lineSubjects, subject, type Line } from './dump-subjects.ts'
+import type { Change } from '../catalog/model.ts'
+
+/** What the dumps of base and head say differently of one object and no change says. */
+export interface Hunk {
+  /** As pg_dump calls it: `TABLE public.apps`. */
+  readonly entry: string
+  /** Each begins with `-` or `+`. */
+  readonly lines: readonly string[]
+}
+
+/**
+ * What is left of the difference of two dumps when all that the changes say is taken out, line by line. So the two
+ * together are complete, whatever the semantic diff does not know.
+ */
+export function remainingHunks(base: string, head: string, changes: readonly Change[]): Hunk[] {
+  const follow = follower(changes)
+  const known = new Set(changes.flatMap(subjectsOf))
+  const left = new Map(readSchemaText(head).entries.map((entry) => [entry.key, entry]))
+  const pairs: [before: Entry | undefined, renamed: Entry | undefined, after: Entry | undefined][] = []
+  for (const entry of readSchemaText(base).entries) {
+    const candidates = [follow(entry), entry].filter(({ key }) => left.has(key))
+    const now = candidates.find(({ key, sql }) => left.get(key)!.sql === sql) ?? candidates[0] ?? entry
+    pairs.push([entry, follow(entry), left.get(now.key)])
+    left.delete(now.key)
+  }
+  for (const entry of left.values()) pairs.push([undefined, undefined, entry])
+  return pairs
+    .map(([before, renamed, after]) => ({
+      entry: (after ?? before)!.key,
+      lines: unexplained(linesOf(before, renamed), after ? lineSubjects(after) : [], known),
+    }))
+    .filter(({ lines }) => lines.length > 0)
+    .sort((a, b) => (a.entry < b.entry ? -1 : 1))
+}
+
+interface OldLine extends Line {
+  /** With what is renamed in head as head calls it. The body of a function keeps the old names. */
+  readonly renamed: string
+}
+
+function linesOf(before: Entry | undefined, renamed: Entry | undefined): OldLine[] {
+  if (!before || !renamed) return []
+  const now = lineSubjects(renamed)
+  return lineSubjects(before).map(({ text, subjects }, at) => ({
+    text,
+    renamed: now[at]!.text,
+    subjects: [...subjects, ...now[at]!.subjects],
+  }))
+}
+
+function unexplained(from: readonly OldLine[], to: readonly Line[], known: ReadonlySet<string>): string[] {
+  const isSame = (one: Line, other: Line): boolean =>
+    one.text === other.text || ('renamed' in one && one.renamed === other.text)
+  return diffArrays<Line>([...from], [...to], { comparator: isSame }).flatMap(({ added, removed, value }) =>
+    added || removed
+      ? value
+          .filter(({ text, subjects }) => text !== '' && !subjects.some((one) => known.has(one)))
+          .map(({ text }) => `${added ? '+' : '-'}${text}`)
+      : [],
+  )
+}
+
+/** What a change explains in a dump. A comment and a grant are entries of their own. */
+function subjectsOf(change: Change): string[] {
+  const { kind, action, object, was, table, facts, followers, grant } = change
+  if (grant) return [about('acl', grant.object)]
+  const names = [object, ...(was === null ? [] : [was])]
+  // With another signature a function has all its entries under another name.
+  const isWhole = action !== 'changed' || was !== null
+  const speaksOfComment = isWhole || facts.some(({ fact }) => fact === 'comment')
+  const speaksOfMore = isWhole || facts.some(({ fact }) => fact !== 'comment')
+  return [
+    ...names.flatMap((name) => [
+      ...(speaksOfMore ? entrySubjects(kind, name) : []),
+      ...(speaksOfComment ? entrySubjects(kind, name).map((one) => about('comment', one)) : []),
+      ...(isWhole ? [about('acl', name)] : []),
+    ]),
+    // The comment of a key may be its index's.
+    ...(kind === 'constraint' && table !== null
+      ? [about('comment', `${table.split('.')[0]}.${object.slice(0, object.lastIndexOf(' on '))}`)]
+      : []),
+    ...followers.map((one) => subject(one.kind, one.object)),
+  ]
+}
+
+/** Calls things in an entry of base as head calls them. If it then says what head says, nothing else happened to it. */
+function follower(changes: readonly Change[]): (entry: Entry) => Entry {
+  const renamed = changes.filter(({ action }) => action === 'renamed')
+  const names = renamed.flatMap(({ facts }) => facts.filter(({ fact }) => fact === 'name'))
+  const inNames = replacer(names.map(({ from, to }) => [from!, to!]))
+  const inSql = replacer(renamed.flatMap(({ kind, was, object, facts }): [string, string][] => {
+    // A dump qualifies what is in a schema, and nothing else: another's column may have a table's name.
+    if (isQualified(kind)) return [[was!.replace(/\(.*/, ''), object.replace(/\(.*/, '')]]
+    return facts.filter(({ fact }) => fact === 'name').map(({ from, to }) => [from!, to!])
+  }))
+  const schemas = new Map(renamed.map(({ was, object }) => [was!, object.split('.')[0]!]))
+  return (entry) => {
+    const schema = schemas.get(`${entry.schema}.${entry.name.split(' ')[0]}`) ?? inNames(entry.schema)
+    const name = inNames(entry.name)
+    return { ...entry, schema, name, sql: inSql(entry.sql), key: `${entry.type} ${schema}.${name}` }
+  }
+}
+
+/** All at once, for two may have swapped their names. */
+function replacer(pairs: readonly (readonly [from: string, to: string])[]): (text: string) => string {
+  if (pairs.length === 0) return (text) => text
+  const words = new Map(pairs)
+  const patterns = [...words.keys()].sort((a, b) => b.length - a.length).map((word) => word.replace(/[^\w\s]/g, '\\$&'))
+  const all = new RegExp(`(?<!\\w)(?:${patterns.join('|')})(?!\\w)`, 'g')
+  return (text) => text.replace(all, (word) => words.get(word) ?? word)
+}

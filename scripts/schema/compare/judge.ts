@@ -1,0 +1,78 @@
+import type { Action, CatalogObject, FactChange, Kind, Section, Severity } from '../catalog/model.ts'
+import { added, changed, exposes, removed, type Rule, type Subject } from './rules.ts'
+import { judgeType } from './type-change.ts'
+
+export interface Verdict {
+  readonly severity: Severity
+  readonly reason: string
+}
+
+/** One verdict for each fact that has something to it; of what came or went each reason once. */
+export function judge(change: {
+  readonly action: Action
+  readonly section: Section
+  readonly base: CatalogObject | undefined
+  readonly head: CatalogObject | undefined
+  readonly parent: CatalogObject | undefined
+  readonly facts: readonly FactChange[]
+  /** Whether it came or went with another: then that one's verdict is enough, but for what it exposes. */
+  readonly isPart: boolean
+}): Verdict[] {
+  const { action, section, base, head, parent, facts, isPart } = change
+  const { kind, name, schema, facts: own } = (head ?? base)!
+  const subject = (fact: FactChange): Subject => ({ kind, name, schema, parent, facts: own, ...fact })
+  const exposed = action === 'added' ? facts.flatMap((fact) => verdict(exposes, subject(fact))) : []
+  if (exposed.length > 0) return exposed
+  if (action === 'added' || action === 'removed') {
+    const isTold = isPart || (section === 'access' && !isAccess(kind))
+    return isTold ? [] : whole(action === 'added' ? added : removed, subject, facts)
+  }
+  return facts.flatMap((fact) => {
+    if (fact.fact === 'arguments') return judgeArguments(base!, head!)
+    if ((kind === 'column' || kind === 'domain') && fact.fact === 'type') return judgeType(fact.from!, fact.to!)
+    if (kind === 'role' && fact.fact.startsWith('member of ')) return judgeMembership(fact)
+    return verdict(changed, subject(fact))
+  })
+}
+
+const isAccess = (kind: Kind): boolean => /^(policy|grant|default privileges|role)$/.test(kind)
+
+/** Of a grant or a role each privilege or membership is a fact of its own; anything else comes or goes as one. */
+function whole(
+  rules: readonly Rule[],
+  subject: (fact: FactChange) => Subject,
+  facts: readonly FactChange[],
+): Verdict[] {
+  const [first] = facts
+  const isList = /^(grant|default privileges|role)$/.test(subject(first ?? nothing).kind)
+  return (isList ? facts : [first ?? nothing]).flatMap((fact) => verdict(rules, subject(fact)))
+}
+
+const nothing: FactChange = { fact: '', from: null, to: null }
+
+function verdict(rules: readonly Rule[], subject: Subject): Verdict[] {
+  const names = (list: string, name: string): boolean => list === '*' || list.split(', ').includes(name)
+  const rule = rules.find(
+    ([kinds, fact, , , when]) => names(kinds, subject.kind) && names(fact, subject.fact) && (when?.(subject) ?? true),
+  )
+  if (!rule) return []
+  const [, , severity, reason] = rule
+  return [{ severity, reason: typeof reason === 'string' ? reason : reason(subject) }]
+}
+
+/** Names and defaults alone may change in place; other types make it another function. */
+function judgeArguments(base: CatalogObject, head: CatalogObject): Verdict[] {
+  return base.signature === head.signature
+    ? [{ severity: 'care', reason: 'callers that name its parameters or leave them out get something else' }]
+    : [{ severity: 'breaking', reason: `calls of ${base.signature} fail` }]
+}
+
+function judgeMembership({ fact, to }: FactChange): Verdict[] {
+  const role = fact.replace('member of ', '')
+  // What a role gets that creates another on PostgreSQL 16 and later.
+  if (to?.includes('not becoming') && to.includes('not inheriting')) {
+    return [{ severity: 'care', reason: `it may give ${role} to others` }]
+  }
+  const reason = to === null ? `it no longer has what ${role} has` : `it has what ${role} has: ${to}`
+  return [{ severity: 'breaking', reason }]
+}

@@ -1,0 +1,100 @@
+import pg from 'pg'
+import { directiveLine, fileName, type Migration } from '../../migrate/migrations.ts'
+import { readCatalog } from '../catalog/read.ts'
+import { diffCatalogs } from '../compare/compare.ts'
+import type { Catalog, Change } from '../catalog/model.ts'
+import type { Down, RollbackReport } from './report.ts'
+
+export interface RoundTrip extends RollbackReport {
+  /** By file name. */
+  readonly downs: ReadonlyMap<string, Down>
+}
+
+/**
+ * Applies the migrations, undoes them, the newest first, and applies them again. Objects made anew are others by their
+ * ids, so what is compared goes by name.
+ *
+ * @param client of a database as base is; they are known to apply.
+ */
+export async function roundTrip(
+  client: pg.Client,
+  migrations: readonly Migration[],
+  { base, head, changes }: { readonly base: Catalog; readonly head: Catalog; readonly changes: readonly Change[] },
+): Promise<RoundTrip> {
+  for (const { up, transaction } of migrations) await apply(client, up, transaction)
+  const downs = new Map<string, Down>()
+  for (const migration of migrations.toReversed()) {
+    const isStopped = [...downs.values()].some(({ outcome }) => outcome !== 'undoes')
+    downs.set(fileName(migration), isStopped ? notReached : await undo(client, migration))
+  }
+  const undone = migrations.filter((one) => downs.get(fileName(one))?.outcome === 'undoes')
+  const isWhole = undone.length === migrations.length
+  const afterDown = isWhole ? differences(base, await readCatalog(client)) : []
+  const failure = await redo(client, undone)
+  const afterUp = failure === undefined ? differences(head, await readCatalog(client)) : [failure]
+  return { downs, afterDown, afterUp, losses: losses(changes, isWhole) }
+}
+
+const notReached: Down = { outcome: 'not reached', why: null, mayRefuse: false }
+
+async function undo(client: pg.Client, migration: Migration): Promise<Down> {
+  const line = migration.source.split('\n')[directiveLine(migration, 'down') - 1]
+  const mayRefuse = /\braise\s+exception\b/i.test(migration.down)
+  try {
+    await apply(client, migration.down, !line!.includes('transaction:false'))
+    return { outcome: 'undoes', why: null, mayRefuse }
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error
+    return { outcome: mayRefuse ? 'refuses' : 'fails', why: `${error.message} (${error.code})`, mayRefuse }
+  }
+}
+
+async function redo(client: pg.Client, migrations: readonly Migration[]): Promise<string | undefined> {
+  for (const migration of migrations) {
+    try {
+      await apply(client, migration.up, migration.transaction)
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError)) throw error
+      return `${fileName(migration)} does not apply again: ${error.message} (${error.code})`
+    }
+  }
+  return undefined
+}
+
+/** As dbmate does. @throws pg.DatabaseError; then nothing of it is left. */
+export async function apply(client: pg.Client, sql: string, transaction: boolean): Promise<void> {
+  if (!transaction) {
+    await client.query(sql)
+    return
+  }
+  await client.query('begin')
+  try {
+    await client.query(sql)
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+}
+
+/** A role belongs to the cluster and stays by design: others may log in as it. */
+const differences = (wanted: Catalog, found: Catalog): string[] =>
+  diffCatalogs(wanted, found, 'name')
+    .filter(({ kind, partOf }) => kind !== 'role' && partOf === null)
+    .map(({ action, kind, object, facts }) => {
+      const which = action === 'changed' ? `: ${facts.map(({ fact }) => fact).join(', ')}` : ''
+      return `${action} ${kind} ${object}${which}`
+    })
+
+function losses(changes: readonly Change[], isReversible: boolean): string[] {
+  const whole = changes.filter(({ partOf, section }) => partOf === null && section === 'structure')
+  const holdsData = /^(partitioned )?table$|^column$/
+  return [
+    ...whole
+      .filter(({ action, kind, isRecreated }) => holdsData.test(kind) && (action === 'removed' || isRecreated))
+      .map(({ kind, object }) => `${kind} ${object}: a rollback makes it anew, empty`),
+    ...(isReversible ? whole : [])
+      .filter(({ action, kind }) => action === 'added' && holdsData.test(kind))
+      .map(({ kind, object }) => `${kind} ${object}: a rollback drops what was written to it since`),
+  ]
+}

@@ -1,0 +1,97 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import type { BatchProgress } from '../core/batch-progress.ts'
+import { BatchSize, patiently, politeness, prepareBatches } from '../core/batches.ts'
+
+/**
+ * Drives the backfill that the database itself knows how to do, one batch a transaction
+ * (db/migrations/…_create_backfill.sql): sizes the batches by the time they take, gives way to writers and replicas, and
+ * can be stopped between any two batches, or killed in one: the next run goes on from the last that was committed.
+ */
+
+export interface BackfillOptions {
+  /** Generations without a sign of life for so long, as an interval (`2 days`), are paused or failed; otherwise left. */
+  readonly staleAfter?: string
+  /** The last time: rows that somebody may still have been working on are no longer passed over. */
+  readonly isLast?: boolean
+  readonly signal?: AbortSignal
+  readonly report?: (progress: Progress) => void
+}
+
+export interface Progress extends BatchProgress {
+  readonly phase: Phase
+}
+
+export type Phase = 'users' | 'requests' | 'snapshots'
+
+/** A user may have many requests: even a few of them can take long. */
+const smallest = 5
+const tables = ['public.generation_requests', 'public.iteration_snapshots']
+
+/** @returns whether the end was reached; false when `signal` stopped it. */
+export async function backfill(client: pg.Client, options: BackfillOptions = {}): Promise<boolean> {
+  await prepareBatches(client)
+  await client.query('select private.backfill_contested()')
+  const { isLast = false, staleAfter = null } = options
+  const isDone =
+    (await goThrough(client, 'users', options, (size) => ['select private.backfill_users($1) as count', [size]])) &&
+    (await goThrough(client, 'requests', options, (size) => [
+      'select private.backfill_requests($1, $2, $3) as count',
+      [size, isLast, staleAfter],
+    ])) &&
+    (await goThrough(client, 'snapshots', options, (size) => ['select private.backfill_snapshots($1) as count', [size]]))
+  await client.query('reset synchronous_commit')
+  return isDone
+}
+
+async function goThrough(
+  client: pg.Client,
+  phase: Phase,
+  { report, signal }: BackfillOptions,
+  statement: (size: number) => [text: string, values: unknown[]],
+): Promise<boolean> {
+  const total = await estimate(client, phase)
+  const size = new BatchSize(smallest)
+  let done = 0
+  const giveWay = politeness(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
+  // A sweep that passed over busy users is repeated, but not for ever: the contract step takes what is left.
+  for (let sweeps = 0; sweeps < 5; ) {
+    if (signal?.aborted) return false
+    await giveWay()
+    const started = performance.now()
+    const { rows } = await patiently<{ count: number }>(client, ...statement(size.rows))
+    const count = rows[0]?.count ?? 0
+    if (count === 0) {
+      if (await isFinished(client, phase)) break
+      sweeps += 1
+      await sleep(200)
+      continue
+    }
+    done += count
+    report?.({ phase, done, total: Math.max(total, done), batch: size.rows })
+    size.took(performance.now() - started)
+  }
+  return true
+}
+
+async function isFinished(client: pg.Client, phase: Phase): Promise<boolean> {
+  const { rows } = await client.query<{ is_finished: boolean }>(
+    'select is_finished from private.upgrade_progress where phase = $1',
+    [phase],
+  )
+  return rows[0]?.is_finished === true
+}
+
+/** From the planner's statistics: counting three million rows would take longer than a batch of them. */
+async function estimate(client: pg.Client, phase: Phase): Promise<number> {
+  const query = {
+    users: `select greatest(0, case when n_distinct < 0 then -n_distinct * reltuples else n_distinct end)::bigint as n
+            from pg_class left join pg_stats on tablename = relname and attname = 'user_id' and schemaname = 'public'
+            where pg_class.oid = 'public.generation_requests'::regclass`,
+    requests: `select greatest(0, reltuples)::bigint as n from pg_class where oid = 'public.generation_requests'::regclass`,
+    snapshots: `select greatest(0, reltuples)::bigint as n from pg_class where oid = 'public.iteration_snapshots'::regclass`,
+  }[phase]
+  const { rows } = await client.query<{ n: string | null }>(query)
+  return Number(rows[0]?.n ?? 0)
+}

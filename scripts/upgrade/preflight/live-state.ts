@@ -1,0 +1,140 @@
+import type pg from 'pg'
+import { baselineVersion, converted, enums, tables } from '../adopt/baseline.ts'
+import { compare } from '../adopt/compare.ts'
+import type { Names } from '../adopt/names.ts'
+import { since } from '../adopt/adopt.ts'
+import { exists, type MigrationStatus } from '../../migrate/migrator.ts'
+import { finishVersion } from '../steps.ts'
+import type { CaseCode, Found } from './cases.ts'
+import { rowsOf } from './read-only.ts'
+import type { Adoption, Finding, Stage, TableSize } from './report.ts'
+
+export interface Zone {
+  /** Of the server, for sessions that name none. */
+  readonly server: string
+  readonly isUtc: boolean
+  /** What the operator says that naive times were written in. */
+  readonly answer: string | undefined
+  /** Columns without a zone in tables that have rows. */
+  readonly naive: readonly string[]
+}
+
+export const stateOf = (history: readonly MigrationStatus[], version: string): MigrationStatus['state'] | undefined =>
+  history.find((migration) => migration.version === version)?.state
+
+/** A history that is not the folder's is nothing to build on. */
+export function refuseHistory(history: readonly MigrationStatus[]): Finding[] {
+  const complaints = {
+    edited: ['edited after they were applied', 'restore them: git checkout -- db/migrations'],
+    missing: ['applied, but their files are gone', 'bring them back: git checkout -- db/migrations, or git pull'],
+    'out of order': ['not applied, though newer ones are', 'give them newer timestamps: make new name=…'],
+  } as const
+  return (Object.keys(complaints) as Array<keyof typeof complaints>).flatMap((state) => {
+    const names = history.filter((row) => row.state === state).map(({ version, name }) => `${version}_${name}`)
+    if (names.length === 0) return []
+    const [what, remedy] = complaints[state]
+    return [{ code: `migrations_${state.replaceAll(' ', '_')}`, what: `migrations ${what}: ${names.join(', ')}`, remedy }]
+  })
+}
+
+export async function examineAdoption(client: pg.Client, history: readonly MigrationStatus[], names: Names): Promise<Adoption> {
+  const applied = history.filter(({ state }) => state === 'applied' || state === 'edited')
+  const isApplied = applied.some(({ version }) => version === baselineVersion)
+  if (isApplied && (applied.length > 1 || !(await exists(client, 'dbmate.adopted_differences')))) {
+    return { outcome: 'adopted', differences: [] }
+  }
+  const [found] = await rowsOf<{ any: boolean }>(
+    client,
+    `select bool_or(to_regclass(name) is not null or to_regtype(name) is not null) as any from unnest($1::text[]) as name`,
+    [[...Object.keys(tables), ...Object.keys(enums)]],
+  )
+  if (!found?.any) return { outcome: 'nothing there', differences: [] }
+  const all = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
+  if (!isApplied) {
+    return { outcome: all.some(({ isRefused }) => isRefused) ? 'refused' : 'to adopt', differences: all }
+  }
+  const { outcome, differences } = await since(client, all)
+  return outcome === 'drifted' ? { outcome: 'refused', differences } : { outcome: 'adopted', differences: [] }
+}
+
+/** What the schema does not name and `make adopt` has not recorded, by kind. */
+export async function examineUnknown(client: pg.Client, names: Names): Promise<Map<CaseCode, Found>> {
+  const known = Object.entries(tables).flatMap(([table, columns]) => Object.keys(columns).map((name) => `${table}.${name}`))
+  const adopted = (await exists(client, 'dbmate.adopted_differences'))
+    ? await rowsOf<{ object: string }>(client, 'select object from dbmate.adopted_differences')
+    : []
+  const columns = await rowsOf<{ name: string }>(
+    client,
+    `select format('%s.%s', a.attrelid::regclass, a.attname) as name
+     from unnest($1::text[]) as wanted
+     join pg_attribute as a on a.attrelid = to_regclass(wanted) and a.attnum > 0 and not a.attisdropped
+     where format('%s.%s', a.attrelid::regclass, a.attname) <> all ($2::text[])
+     order by a.attrelid, a.attnum`,
+    [
+      Object.keys(tables),
+      [...known, ...[...names.columns].map((column) => `public.${column}`), ...adopted.map(({ object }) => object)],
+    ],
+  )
+  const values = await rowsOf<{ name: string }>(
+    client,
+    `select format('%s: %s', name, e.enumlabel) as name
+     from jsonb_each($1::jsonb) as known (name, labels)
+     join pg_enum as e on e.enumtypid = to_regtype(name)
+     where not labels ? e.enumlabel
+     order by name, e.enumsortorder`,
+    [JSON.stringify(enums)],
+  )
+  const found = (rows: ReadonlyArray<{ name: string }>): Found => ({
+    count: rows.length,
+    examples: rows.slice(0, 5).map(({ name }) => name),
+  })
+  return new Map([['unknown_column', found(columns)], ['unknown_enum_value', found(values)]])
+}
+
+/** Ask before anything sets the session's zone. */
+export async function examineZone(client: pg.Client): Promise<Zone> {
+  const [answer] = (await exists(client, 'dbmate.upgrade_answers'))
+    ? await rowsOf<{ answer: string }>(client, `select answer from dbmate.upgrade_answers where question = 'time_zone'`)
+    : []
+  const [server] = await rowsOf<{ zone: string; is_utc: boolean }>(
+    client,
+    `select current_setting('TimeZone') as zone,
+       current_setting('TimeZone') ~* '^(etc/)?(utc|gmt|uct|universal|zulu)$' as is_utc`,
+  )
+  const naive: string[] = []
+  for (const table of Object.keys(tables)) {
+    const rows = await rowsOf<{ name: string }>(
+      client,
+      `select format('%s.%I', attrelid::regclass, attname) as name from pg_attribute
+       where attrelid = to_regclass($1) and attname = any ($2) and atttypid = 'timestamp'::regtype order by attnum`,
+      [table, converted(table)],
+    )
+    if (rows.length > 0 && (await rowsOf(client, `select from ${table} limit 1`)).length > 0) naive.push(...rows.map(({ name }) => name))
+  }
+  return { server: server!.zone, isUtc: server!.is_utc, answer: answer?.answer, naive }
+}
+
+export async function findStage(client: pg.Client, history: readonly MigrationStatus[]): Promise<Stage> {
+  if (stateOf(history, finishVersion) === 'applied') return 'nothing to do'
+  for (const table of Object.keys(tables)) if (!(await exists(client, table))) return 'nothing to do'
+  const isExpanded = (await exists(client, 'private.upgrade_owners')) && (await exists(client, 'public.apps'))
+  return isExpanded ? 'backfill pending' : 'before expand'
+}
+
+/** From the statistics and the size of the files now: counting millions would take longer than most of what it is for. */
+export async function readSizes(client: pg.Client, names: readonly string[]): Promise<TableSize[]> {
+  return rowsOf<TableSize>(
+    client,
+    `select name as table,
+       round(case when c.relpages > 0 then c.reltuples / c.relpages * b.pages else greatest(s.n_live_tup, b.pages * 20) end)::float8 as rows,
+       b.bytes::float8 as bytes, pg_total_relation_size(c.oid)::float8 as total_bytes
+     from unnest($1::text[]) as name
+     join pg_class as c on c.oid = to_regclass(name)
+     left join pg_stat_all_tables as s on s.relid = c.oid
+     cross join lateral (
+       select pg_relation_size(c.oid) as bytes, pg_relation_size(c.oid) / current_setting('block_size')::integer as pages
+     ) as b
+     order by total_bytes desc`,
+    [names],
+  )
+}

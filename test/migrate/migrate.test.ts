@@ -1,0 +1,497 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type pg from 'pg'
+import t, { type Test } from 'tap'
+import { connect, withClient } from '../../scripts/core/connect.ts'
+import { parseDatabaseUrl, withDatabase } from '../../scripts/core/target.ts'
+import { Failure } from '../../scripts/core/failure.ts'
+import { migrationLock } from '../../scripts/migrate/run.ts'
+import { createMigration, readMigrations } from '../../scripts/migrate/migrations.ts'
+import { migrate, rollback, status } from '../../scripts/migrate/migrator.ts'
+import { startTestServer, superuser } from '../../scripts/postgres/server.ts'
+
+const serverUrl = process.env['TEST_SERVER_URL']
+const server = serverUrl ? undefined : await startTestServer()
+t.teardown(() => server?.stop())
+// Most of them wait for a sleeping migration.
+t.jobs = 4
+const admin = parseDatabaseUrl(serverUrl ?? server?.url('postgres', superuser) ?? '')
+
+const first = '20260101000000_create_a.sql'
+const second = '20260102000000_create_b.sql'
+const third = '20260103000000_create_c.sql'
+
+const sql = (up: string, down = 'select 1;'): string => `-- migrate:up\n${up}\n-- migrate:down\n${down}\n`
+const table = (name: string): string => sql(`create table ${name} (id int);`, `drop table ${name};`)
+const index = (statement: string): string =>
+  `-- migrate:up transaction:false\ncreate ${statement};\n-- migrate:down\nselect 1;\n`
+
+/** A folder with these files. */
+async function folderOf(t: Test, files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)))
+  return folder
+}
+
+/** A folder with these files, and a database of its own. */
+async function scratch(t: Test, files: Record<string, string>) {
+  const folder = await folderOf(t, files)
+  const name = `migrate_${randomBytes(6).toString('hex')}`
+  await withClient(admin, (client) => client.query(`create database ${name}`))
+  t.teardown(() => withClient(admin, (client) => client.query(`drop database ${name} with (force)`)))
+  const target = withDatabase(admin, name)
+  const said: string[] = []
+  const options = { folder, say: (line: string) => said.push(line) }
+  const login = async (): Promise<pg.Client> => {
+    const client = await connect(target)
+    t.teardown(() => client.end())
+    return client
+  }
+  const client = await login()
+  return {
+    target,
+    folder,
+    said,
+    client,
+    login,
+    write: (file: string, text: string) => writeFile(join(folder, file), text),
+    migrate: async (more: { upTo?: string; waitSeconds?: number } = {}) =>
+      (await migrate(target, { ...options, ...more })).applied.map(({ file }) => basename(file)),
+    rollback: async () => basename((await rollback(target, options))?.file ?? ''),
+    states: async () => (await status(target, { folder })).map(({ state }) => state),
+    applied: () => column(client, 'select version from dbmate.schema_migrations order by version'),
+    recorded: () => column(client, 'select version from dbmate.migration_checksums order by version'),
+    /** What dbmate's sessions are at. */
+    working: () =>
+      column(
+        client,
+        `select query from pg_stat_activity
+         where application_name like 'leo-saas-schema/dbmate/%' and datname = current_database() and state = 'active'`,
+      ),
+  }
+}
+
+async function column(client: pg.Client, query: string): Promise<unknown[]> {
+  return (await client.query({ text: query, rowMode: 'array' })).rows.map(([value]) => value)
+}
+
+async function failureOf(work: Promise<unknown>): Promise<Failure> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error('it did not fail')
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(20)
+}
+
+/** Waits until dbmate sleeps in a migration. */
+const asleep = (database: { working(): Promise<unknown[]> }): Promise<void> =>
+  until(async () => (await database.working()).some((query) => String(query).includes('pg_sleep')))
+
+/** A process of its own that migrates; what it leaves when it is killed goes with the test. */
+async function startMigrate(t: Test, url: string, folder: string) {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const load = (module: string) => JSON.stringify(new URL(`../../scripts/${module}${extension}`, import.meta.url).href)
+  const code = `
+    import { parseDatabaseUrl } from ${load('core/target')}
+    import { main } from ${load('core/failure')}
+    import { migrate } from ${load('migrate/migrator')}
+    const { DATABASE_URL, FOLDER } = process.env
+    await main(async () => { await migrate(parseDatabaseUrl(DATABASE_URL), { folder: FOLDER }) })`
+  const loader = extension === '.ts' ? ['--import', 'tsx'] : []
+  return spawn(process.execPath, [...loader, '--input-type=module', '-e', code], {
+    env: { ...process.env, DATABASE_URL: url, FOLDER: folder, TMPDIR: await folderOf(t, {}) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+}
+
+async function dbmateChildOf(parent: number | undefined): Promise<number> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,comm='])
+  const line = stdout.split('\n').find((line) => new RegExp(`^\\s*\\d+\\s+${parent}\\s.*dbmate`).test(line))
+  return Number.parseInt(line ?? '', 10)
+}
+
+t.test('a file that dbmate would misread is refused', async (t) => {
+  const files: Record<string, [name: string, text: string]> = {
+    'no version': ['create_a.sql', table('a')],
+    'a short version': ['1_create_a.sql', table('a')],
+    'no object': ['20260101000000_create.sql', table('a')],
+    'capitals': ['20260101000000_Create_a.sql', table('a')],
+    'another ending': ['20260101000000_create_a.sql.bak', table('a')],
+    'no down section': [first, '-- migrate:up\nselect 1;\n'],
+    'no up section': [first, '-- migrate:down\nselect 1;\n'],
+    'an empty down section': [first, sql('select 1;', '-- nothing to do\n')],
+    'an empty up section': [first, sql('-- later')],
+    'two pairs': [first, table('a') + table('b')],
+    'down before up': [first, '-- migrate:down\nselect 1;\n-- migrate:up\nselect 1;\n'],
+    'a spaced option': [first, sql('select 1;').replace('up', 'up transaction: false')],
+    'an unknown option': [first, sql('select 1;').replace('up', 'up transactional:false')],
+    'an indented directive': [first, ` ${sql('select 1;')}`],
+    'a block comment above': [first, `/* why */\n${table('a')}`],
+    'two statements outside a transaction': [first, index('index concurrently a_idx on a (id); select 1')],
+    'a nameless concurrent index': [first, index('index concurrently on a (id)')],
+    'a data change outside a transaction': [first, sql('update a set id = 1;').replace('up', 'up transaction:false')],
+    'an index that is not concurrent, outside one': [first, index('index a_idx on a (id)')],
+    'a drop that cannot be repeated': [first, sql('drop index concurrently a_idx;').replace('up', 'up transaction:false')],
+    'its own transaction': [first, sql('begin; select 1; commit;')],
+    'a set that outlives it': [first, sql(`set lock_timeout = '3s'; select 1;`)],
+    'bad syntax': [first, sql('create tabel a (id int);')],
+  }
+  for (const [what, [name, text]] of Object.entries(files)) {
+    const { message } = await failureOf(readMigrations(await folderOf(t, { [name]: text })))
+    t.match(message, name, what)
+  }
+  const { message } = await failureOf(readMigrations(await folderOf(t, { [first]: sql('select 1;\n\nselct 2;') })))
+  t.match(message, `${first}:4`, 'bad syntax is located')
+})
+
+t.test('two files with one version are refused', async (t) => {
+  const twin = first.replace('_a', '_z')
+  const { message } = await failureOf(readMigrations(await folderOf(t, { [first]: table('a'), [twin]: table('z') })))
+  t.match(message, first)
+  t.match(message, twin)
+})
+
+t.test('line endings do not change a checksum', async (t) => {
+  const header = '-- why\n'
+  const [unix] = await readMigrations(await folderOf(t, { [first]: header + table('a') }))
+  const [dos] = await readMigrations(await folderOf(t, { [first]: (header + table('a')).replaceAll('\n', '\r\n') }))
+  const [other] = await readMigrations(await folderOf(t, { [first]: table('a') }))
+  t.equal(dos?.checksum, unix?.checksum)
+  t.not(other?.checksum, unix?.checksum)
+})
+
+t.test('a new migration is the newest, has a name of its own, and is not applied before it is written', async (t) => {
+  const folder = await folderOf(t, { [first]: table('a'), '.gitkeep': '', 'README.md': '' })
+  const past = new Date('2020-01-01')
+  t.equal(basename(await createMigration('add_color', folder, past)), '20260101000001_add_color.sql')
+  const later = new Date('2026-05-04T03:02:01Z')
+  t.equal(basename(await createMigration('drop_color', folder, later)), '20260504030201_drop_color.sql')
+  const { message } = await failureOf(readMigrations(folder))
+  t.match(message, '20260101000001_add_color.sql', 'nothing is under its up')
+  for (const name of ['20260101000001_add_color.sql', '20260504030201_drop_color.sql']) {
+    const file = join(folder, name)
+    await writeFile(file, (await readFile(file, 'utf8')).replace('-- migrate:down', 'select 1;\n\n-- migrate:down'))
+  }
+  t.equal((await readMigrations(folder)).length, 3, 'written, they are valid')
+  for (const name of ['add_color', 'color', 'Add_color', 'add-color', 'add_', '../add_color', '']) {
+    t.type(await failureOf(createMigration(name, folder)), Failure, name)
+  }
+})
+
+t.test('pending migrations are applied once, in order', async (t) => {
+  const database = await scratch(t, { [second]: table('b'), [first]: table('a') })
+  t.strictSame(await database.states(), ['pending', 'pending'])
+  t.strictSame(await database.migrate(), [first, second])
+  t.strictSame(await database.states(), ['applied', 'applied'])
+  t.strictSame(await database.recorded(), await database.applied())
+  t.strictSame(await database.migrate(), [])
+})
+
+t.test('no migrations are no error', async (t) => {
+  const database = await scratch(t, {})
+  t.strictSame(await database.migrate(), [])
+  t.strictSame(await database.states(), [])
+  t.equal(await database.rollback(), '')
+})
+
+t.test('upTo stops after that version', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: table('b'), [third]: table('c') })
+  t.strictSame(await database.migrate({ upTo: '20260102000000' }), [first, second])
+  t.strictSame(await database.states(), ['applied', 'applied', 'pending'])
+  t.match((await failureOf(database.migrate({ upTo: '20260102' }))).message, '20260102')
+  t.strictSame(await database.migrate(), [third])
+})
+
+t.test('an edited, a deleted and a late file are refused', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: table('b') })
+  await database.migrate()
+
+  await database.write(first, table('z'))
+  t.strictSame(await database.states(), ['edited', 'applied'])
+  t.match((await failureOf(database.migrate())).message, first)
+  t.match((await failureOf(database.rollback())).message, first)
+
+  await rm(join(database.folder, first))
+  t.strictSame(await status(database.target, { folder: database.folder }), [
+    { version: '20260101000000', name: 'create_a', state: 'missing' },
+    { version: '20260102000000', name: 'create_b', state: 'applied' },
+  ])
+  t.match((await failureOf(database.migrate())).message, first)
+  t.match((await failureOf(database.rollback())).message, first)
+
+  await database.write(first, table('a'))
+  const late = '20260101120000_create_c.sql'
+  await database.write(late, table('c'))
+  t.strictSame(await database.states(), ['applied', 'out of order', 'applied'])
+  t.match((await failureOf(database.migrate())).message, late)
+
+  await rename(join(database.folder, late), join(database.folder, third))
+  t.strictSame(await database.migrate(), [third])
+})
+
+t.test('what plain dbmate applied is recorded aloud, and from then on guarded', async (t) => {
+  const database = await scratch(t, { [first]: table('a') })
+  await database.client.query(`create schema dbmate;
+    create table dbmate.schema_migrations (version varchar primary key);
+    insert into dbmate.schema_migrations values ('20260101000000')`)
+  t.strictSame(await database.migrate(), [])
+  t.match(database.said.join(), first)
+  await database.write(first, table('z'))
+  t.match((await failureOf(database.migrate())).message, first)
+})
+
+t.test('a failure keeps what came before it, and the next run continues there', async (t) => {
+  const failing = sql('create table b (id int);\n\nselect nothing from a;')
+  const database = await scratch(t, { [first]: table('a'), [second]: failing, [third]: table('c') })
+  const { message } = await failureOf(database.migrate())
+  t.match(message, `${second}:4`)
+  t.match(message, '42703')
+  t.match(message, first)
+  t.strictSame(await database.applied(), ['20260101000000'])
+  await database.write(second, table('b'))
+  t.strictSame(await database.migrate(), [second, third])
+})
+
+t.test('a second run waits for the first and says for whom', async (t) => {
+  const database = await scratch(t, { [first]: sql('create table a (id int); select pg_advisory_xact_lock(1);') })
+  const gate = await database.login()
+  await gate.query('select pg_advisory_lock(1)')
+  const run = database.migrate()
+  await until(async () => (await database.working()).length > 0)
+  const others = [database.migrate(), database.migrate()]
+  const holder = /process \d+ since 20.* from 127\.0\.0\.1/
+  await until(async () => database.said.filter((line) => holder.test(line)).length === others.length)
+  await gate.query('select pg_advisory_unlock(1)')
+  t.strictSame(await Promise.all([run, ...others]), [[first], [], []])
+})
+
+t.test('a run gives up waiting, naming the holder', async (t) => {
+  const database = await scratch(t, { [first]: table('a') })
+  const holder = await database.login()
+  await holder.query('select pg_advisory_lock($1)', [migrationLock])
+  const [pid] = await column(holder, 'select pg_backend_pid()')
+  t.match((await failureOf(database.migrate({ waitSeconds: 0.2 }))).message, `process ${pid} `)
+  t.strictSame(await database.states(), ['pending'])
+})
+
+t.test('a killed dbmate leaves no session, and the next run continues', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(60);') })
+  const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
+  await asleep(database)
+  process.kill(await dbmateChildOf(wrapper.pid), 'SIGKILL')
+  const [code] = (await once(wrapper, 'close')) as [number]
+  t.equal(code, 1)
+  t.strictSame(await database.working(), [])
+  t.strictSame(await database.applied(), ['20260101000000'])
+  await database.write(second, table('b'))
+  t.strictSame(await database.migrate(), [second])
+})
+
+t.test('a killed run ends with the file it was at, and the next one waits for that', async (t) => {
+  const database = await scratch(t, {
+    [first]: table('a'),
+    [second]: sql('create table b (); select pg_sleep(1.5);'),
+    [third]: table('c'),
+  })
+  const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
+  await asleep(database)
+  const [pid] = await column(
+    database.client,
+    `select pid from pg_stat_activity
+     where application_name like 'leo-saas-schema/dbmate/%' and datname = current_database()`,
+  )
+  wrapper.kill('SIGKILL')
+  t.match((await failureOf(database.migrate({ waitSeconds: 0.2 }))).message, `process ${pid}`)
+  t.strictSame(await database.migrate(), [third])
+  t.strictSame(await database.states(), ['applied', 'applied', 'applied'])
+})
+
+t.test('Ctrl-C ends dbmate and its session, and says where the database stands', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(60);') })
+  const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
+  let stderr = ''
+  wrapper.stderr.on('data', (text) => (stderr += text))
+  await asleep(database)
+  wrapper.kill('SIGINT')
+  const [code] = (await once(wrapper, 'close')) as [number]
+  t.equal(code, 130)
+  t.match(stderr, second)
+  t.match(stderr, '20260101000000')
+  t.equal(stderr.trim().split('\n').length, 1)
+  t.strictSame(await database.working(), [])
+  t.strictSame(await database.states(), ['applied', 'pending'])
+})
+
+t.test('a lost lock ends the run', async (t) => {
+  const database = await scratch(t, { [first]: sql('create table a (); select pg_sleep(60);') })
+  const failure = failureOf(database.migrate())
+  await asleep(database)
+  await database.client.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
+    and database = (select oid from pg_database where datname = current_database())`)
+  t.match((await failure).message, first)
+  t.strictSame(await database.working(), [])
+  t.strictSame(await database.states(), ['pending'])
+})
+
+t.test('a failed concurrent index is reported, and built again by the next run', async (t) => {
+  const database = await scratch(t, {
+    [first]: sql('create table a (id int); insert into a values (1), (1);'),
+    [second]: index('unique index concurrently a_id_key on public.a (id)'),
+    [third]: table('c'),
+  })
+  const { message } = await failureOf(database.migrate())
+  t.match(message, second)
+  t.match(message, 'public.a_id_key')
+  const isValid = `select indisvalid from pg_index where indexrelid = 'a_id_key'::regclass`
+  t.strictSame(await column(database.client, isValid), [false])
+  await database.client.query('truncate a')
+  t.strictSame(await database.migrate(), [second, third])
+  t.strictSame(await column(database.client, isValid), [true])
+})
+
+t.test('a valid index that no migration recorded is built again', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: index('index concurrently a_id_idx on a (id)') })
+  await database.migrate({ upTo: '20260101000000' })
+  await database.client.query('create index a_id_idx on a (id)')
+  const oid = `select 'a_id_idx'::regclass::oid`
+  const before = await column(database.client, oid)
+  t.strictSame(await database.migrate(), [second])
+  t.notSame(await column(database.client, oid), before)
+  t.match(database.said.join(), 'public.a_id_idx')
+})
+
+t.test('an index of that name on another table is refused and kept', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: index('index concurrently a_id_idx on a (id)') })
+  await database.migrate({ upTo: '20260101000000' })
+  await database.client.query('create table other (id int); create index a_id_idx on other (id)')
+  const { message } = await failureOf(database.migrate())
+  t.match(message, second)
+  t.match(message, 'other')
+  t.strictSame(await column(database.client, `select 'a_id_idx'::regclass is not null`), [true])
+  t.strictSame(await database.applied(), ['20260101000000'])
+})
+
+t.test('an index that an earlier pending migration drops by name is left to it', async (t) => {
+  const database = await scratch(t, {
+    [first]: sql('create table a (id int, n int); create index a_idx on a (id);'),
+    [second]: sql('drop index a_idx;'),
+    [third]: index('index concurrently a_idx on a (n)'),
+  })
+  await database.migrate({ upTo: '20260101000000' })
+  t.strictSame(await database.migrate(), [second, third])
+})
+
+t.test('an index that another session is building is waited for', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: index('index concurrently a_id_idx on a (id)') })
+  await database.migrate({ upTo: '20260101000000' })
+  const writer = await database.login()
+  await writer.query('begin; insert into a values (1)')
+  const builder = await database.login()
+  const [pid] = await column(builder, 'select pg_backend_pid()')
+  const building = builder.query('create index concurrently a_id_idx on a (id)')
+  await until(async () => (await column(database.client, 'select pid from pg_stat_progress_create_index')).length > 0)
+  t.match((await failureOf(database.migrate({ waitSeconds: 0.2 }))).message, `process ${pid} `)
+  await writer.query('commit')
+  await building
+  t.strictSame(await database.migrate(), [second])
+})
+
+t.test('a lock timeout is tried again', async (t) => {
+  const waiting = sql(`set local lock_timeout = '100ms'; alter table a add column n int;`)
+  const database = await scratch(t, { [first]: table('a'), [second]: waiting })
+  await database.migrate({ upTo: '20260101000000' })
+  const holder = await database.login()
+  await holder.query('begin; lock table a')
+  const run = database.migrate()
+  await until(async () => database.said.some((line) => line.includes('55P03')))
+  await holder.query('rollback')
+  t.strictSame(await run, [second])
+})
+
+t.test("the database's timeouts do not end a migration", async (t) => {
+  const database = await scratch(t, { [first]: sql('select pg_sleep(0.3);') })
+  await database.client.query(`alter database ${database.target.database} set statement_timeout = '100ms'`)
+  t.strictSame(await database.migrate(), [first])
+})
+
+t.test("the user's environment does not reach dbmate", async (t) => {
+  const database = await scratch(t, { [first]: table('a') })
+  const foreign = {
+    DBMATE_DRIVER: 'mysql',
+    DBMATE_MIGRATIONS_TABLE: 'public.elsewhere',
+    DBMATE_MIGRATIONS_DIR: '/nowhere',
+    DBMATE_WAIT: 'what',
+  }
+  Object.assign(process.env, foreign)
+  t.teardown(() => Object.keys(foreign).forEach((name) => delete process.env[name]))
+  t.strictSame(await database.migrate(), [first])
+  t.strictSame(await database.applied(), ['20260101000000'])
+})
+
+t.test('rollback undoes the newest and forgets its checksum', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: table('b') })
+  await database.migrate()
+  t.equal(await database.rollback(), second)
+  t.strictSame(await database.states(), ['applied', 'pending'])
+  t.strictSame(await database.recorded(), ['20260101000000'])
+  t.strictSame(await column(database.client, `select to_regclass('b')`), [null])
+  await database.write(second, table('other'))
+  t.strictSame(await database.migrate(), [second])
+})
+
+t.test('a down section that raises keeps the migration and its checksum', async (t) => {
+  const down = `do $$ begin raise 'rows would be lost' using errcode = 'LS001'; end $$;`
+  const database = await scratch(t, { [first]: sql('create table a (id int);', down) })
+  await database.migrate()
+  const { message } = await failureOf(database.rollback())
+  t.match(message, first)
+  t.match(message, 'LS001')
+  t.match(message, 'rows would be lost')
+  t.strictSame(await database.states(), ['applied'])
+  t.strictSame(await database.recorded(), ['20260101000000'])
+})
+
+t.test('a database that cannot be migrated is a one-line refusal', async (t) => {
+  const database = await scratch(t, { [first]: table('a') })
+  const { folder, target } = database
+  t.match((await failureOf(migrate(withDatabase(target, 'no_such_one'), { folder }))).message, 'no_such_one')
+  t.match((await failureOf(migrate({ ...target, port: 6543 }, { folder }))).remedy, '5432')
+
+  const role = target.database
+  await database.client.query(`create role ${role} login password 'x'`)
+  t.teardown(() => withClient(admin, (client) => client.query(`drop role ${role}`)))
+  const url = new URL(target.dbmateUrl)
+  url.username = role
+  url.password = 'x'
+  t.match((await failureOf(migrate(parseDatabaseUrl(url.href), { folder }))).message, '42501')
+})
+
+t.test('the commands say by their exit code how it went', async (t) => {
+  const { target } = await scratch(t, {})
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const run = async (script: string, url: string, ...args: string[]) => {
+    const file = fileURLToPath(new URL(`../../scripts/commands/${script}${extension}`, import.meta.url))
+    const loader = extension === '.ts' ? ['--import', 'tsx'] : []
+    const env = { ...process.env, DATABASE_URL: url }
+    const child = spawn(process.execPath, [...loader, file, ...args], { env, stdio: 'ignore' })
+    return ((await once(child, 'close')) as [number])[0]
+  }
+  const remote = 'postgres://postgres:x@db.example.com/postgres?sslmode=require'
+  const codes = [run('status', target.dbmateUrl), run('rollback', remote), run('new', remote, 'nonsense')]
+  t.strictSame(await Promise.all(codes), [3, 1, 1])
+})
