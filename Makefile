@@ -92,7 +92,7 @@ test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run 
 
 .PHONY: bench-upgrade
 bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")
-	@$(run) scripts/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
+	@$(run) scripts/upgrade/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
 
 .PHONY: test-full
 test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run everything, the long proofs too

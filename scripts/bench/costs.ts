@@ -6,7 +6,7 @@ import { connect, withClient } from '../core/connect.ts'
 import type { Target } from '../core/target.ts'
 import { main } from '../core/failure.ts'
 import { step } from '../core/progress.ts'
-import { withScratchDatabase } from '../postgres/scratch.ts'
+import { withScratchDatabase } from '../migrate/scratch-database.ts'
 import { superuser } from '../postgres/server.ts'
 
 /**

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { withClient } from '../core/connect.ts'
 import type { Target } from '../core/target.ts'
 import { migrate } from '../migrate/migrator.ts'
-import type { BenchServer } from './server.ts'
+import type { BenchServer } from '../postgres/bench-server.ts'
 
 /** A migrated database with some users, each with an app. */
 export async function createMigrated(server: BenchServer, name: string, users = 100): Promise<Target> {

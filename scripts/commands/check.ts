@@ -7,7 +7,7 @@ import { Failure, main } from '../core/failure.ts'
 import { generatedFiles, readCurrent } from '../schema/generate/files.ts'
 import { fromRoot } from '../core/paths.ts'
 import { step } from '../core/progress.ts'
-import { withScratchDatabase } from '../postgres/scratch.ts'
+import { withScratchDatabase } from '../migrate/scratch-database.ts'
 import { lintMigrations } from '../schema/lint/squawk.ts'
 
 /** One thing that is checked: what is wrong, a line each, and the command or deed that mends it. */

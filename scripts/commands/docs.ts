@@ -9,7 +9,7 @@ import { tableGroups } from '../schema/generate/files.ts'
 import { fromRoot, root } from '../core/paths.ts'
 import { step } from '../core/progress.ts'
 import { appliedVersions } from '../schema/dump/schema-file.ts'
-import { withScratchDatabase } from '../postgres/scratch.ts'
+import { withScratchDatabase } from '../migrate/scratch-database.ts'
 
 /** `make docs`: the schema that the migrations make, as one page to be opened from where it lies. */
 const file = fromRoot('build', 'docs', 'schema.html')

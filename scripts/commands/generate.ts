@@ -4,7 +4,7 @@ import { Failure, main } from '../core/failure.ts'
 import { generatedFiles, readCurrent } from '../schema/generate/files.ts'
 import { fromRoot } from '../core/paths.ts'
 import { step } from '../core/progress.ts'
-import { withScratchDatabase } from '../postgres/scratch.ts'
+import { withScratchDatabase } from '../migrate/scratch-database.ts'
 
 await main(async () => {
   const names = process.argv.slice(2)

@@ -1,13 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { plural } from '../operate/doctor/check.ts'
-import { printable } from '../operate/doctor/format-text.ts'
 import { Failure, main } from '../core/failure.ts'
 import { seconds } from '../core/progress.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
 import { verify } from '../schema/verify/verify.ts'
+import { plural, printable } from '../core/text.ts'
 
 /** Exits with 0 when all is as it should be, or known, and with 1 otherwise. `--json` is for machines. */
 await main(async () => {

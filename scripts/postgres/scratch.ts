@@ -1,10 +1,9 @@
 import process from 'node:process'
-import { parseDatabaseUrl, withDatabase } from '../core/target.ts'
+import { parseDatabaseUrl } from '../core/target.ts'
 import type { Target } from '../core/target.ts'
 import { Failure } from '../core/failure.ts'
-import { migrate } from '../migrate/migrator.ts'
 import { startTestServer, superuser } from './server.ts'
-import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
+import { createSupabaseRoles } from './supabase.ts'
 
 /** A throw-away server, of a fixed major unless `native` names another's programs, with Supabase's roles, and no database of ours; `work` gets its superuser. */
 export async function withScratchServer<T>(
@@ -29,19 +28,6 @@ export async function withScratchServer<T>(
     process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop)
     await server.stop()
   }
-}
-
-/**
- * A fully migrated database on a throw-away server, whatever the developer's own database looks like: what generated
- * files are made from.
- */
-export async function withScratchDatabase<T>(work: (target: Target) => Promise<T>): Promise<T> {
-  return withScratchServer(async (admin) => {
-    await createSupabaseDatabase(admin, 'scratch')
-    const target = ownerOf(withDatabase(admin, 'scratch'))
-    await migrate(target)
-    return work(target)
-  })
 }
 
 /** The login of the non-superuser who migrates, which has the superuser's password there. */

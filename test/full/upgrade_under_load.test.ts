@@ -1,6 +1,6 @@
 import process from 'node:process'
 import t from 'tap'
-import { upgradeUnderLoad } from '../../scripts/bench/under-load.ts'
+import { upgradeUnderLoad } from '../../scripts/upgrade/bench/under-load.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'

@@ -6,7 +6,7 @@ import { step } from '../../core/progress.ts'
 import { quantile, ratio, show, spread } from '../compare.ts'
 import type { Result, Suite } from '../compare.ts'
 import { createMigrated, loginAs } from '../database.ts'
-import type { BenchServer } from '../server.ts'
+import type { BenchServer } from '../../postgres/bench-server.ts'
 
 const users = 10_000
 const queued = 200_000

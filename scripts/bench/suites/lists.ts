@@ -8,7 +8,7 @@ import { step } from '../../core/progress.ts'
 import { millisecondsOf, ratio, rounds, show, spread } from '../compare.ts'
 import type { Result, Suite } from '../compare.ts'
 import { createMigrated, loginAs } from '../database.ts'
-import type { BenchServer } from '../server.ts'
+import type { BenchServer } from '../../postgres/bench-server.ts'
 
 const users = 10_000
 const appsEach = 100

@@ -10,7 +10,7 @@ import { step } from '../../core/progress.ts'
 import { ratio, rounds, show, spread } from '../compare.ts'
 import type { Result, Suite } from '../compare.ts'
 import { createMigrated, loginAs } from '../database.ts'
-import type { BenchServer } from '../server.ts'
+import type { BenchServer } from '../../postgres/bench-server.ts'
 
 const connections = 8
 const jobs = { 1: 2400, 10: 8000 } as const

@@ -119,15 +119,3 @@ export const isPending = async ({ migrations }: Patient): Promise<boolean> =>
 
 /** Said instead of SQL that would run ahead of the migrations. */
 export const migrateFirst = 'make migrate, then look again'
-
-export const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
-
-export function span(seconds: number): string {
-  if (seconds < 120) return `${Math.round(seconds)} s`
-  if (seconds < 2 * hour) return `${Math.round(seconds / minute)} min`
-  return seconds < 48 * hour ? `${Math.round(seconds / hour)} h` : `${Math.round(seconds / (24 * hour))} days`
-}
-
-export const size = (bytes: number): string => `${(bytes / MiB).toFixed(bytes < 10 * MiB ? 1 : 0)} MiB`
-
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import type { CheckReport, Report } from './doctor.ts'
 import { seconds } from '../../core/progress.ts'
 import type { Status } from './check.ts'
+import { printable } from '../../core/text.ts'
 
 type Paint = (status: Status, text: string) => string
 
@@ -43,6 +44,3 @@ function checkLines({ name, status, figure, findings }: CheckReport, width: numb
     ...(left > 0 ? [`        and ${left} more: make doctor json=1`] : []),
   ]
 }
-
-/** Names come from whoever connects and creates: none may write to the terminal. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

@@ -1,5 +1,6 @@
-import { isPending, migrateFirst, plural, type Check, type Finding } from './check.ts'
+import { isPending, migrateFirst, type Check, type Finding } from './check.ts'
 import { qualified } from '../../schema/dump/schema-text.ts'
+import { plural } from '../../core/text.ts'
 
 /** `$1` is the names of our tables; those that are not there yet are passed over. */
 const ours = `select to_regclass(name) as oid from unnest($1::text[]) as name where to_regclass(name) is not null`

@@ -1,4 +1,5 @@
-import { over, plural, span, type Check, type Patient } from './check.ts'
+import { over, type Check, type Patient } from './check.ts'
+import { plural, span } from '../../core/text.ts'
 
 const queueIndex = 'public.generation_requests_priority_queue_at_id_queued_idx'
 

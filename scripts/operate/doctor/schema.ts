@@ -1,7 +1,8 @@
-import { isPending, migrateFirst, plural, type Check, type Examination, type Finding, type Patient } from './check.ts'
+import { isPending, migrateFirst, type Check, type Examination, type Finding, type Patient } from './check.ts'
 import { comparePrivileges, mend, readPrivileges, type Difference } from './privileges.ts'
 import { create, drop, replace } from './remedies.ts'
 import { checksOf, oneLine, qualified, tableOf, type Entry } from '../../schema/dump/schema-text.ts'
+import { plural } from '../../core/text.ts'
 
 /** What must be as db/schema.sql says, in the order in which it is worth reading. */
 const defined = ['TABLE', 'TYPE', 'DOMAIN', 'FUNCTION', 'VIEW', 'TRIGGER', 'CONSTRAINT', 'FK CONSTRAINT', 'INDEX']

@@ -1,4 +1,5 @@
-import { over, percent, plural, size, span, type Check } from './check.ts'
+import { over, type Check } from './check.ts'
+import { percent, plural, size, span } from '../../core/text.ts'
 
 /**
  * Who a session is. Never its query, which may hold data: only the word it begins with, and that only where it is a

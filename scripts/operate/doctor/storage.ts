@@ -1,4 +1,5 @@
-import { over, percent, severity, size, span, type Check, type Finding } from './check.ts'
+import { over, severity, type Check, type Finding } from './check.ts'
+import { percent, size, span } from '../../core/text.ts'
 
 /** Our tables and what they keep out of line: `$1` is the names of the tables. */
 const relations = `

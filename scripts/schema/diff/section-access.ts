@@ -1,7 +1,7 @@
-import { plural } from '../../operate/doctor/check.ts'
 import { list, table, type Section } from './blocks.ts'
 import type { Report } from './report.ts'
 import { describe, isTold, short } from './section-changes.ts'
+import { plural } from '../../core/text.ts'
 
 export function accessSection({ changes, cells }: Report): Section {
   const told = changes.filter((change) => change.section === 'access' && (isTold(change) || change.kind === 'policy'))

@@ -1,8 +1,8 @@
 import { diffLines } from 'diff'
-import { plural } from '../../operate/doctor/check.ts'
 import type { Change, FactChange } from '../catalog/model.ts'
 import { list, type Block, type Item, type Section } from './blocks.ts'
 import type { Report } from './report.ts'
+import { plural } from '../../core/text.ts'
 
 export function changesSection({ changes, remaining }: Report): Section {
   const told = changes.filter((change) => change.section === 'structure' && isTold(change))

@@ -1,8 +1,8 @@
-import { plural, size } from '../../operate/doctor/check.ts'
 import { strength, type LockMode } from '../measure/measure.ts'
 import { list, type Item, type Section } from './blocks.ts'
 import type { MeasuredFile, Report } from './report.ts'
 import { hazards } from './verdict.ts'
+import { plural, size } from '../../core/text.ts'
 
 export function locksSection({ locks }: Report): Section {
   const title = 'Locks'

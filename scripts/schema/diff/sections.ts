@@ -5,7 +5,7 @@ import { locksSection } from './section-locks.ts'
 import type { Report } from './report.ts'
 import type { Severity } from '../catalog/model.ts'
 import { nameOf } from './verdict.ts'
-import { plural } from '../../operate/doctor/check.ts'
+import { plural } from '../../core/text.ts'
 
 export const verdicts: Readonly<Record<Severity, string>> = {
   additive: 'additive',

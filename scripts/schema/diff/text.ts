@@ -4,6 +4,7 @@ import type { Severity } from '../catalog/model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
 import { headline, sectionsOf, verdicts } from './sections.ts'
+import { printable } from '../../core/text.ts'
 
 const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructive: 'red' } as const
 
@@ -56,4 +57,3 @@ function inLines(block: Block): string[] {
 const indented = (text: string): string[] => text.split('\n').map((line) => `    ${printable(line)}`)
 
 /** Nothing that somebody has named may write to the terminal. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

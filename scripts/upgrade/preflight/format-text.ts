@@ -1,9 +1,9 @@
 import { styleText } from 'node:util'
-import { plural, size } from '../../operate/doctor/check.ts'
 import { strength } from '../../schema/measure/measure.ts'
 import { seconds } from '../../core/progress.ts'
 import { add, instant, roughly } from './forecast.ts'
 import type { Case, Finding, HeldLock, MigrationForecast, Report, TableSize, Verdict } from './report.ts'
+import { plural, printable, size } from '../../core/text.ts'
 
 const colours = { go: 'green', decide: 'yellow', refused: 'red' } as const
 const verdicts: Readonly<Record<Verdict, string>> = { go: 'go', decide: 'go after a decision', refused: 'refused' }
@@ -43,8 +43,6 @@ const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', title, ...lines.map(printable)]
 
 /** Nothing that somebody has named may write to the terminal. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-
 function adoptionLines({ adoption: { differences, outcome } }: Report): string[] {
   const lines = differences.slice(0, shown).map(
     ({ isRefused, kind, object, expected, found }) =>

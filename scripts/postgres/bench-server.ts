@@ -4,9 +4,9 @@ import { claim, orphans } from '../../db/testing/claims.ts'
 import { withClient } from '../core/connect.ts'
 import { parseDatabaseUrl, type Target } from '../core/target.ts'
 import { Failure } from '../core/failure.ts'
-import { locate } from '../postgres/binaries.ts'
-import { removeIn, startIn, superuser } from '../postgres/server.ts'
-import { createSupabaseDatabase, createSupabaseRoles } from '../postgres/supabase.ts'
+import { locate } from './binaries.ts'
+import { removeIn, startIn, superuser } from './server.ts'
+import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
 
 export interface BenchServer {
   /** The cluster's superuser. */

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { ClientConfig } from 'pg'
-import type { Target } from '../core/target.ts'
-import { typescriptLoader } from '../schema/dump/pg-dump.ts'
+import type { Target } from '../../core/target.ts'
+import { typescriptLoader } from '../../schema/dump/pg-dump.ts'
 
 /** Before or after the upgrade's end: whether they name the columns that came with it. */
 export type Style = 'old' | 'new'

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate/migrations.ts'
+import type { Migration } from '../../migrate/migrations.ts'
 
 /**
  * The upgrade as one would write it for an evening without users: a statement a table for the rows, and one transaction
