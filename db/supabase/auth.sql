@@ -1,5 +1,5 @@
--- What a hosted Supabase database already has, for a plain PostgreSQL: the `auth` schema as far as this schema leans on
--- it, owned by the non-superuser `supabase_auth_admin`. Run by a superuser in an empty database, after roles.sql.
+-- Gives a plain PostgreSQL the part of hosted Supabase's `auth` schema that this repository uses, owned by the
+-- non-superuser `supabase_auth_admin`. Run it as a superuser in an empty database, after roles.sql.
 
 create schema auth authorization supabase_auth_admin;
 create schema extensions authorization postgres;
@@ -20,12 +20,12 @@ create table auth.users (
   constraint users_pkey primary key (id)
 );
 
-comment on table auth.users is 'Stand-in for the table of Supabase Auth: the columns that this schema and its samples touch.';
+comment on table auth.users is 'Stand-in for the users table of Supabase Auth, with the columns that this schema and its sample data use.';
 
--- Supabase leaves row security on here and adds no policy: API roles read nothing.
+-- As on Supabase: row security is enabled without a policy, so API roles see no rows.
 alter table auth.users enable row level security;
 
--- The claims arrive one by one from older gateways and as one JSON object from newer ones.
+-- Older gateways set one parameter per claim; newer ones set one JSON object.
 create function auth.jwt() returns jsonb
 language sql stable
 as $$

@@ -1,6 +1,6 @@
--- What a hosted Supabase cluster already has, for a plain PostgreSQL: its roles, with the attributes and memberships
--- that matter to this schema. Run by a superuser, once per cluster; running it again changes nothing. Roles get no
--- passwords here: whoever owns the cluster sets them.
+-- Gives a plain PostgreSQL the roles of hosted Supabase, with the attributes and memberships that this schema depends on.
+-- Run it as a superuser, once per cluster; a second run has no effect. The roles get no passwords here: the cluster's
+-- administrator sets them.
 
 do $$
 declare
@@ -10,15 +10,15 @@ begin
     select *
     from (
       values
-        -- Migrates. Not a superuser on hosted Supabase, and may not create anything in `auth`.
+        -- Runs the migrations. On hosted Supabase it is not a superuser and cannot create objects in `auth`.
         ('postgres', 'login createdb createrole replication bypassrls'),
-        -- What a request without, with, and beyond a signed-in user runs as.
+        -- The roles of a request without a signed-in user, of one with a signed-in user, and of a service.
         ('anon', 'nologin'),
         ('authenticated', 'nologin'),
         ('service_role', 'nologin bypassrls'),
-        -- What the Data API logs in as; it becomes one of the three above.
+        -- The login of the Data API, which switches to one of the three above.
         ('authenticator', 'login noinherit'),
-        -- Owns `auth`, deletes users there, and so sets off every cascade of ours.
+        -- Owns `auth` and deletes users there; the cascades of this schema start from those deletes.
         ('supabase_auth_admin', 'login noinherit createrole')
     ) as hosted (name, attributes)
   loop
