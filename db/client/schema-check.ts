@@ -6,7 +6,7 @@ import { SchemaVersionError } from './errors.ts'
  * The oldest version that this package runs on. A minor release leaves it: the database may be one release behind. A
  * query that needs something newer, and a contract step, raise it, and that release is a major one.
  */
-export const oldestSchemaVersion = '20261122130100'
+export const oldestSchemaVersion = '20261122125000'
 
 /**
  * Makes sure that the database is new enough for this package: call it once, before a service serves. For every login

@@ -1,9 +1,8 @@
--- The baseline: the enums and the two tables that the live database already has, as they stand there. A live database
--- adopts this file (it is recorded as applied, never run); a fresh one starts from it.
--- Deliberately absent: NOT NULL, defaults, foreign keys, checks, policies. Later files add each of them in a step that a
--- running service survives; stating them here would describe a database that nobody has. Nor is anything granted: a
--- fresh database opens with the later files, and what a live one grants is taken back there.
--- Locks: none that matter, everything is new. Undo: drops the tables while they are empty, refuses otherwise.
+-- Baseline: the enums and the two tables as the live database has them. A live database adopts this file (`make adopt`
+-- records it as applied); a new database runs it.
+-- Deliberately absent: NOT NULL, defaults, foreign keys, checks, policies and grants. Later files add them in steps that
+-- a running service survives.
+-- Locks: none on existing tables. Undo: drops the tables if they are empty.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,10 +1,10 @@
--- Naive timestamps become timestamptz, first of all: every later trigger, index and check then sees one kind of time.
--- In a UTC session and without USING the stored bytes are already right, so the table is not rewritten; all columns go
--- in one ALTER, so that indexes on them are rebuilt once. The defaults are set anew because an old
--- `timezone('utc', now())` would survive and store wrong instants.
--- Where the times are in another zone, the operator has said so by `make adopt time_zone=…`, and the table is rewritten.
--- Locks: ACCESS EXCLUSIVE; short in UTC unless indexes cover these columns, in another zone for as long as the rewrite
--- takes. Undo: the same, back in UTC; a default that the live table had before is not known any more and not brought back.
+-- Converts the times of generation_requests to timestamptz, before any trigger, index or check refers to them, and
+-- comments the table; a live database adopts the baseline without running it, so the comments cannot be there.
+-- In a UTC session, without USING, the stored bytes stay valid and the table is not rewritten. All columns are in one
+-- ALTER, so that indexes on them are rebuilt once. The defaults are set again, because an old `timezone('utc', now())`
+-- would survive and store wrong times. In another time zone (`make adopt time_zone=…`) the table is rewritten.
+-- Locks: ACCESS EXCLUSIVE, short in UTC unless indexes cover these columns; in another zone for the length of the rewrite.
+-- Undo: converts back, in UTC; defaults that the live table had before are not restored.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -41,9 +41,56 @@ alter table public.generation_requests
   alter column created_at set default now(),
   alter column updated_at set default now();
 
+comment on type public.generation_status is 'Where a generation stands; which moves are legal is the status machine''s business.';
+comment on type public.generation_mode is 'How much a generation does between two questions to its user.';
+comment on type public.generation_type is 'Whether a generation starts from nothing or from an earlier session.';
+comment on table public.generation_requests is 'The generations of an app, one row each: its versions, its history and, while queued, the job queue.';
+comment on column public.generation_requests.id is 'Rises with every request; gaps are normal.';
+comment on column public.generation_requests.app_id is 'The app that this generation builds.';
+comment on column public.generation_requests.user_id is 'The Supabase Auth user who owns the app.';
+comment on column public.generation_requests.app_name is 'Display name of the app when the generation was enqueued; a later rename leaves it.';
+comment on column public.generation_requests.prompt is 'What the user asked for.';
+comment on column public.generation_requests.initial_prompt is 'The first prompt that started the generation.';
+comment on column public.generation_requests.status is 'Where the generation stands.';
+comment on column public.generation_requests.generation_type is 'Started from nothing, or from an earlier session.';
+comment on column public.generation_requests.mode is 'How much it does between two questions to the user.';
+comment on column public.generation_requests.github_url is 'The app''s GitHub repository; null until there is one.';
+comment on column public.generation_requests.deployment_url is 'Where the app runs on Fly.io; null until it is deployed.';
+comment on column public.generation_requests.error_message is 'Why it failed; kept when it is tried again.';
+comment on column public.generation_requests.max_iterations is 'How many iterations it may take.';
+comment on column public.generation_requests.current_iteration is 'How many iterations it has taken.';
+comment on column public.generation_requests.last_session_id is 'The session to resume its context from.';
+comment on column public.generation_requests.created_at is 'When it was enqueued.';
+comment on column public.generation_requests.updated_at is 'When the row last changed.';
+comment on column public.generation_requests.completed_at is 'When it completed, failed or was cancelled; null in every other status, so a retry clears it.';
+
 -- migrate:down
 set local lock_timeout = '3s';
+
 set local timezone = 'UTC';
+
+comment on column public.generation_requests.completed_at is null;
+comment on column public.generation_requests.updated_at is null;
+comment on column public.generation_requests.created_at is null;
+comment on column public.generation_requests.last_session_id is null;
+comment on column public.generation_requests.current_iteration is null;
+comment on column public.generation_requests.max_iterations is null;
+comment on column public.generation_requests.error_message is null;
+comment on column public.generation_requests.deployment_url is null;
+comment on column public.generation_requests.github_url is null;
+comment on column public.generation_requests.mode is null;
+comment on column public.generation_requests.generation_type is null;
+comment on column public.generation_requests.status is null;
+comment on column public.generation_requests.initial_prompt is null;
+comment on column public.generation_requests.prompt is null;
+comment on column public.generation_requests.app_name is null;
+comment on column public.generation_requests.user_id is null;
+comment on column public.generation_requests.app_id is null;
+comment on column public.generation_requests.id is null;
+comment on table public.generation_requests is null;
+comment on type public.generation_type is null;
+comment on type public.generation_mode is null;
+comment on type public.generation_status is null;
 
 alter table public.generation_requests
   alter column created_at drop default,

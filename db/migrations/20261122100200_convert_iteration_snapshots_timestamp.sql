@@ -1,6 +1,7 @@
--- The same for the snapshots, in a transaction of its own so that never more than one table is locked.
--- Locks: ACCESS EXCLUSIVE, short; in another zone than UTC for as long as the rewrite takes. Undo: the same, back in UTC; a
--- default that the live table had before is not brought back.
+-- Converts the time of iteration_snapshots to timestamptz and comments the table, like the file before. A separate
+-- transaction, so that only one table is locked at a time.
+-- Locks: ACCESS EXCLUSIVE, short in UTC; in another zone for the length of the rewrite.
+-- Undo: converts back, in UTC; a default that the live table had before is not restored.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -33,9 +34,32 @@ alter table public.iteration_snapshots
   alter column "timestamp" type timestamptz,
   alter column "timestamp" set default now();
 
+comment on type public.snapshot_type is 'Who asked for a snapshot.';
+comment on table public.iteration_snapshots is 'Checkpoints within a generation: all files as they stood after an iteration.';
+comment on column public.iteration_snapshots.id is 'Rises with every snapshot; gaps are normal.';
+comment on column public.iteration_snapshots.generation_request_id is 'The generation that was checkpointed.';
+comment on column public.iteration_snapshots.iteration_number is 'The iteration after which it was taken; 0 is before the first.';
+comment on column public.iteration_snapshots.snapshot_type is 'Who asked for it.';
+comment on column public.iteration_snapshots.files_snapshot is 'JSON object of path to content, for all files. Text, because old rows hold what jsonb refuses.';
+comment on column public.iteration_snapshots.prompt_used is 'The prompt of the iteration.';
+comment on column public.iteration_snapshots."timestamp" is 'When it was taken.';
+comment on column public.iteration_snapshots.metadata is 'Tokens, duration and changed files of the iteration.';
+
 -- migrate:down
 set local lock_timeout = '3s';
+
 set local timezone = 'UTC';
+
+comment on column public.iteration_snapshots.metadata is null;
+comment on column public.iteration_snapshots."timestamp" is null;
+comment on column public.iteration_snapshots.prompt_used is null;
+comment on column public.iteration_snapshots.files_snapshot is null;
+comment on column public.iteration_snapshots.snapshot_type is null;
+comment on column public.iteration_snapshots.iteration_number is null;
+comment on column public.iteration_snapshots.generation_request_id is null;
+comment on column public.iteration_snapshots.id is null;
+comment on table public.iteration_snapshots is null;
+comment on type public.snapshot_type is null;
 
 alter table public.iteration_snapshots
   alter column "timestamp" drop default,

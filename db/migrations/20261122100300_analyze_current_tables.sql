@@ -1,6 +1,6 @@
--- Changing a column's type throws its statistics away; without them the planner guesses until autovacuum comes by.
--- Apart from the change itself, whose lock would last as long as the sampling. Undo: nothing to undo.
--- Locks: SHARE UPDATE EXCLUSIVE, which lets readers and writers through.
+-- Analyzes both tables: changing a column's type removes its statistics. A separate file, because the lock of the change
+-- would otherwise last as long as the sampling.
+-- Locks: SHARE UPDATE EXCLUSIVE; reads and writes continue. Undo: keeps the statistics.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,12 +1,12 @@
--- The two roles that services log in as members of.
---   leo_api     may become `authenticated` and nothing else. NOINHERIT: outside such a transaction it reads nothing, so
---               a forgotten identity is an error. Whoever holds the credential can still name any user: keep it well.
---   leo_worker  has what service_role is granted; as a worker's login the policies for service_role apply to it. It may
---               also become service_role, whose BYPASSRLS is Supabase's, not ours.
--- Neither may be a member of anything else: predefined roles such as pg_read_all_data would read around every grant.
--- Roles belong to the cluster: they may be here already, made by this schema in another database, and are never dropped.
--- A role that inherited once keeps doing so on 16 and later, whatever it is altered to, so that is checked, not mended.
--- Locks: none. Undo: the roles are kept, as other databases may lean on them.
+-- Creates the two roles that services log in as members of.
+--   leo_api     can become `authenticated` only. NOINHERIT: outside such a transaction it has no access, so a missing
+--               identity is an error. A login with this role can name any user: protect the credential.
+--   leo_worker  has the grants of service_role; its logins are subject to the policies for service_role. It can also
+--               become service_role, which bypasses row security on Supabase.
+-- Neither may be a member of another role: predefined roles such as pg_read_all_data bypass the grants.
+-- Roles are cluster-wide: another database with this schema may have created them. On PostgreSQL 16 and later a membership
+-- keeps the INHERIT option that it was created with, so an existing role is checked, not altered.
+-- Locks: none. Undo: revokes the usage of `private`; keeps the roles, because other databases may use them.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -64,5 +64,9 @@ begin
 end
 $$;
 
+grant usage on schema private to leo_worker;
+
 -- migrate:down
-select 'the roles are kept';
+set local lock_timeout = '3s';
+
+revoke usage on schema private from leo_worker;

@@ -1,7 +1,7 @@
--- The SQLSTATEs of this schema, in one place; db/client/errors.ts carries the same list, and a test holds the two together.
--- First letter L: outside PostgreSQL's own classes and those of the standard. Constraint names are the other half of
--- the API: what a CHECK, a UNIQUE or a foreign key can say has no code here.
--- Locks: none. Undo: drops the list.
+-- Creates the list of all SQLSTATEs of this schema. db/client/error-codes.ts has the same list; a test compares the two.
+-- The first letter L is outside the classes of PostgreSQL and of the standard. Constraint names are the other half of the
+-- API: a violation of a CHECK, UNIQUE or foreign key has no code here.
+-- Locks: none. Undo: drops the table.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -32,7 +32,13 @@ values
   ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
   ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs'),
   ('LEO10', 'upgrade_not_ready', 'the upgrade of a live database waits for its operator'),
-  ('LEO11', 'wrong_isolation_level', 'users queue generations in READ COMMITTED transactions only');
+  ('LEO11', 'wrong_isolation_level', 'users queue generations in READ COMMITTED transactions only'),
+  ('LEO14', 'app_not_found', 'there is no such app'),
+  ('LEO15', 'place_not_releasing', 'the app has no place that waits to be wiped: it is free already, or still in use'),
+  ('LEO16', 'claim_out_of_range', 'a claim takes 1 to 100 rows, for a second to a day'),
+  ('LEO17', 'unknown_iteration', 'the generation has no such iteration, or no generation is named'),
+  ('LEO18', 'unknown_app', 'the app is not the one of the generation, or not an app of the user'),
+  ('LEO19', 'correction_differs', 'a correction is for the same app, generation, iteration, kind and model as what it corrects');
 
 -- migrate:down
 set local lock_timeout = '3s';

@@ -1,9 +1,11 @@
--- The stable identity of what users build: its name is unique per user, and every generation hangs off it.
--- UNIQUE (user_id, id) looks redundant beside the primary key; it is what lets a child's foreign key prove that parent
--- and child have the same owner, so that no reference can cross from one user to another.
--- Deliberately absent: uniqueness of a name across users; a case-insensitive name (the names are the users' own).
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
--- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
+-- Creates apps: the identity of an app over all of its generations; its name is unique per user.
+-- UNIQUE (user_id, id) is the target of the children's foreign keys, which thereby prove that parent and child have the
+-- same owner. The foreign key to supabase_project_places proves that an app with a project has an allocated place there;
+-- the app is deleted before its place, so it does not cascade.
+-- Deliberately absent: uniqueness of names across users; case-insensitive names; a grant to write supabase_project_ref. A
+-- column that is added later has to be granted to service_role by name.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, then on supabase_project_places, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on both.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -13,10 +15,13 @@ create table public.apps (
   user_id uuid not null,
   app_name text not null,
   created_at timestamptz not null default now(),
+  supabase_project_ref text,
   constraint apps_pkey primary key (id),
   constraint apps_user_id_app_name_key unique (user_id, app_name),
   constraint apps_user_id_id_key unique (user_id, id),
   constraint apps_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+  constraint apps_supabase_project_ref_id_fkey foreign key (supabase_project_ref, id)
+    references public.supabase_project_places (supabase_project_ref, app_id),
   -- Blank to a reader, not to a regex class: \s and [[:space:]] differ by locale, so the code points are listed.
   constraint apps_app_name_not_blank_check check (
     app_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
@@ -29,14 +34,24 @@ comment on column public.apps.id is 'Identifies the app everywhere, GitHub repos
 comment on column public.apps.user_id is 'The Supabase Auth user who owns it; deleting the user deletes it.';
 comment on column public.apps.app_name is 'Display name, unique among the user''s apps.';
 comment on column public.apps.created_at is 'When it was created.';
+comment on column public.apps.supabase_project_ref is
+  'The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.';
 
 create index apps_user_id_created_at_id_idx on public.apps (user_id, created_at desc, id desc);
 comment on index public.apps_user_id_created_at_id_idx is 'Serves apps.list: one user''s apps, newest first, page by page.';
+create index apps_supabase_project_ref_id_idx on public.apps (supabase_project_ref, id);
+comment on index public.apps_supabase_project_ref_id_idx is
+  'Serves the foreign key, and whoever looks after a project: the apps in it.';
 
 revoke all on public.apps from public, anon, authenticated, service_role;
 -- Not granted to users: choosing an id or a creation time, or handing an app to someone else.
 grant select, insert (user_id, app_name), update (app_name), delete on public.apps to authenticated;
-grant select, insert, update, delete on public.apps to service_role;
+grant
+  select,
+  insert (id, user_id, app_name, created_at),
+  update (id, user_id, app_name, created_at),
+  delete
+  on public.apps to service_role;
 
 alter table public.apps enable row level security;
 alter table public.apps force row level security;

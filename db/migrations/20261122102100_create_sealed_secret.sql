@@ -1,10 +1,9 @@
--- The only form in which a secret may lie in this database: sealed outside of it, by a key that it does not have.
+-- Creates the domain of sealed secrets: encrypted outside of the database, with a key that the database does not have.
 --   leo1 . <scheme: kms or dev> . <key ARN or id> . <wrapped data key> . <nonce, ciphertext and tag>
--- A domain and not a CHECK: a failing CHECK prints the whole row, plaintext included, to the client and the server's
--- log; a failing domain names only itself. That holds for bound parameters: a literal in the statement is logged with
--- the statement, and a failing COPY prints its line, so neither is a way to write secrets.
--- No bounded quantifiers in the pattern, they are many times slower.
--- Locks: none. Undo: drops the domain; the columns that use it are gone by then.
+-- A domain, because a failing CHECK prints the whole row, plaintext included, to the client and the server log; a failing
+-- domain prints its own name only. This holds for bound parameters: the server log shows literals with their statement,
+-- and a failing COPY prints its line. The pattern has no bounded quantifiers, which are many times slower.
+-- Locks: none. Undo: drops the domain.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,8 +1,8 @@
--- The platform's own settings, which used to live in env files. For services only: no user ever reads or writes here.
--- The flag `encrypted` and the form of `value` agree, or the row is refused. The trigger looks before the CHECKs do,
--- because whichever CHECK or NOT NULL fails first would print a plaintext that was meant to be sealed.
--- Deliberately absent: a policy for users.
--- Locks: none, the table is new. Undo: drops the table while it is empty.
+-- Creates the settings of the platform, which were in env files before. Services only.
+-- The flag `encrypted` and the form of `value` must agree. A trigger checks that before the CHECKs do, because a failing
+-- CHECK or NOT NULL would print a plaintext that was meant to be sealed.
+-- Deliberately absent: policies for users.
+-- Locks: none, the table is new. Undo: drops the table if it is empty.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -26,6 +26,12 @@ comment on column public.deployment_config.value is 'Its value; a sealed secret 
 comment on column public.deployment_config.encrypted is 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
 comment on column public.deployment_config.description is 'What the setting is for, for people.';
 comment on column public.deployment_config.updated_at is 'When the row last changed; kept by trigger.';
+
+create index deployment_config_sealing_key_key_encrypted_idx on public.deployment_config
+  (split_part(value, '.', 3), key)
+  where encrypted;
+comment on index public.deployment_config_sealing_key_key_encrypted_idx is
+  'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
 
 create function private.tg_deployment_config__refuse_plaintext()
 returns trigger

@@ -1,9 +1,8 @@
--- What users connect: one OAuth token set per user and provider, sealed before it gets here (see sealed_secret).
--- Users see that a connection exists and when it expires, and may cut it; they never read or write the token, which
--- only services can open.
--- Deliberately absent: a grant of encrypted_token to users, which makes `select *` fail for them, on purpose.
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
--- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
+-- Creates the OAuth tokens of users, one set per user and provider, sealed (see sealed_secret).
+-- Users see that a connection exists and when it expires, and may delete it. Services alone read and write the token.
+-- Deliberately absent: a grant of encrypted_token to users, so `select *` fails for them.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on auth.users.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -30,6 +29,15 @@ comment on column public.user_secrets.encrypted_token is 'The OAuth token set, K
 comment on column public.user_secrets.expires_at is 'When the access token expires; null if it does not.';
 comment on column public.user_secrets.created_at is 'When the user connected the provider.';
 comment on column public.user_secrets.updated_at is 'When the row last changed; kept by trigger.';
+
+create index user_secrets_expires_at_id_expiring_idx on public.user_secrets (expires_at, id)
+  where expires_at is not null;
+comment on index public.user_secrets_expires_at_id_expiring_idx is 'Serves user_secrets.listExpiring of ./secrets: what expires before a time, page by page.';
+
+create index user_secrets_sealing_key_id_idx on public.user_secrets
+  (split_part(encrypted_token::text, '.', 3), id);
+comment on index public.user_secrets_sealing_key_id_idx is
+  'Serves make key-usage and make rotate-keys: how many tokens a key sealed, and which, page by page.';
 
 create trigger _100_touch_updated_at before update on public.user_secrets
   for each row execute function private.tg__touch_updated_at();

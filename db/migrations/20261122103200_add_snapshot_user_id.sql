@@ -1,6 +1,5 @@
--- Expand: snapshots say whose they are, so that row security and foreign keys need no join. Nullable until every row
--- has it.
--- Locks: ACCESS EXCLUSIVE for an instant, no rewrite. Undo: drops the column; its generation still knows the owner.
+-- Expand: adds the owner to snapshots, so that row security and foreign keys need no join. Nullable until every row has it.
+-- Locks: ACCESS EXCLUSIVE, briefly, no rewrite. Undo: drops the column; the generation has the owner.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,8 +1,6 @@
--- Expand: a foreign key from the live snapshots to the live requests goes, whatever it is called: the baseline has none,
--- and the backfill moves rows to quarantine one table after the other. The contract step brings the one that carries
--- the owner.
--- Locks: ACCESS EXCLUSIVE on both tables for an instant where there is such a key, parent first. Undo: the key is not
--- known any more and not brought back.
+-- Expand: drops a foreign key from the live snapshots to the live requests, under any name. The baseline has none, and the
+-- backfill moves rows of the two tables to quarantine separately. The contract step creates the key with the owner in it.
+-- Locks: ACCESS EXCLUSIVE on both tables, parent first, briefly, if there is such a key. Undo: does not restore the key.
 
 -- migrate:up
 set local lock_timeout = '3s';

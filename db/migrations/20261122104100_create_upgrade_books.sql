@@ -1,7 +1,6 @@
--- Expand: what the upgrade of a live database remembers. Nothing that it changes or takes away is lost: each changed
--- value stands in migration_log with its original, each row that cannot be migrated stands whole in quarantine.
--- The rest is the upgrade's own notebook.
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops them while log and quarantine are empty.
+-- Expand: creates the upgrade's tables. Each changed value is in migration_log with its original, each row that cannot be
+-- migrated is in quarantine, complete. The other tables are the upgrade's own state.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, briefly. Undo: drops them if log and quarantine are empty.
 
 -- migrate:up
 set local lock_timeout = '3s';

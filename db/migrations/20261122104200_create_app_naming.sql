@@ -1,9 +1,9 @@
--- Expand: how old requests get their apps and apps their names. Used by the backfill, by the trigger that follows old
--- writers, and by the contract step for what little is left; gone with the upgrade.
---   - A request without app_id gets an app of its own, whose id follows from the request's: the same on every run.
---   - An app is called what its latest request with a visible name was called, or `Untitled app`.
---   - Where apps of one user want the same name, the oldest keeps it, and the others become `name (2)`, `name (3)`…,
---     skipping names that some app has or wants as its own; too long a name is cut before the suffix.
+-- Expand: creates the functions that derive apps and their names from requests. The backfill uses them, the trigger for
+-- writers of the previous schema, and the contract step for the remaining rows.
+--   - A request without app_id gets an app of its own, with an id derived from the request's: the same on every run.
+--   - An app gets the name of its latest request with a visible name, or `Untitled app`.
+--   - Where several apps of a user want one name, the oldest gets it, and the others get `name (2)`, `name (3)`…, without
+--     names that an app has or wants; a name that is too long is cut before the suffix.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up

@@ -1,13 +1,11 @@
--- Expand: the books. Which rows are old (up to an id taken here), and what others than the upgrade do to them from now
--- on, so that `make verify` can say at the end: before = migrated + quarantined + deleted meanwhile, and that what must
--- not change has not. The next migration counts; this one takes the cut-off and starts to record under one lock, so
--- nobody slips in between.
--- A row's fingerprint is a hash over its small columns and the lengths of its large ones, none of which is read, in a
--- form that the upgrade's own mending leaves as it is: an id that is derived, a name with nothing to see in it and what
--- gets a default count as missing, before and after. The expression stands in the table, once for all who need it.
--- What is moved to quarantine or back is not recorded: the row is still there. Deletions and rewritings are recorded
--- for as long as the books are; a later release drops both.
--- Locks: SHARE ROW EXCLUSIVE on both tables for an instant, parent first. Undo: drops the books.
+-- Expand: creates the row accounting: which rows are old (up to a cut-off id), and what other sessions do to them from now
+-- on, so that `make verify` can show: before = migrated + quarantined + deleted since, and that the rest is unchanged. The
+-- next migration counts; this one takes the cut-off and starts to record under one lock, so no change is missed.
+-- A row's fingerprint is a hash of its small columns and of the lengths of its large ones, which are not read. Values that
+-- the upgrade repairs (a derived app id, a name without a visible character, a default) count as missing before and after.
+-- The expression is stored in the table for all users of it.
+-- Rows that move to or from quarantine are not recorded. A later release drops the tables and triggers.
+-- Locks: SHARE ROW EXCLUSIVE on both tables, parent first, briefly. Undo: drops the tables and triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,7 +1,7 @@
--- Expand: the opening balance. One statement a table, hence one snapshot of it: what was recorded and is seen by it is
--- in the count already and goes; what is not seen stays on the books.
--- Locks: none that a writer could feel; reads each table once, about a second per million rows, and no files but those
--- of 200 snapshots. Undo: forgets the count.
+-- Expand: counts the old rows. One statement per table, so it has one snapshot: recorded changes that it sees are in the
+-- count and are deleted; the others stay recorded.
+-- Locks: none that block writes; reads each table once, about a second per million rows, and the files of 200 snapshots.
+-- Undo: deletes the counts.
 
 -- migrate:up
 set local lock_timeout = '3s';

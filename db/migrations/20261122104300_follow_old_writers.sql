@@ -1,9 +1,9 @@
--- Expand: the compatibility triggers. While old writers still write, what they write stays in step with the new tables:
--- a request gets its app, a snapshot its owner. They never fail an old write; what they cannot settle, the backfill and
--- the contract step look at again. A migration of its own drops them once the old writers are gone.
--- A user whose apps have no names yet is left to the backfill, which gives them all at once, oldest first; that is what
--- the shared lock is for: the backfill waits for the writers of a user, and they for it, a moment.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Expand: creates the compatibility triggers. They keep the new tables in step with the writers of the previous schema: a
+-- request gets its app, a snapshot its owner. They never make a write fail; the backfill and the contract step handle what
+-- they skip. A later migration drops them.
+-- The apps of a user without names yet are left to the backfill, which names them together, oldest first. The shared lock
+-- makes the backfill wait for a user's writers and the reverse.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,11 +1,11 @@
--- Expand: the backfill, one batch a call, so that the script, a rerun and the contract step do the very same. Each call
--- is a transaction of its caller's, remembers how far it came, and is harmless to repeat; two at once take turns on the
--- row in upgrade_progress.
+-- Expand: creates the backfill, one batch per call; the script, a rerun and the contract step call the same functions.
+-- Each call runs in its caller's transaction, records its position and can be repeated; concurrent calls wait on the row
+-- in upgrade_progress.
 --   contested  app ids that several users claim
 --   users      apps and their names, user by user
---   requests   values that no check will accept; rows whose owner nobody knows
---   snapshots  the owner; identical ones twice; those without a generation
--- A row that somebody else has locked is passed over and looked at again by the next sweep or by the contract step.
+--   requests   values that a check would refuse; rows without a known owner
+--   snapshots  the owner; duplicates; snapshots without a generation
+-- A row that another session has locked is skipped; the next sweep or the contract step processes it.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up

@@ -1,7 +1,6 @@
--- Expand: the way back from quarantine. The operator repairs `content`, then puts the row back; what the tables' rules
--- say about it then is what they say about any row, so a row that is still unfit stays where it is.
--- A generation brings its snapshots along. What the quarantined row does not say, because the column is younger, gets
--- its default.
+-- Expand: creates the function that restores a repaired row from quarantine. The tables' rules apply to it as to any row,
+-- so a row that is still invalid stays in quarantine. A generation is restored with its snapshots. Columns that the
+-- quarantined row does not have get their defaults.
 -- Locks: none. Undo: drops the function.
 
 -- migrate:up

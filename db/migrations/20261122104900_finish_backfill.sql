@@ -1,7 +1,7 @@
--- Contract begins here. Behind this file stand the rules that an old writer could break, so where there are rows it
--- waits for the operator's word that the old writers are gone, and for the backfill to have done all but a little: that
--- little is done here. On a fresh database there is nothing to do.
--- Locks: none beyond the rows that are mended. Undo: what is mended stays mended.
+-- Contract: the first step. The rules that follow can break writers of the previous schema, so on tables with rows it
+-- requires the operator's confirmation that they are stopped, and a backfill with few rows left; it processes those. A new
+-- database has none.
+-- Locks: none but on the rows that it changes. Undo: keeps the changes.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,6 +1,6 @@
--- What a worker takes next. Partial, so that it stays as small as the queue however long the history grows.
--- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
--- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
+-- Finds what a worker takes next. Partial, so its size follows the queue, not the history.
+-- Locks: SHARE UPDATE EXCLUSIVE during the build, writes continue; outside a transaction, so alone in its file.
+-- Undo: drops the index; `if exists`, because a run killed right after it has not recorded the rollback.
 
 -- migrate:up transaction:false
 create index concurrently generation_requests_priority_queue_at_id_queued_idx on public.generation_requests (priority desc, queue_at, id)

@@ -1,6 +1,6 @@
--- How many generations a user has in the queue, and where the last one stands.
--- Locks: SHARE UPDATE EXCLUSIVE while it builds, writers go on; alone in its file, for it runs outside a transaction.
--- Undo: drops the index; `if exists`, because a run killed right after it has not recorded that.
+-- Finds a user's queued generations and the position of the last one.
+-- Locks: SHARE UPDATE EXCLUSIVE during the build, writes continue; outside a transaction, so alone in its file.
+-- Undo: drops the index; `if exists`, because a run killed right after it has not recorded the rollback.
 
 -- migrate:up transaction:false
 create index concurrently generation_requests_user_id_queue_at_queued_idx on public.generation_requests (user_id, queue_at)

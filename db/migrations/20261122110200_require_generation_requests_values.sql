@@ -1,8 +1,8 @@
--- Contract: NOT NULL where a value is always there, and defaults for what an enqueuer need not say. The check that has
--- just been validated proves it, so nothing is scanned; then the check is redundant and goes.
+-- Contract: sets NOT NULL, and defaults for what a caller may leave out. The check that was just validated proves it, so no
+-- scan is needed; the check is then redundant and dropped.
 -- Deliberately absent: a default for mode, which is the user's decision.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: the columns accept null again; the check comes back
--- unvalidated, so applying this file again scans the table under its lock.
+-- Locks: ACCESS EXCLUSIVE, briefly. Undo: the columns accept null again; the check is added unvalidated, so applying this
+-- file again scans the table under its lock.
 
 -- migrate:up
 set local lock_timeout = '3s';

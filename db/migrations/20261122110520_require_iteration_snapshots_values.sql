@@ -1,6 +1,6 @@
--- Contract: NOT NULL where a value is always there, proven by the validated check, which then goes.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: the columns accept null again; the check comes back
--- unvalidated, so applying this file again scans the table under its lock.
+-- Contract: sets NOT NULL, proven by the validated check, which is then dropped.
+-- Locks: ACCESS EXCLUSIVE, briefly. Undo: the columns accept null again; the check is added unvalidated, so applying this
+-- file again scans the table under its lock.
 
 -- migrate:up
 set local lock_timeout = '3s';

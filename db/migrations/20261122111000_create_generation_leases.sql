@@ -1,9 +1,9 @@
--- Who is working on a generation, and until when. A row of its own and a narrow one: heartbeats write it every few
--- seconds, and here they stay small and HOT instead of copying a row full of prompts. No index on expires_at, which
--- would make every heartbeat touch an index; the table only holds what is being worked on.
--- The lease says whose work it is; what fences a late writer off is generation_requests.attempt.
--- Locks: SHARE ROW EXCLUSIVE on generation_requests for an instant. Undo: drops the table while it is empty;
--- that locks generation_requests too, ACCESS EXCLUSIVE, for an instant.
+-- Creates the leases: which worker has a generation, and until when. A narrow row of its own, so that heartbeats are small
+-- HOT updates and do not copy a row with prompts. An index on expires_at would make every heartbeat write to it; the table
+-- has running generations only.
+-- The lease identifies the worker; generation_requests.attempt fences late writes.
+-- Locks: SHARE ROW EXCLUSIVE on generation_requests, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on generation_requests.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -30,7 +30,6 @@ comment on column private.generation_leases.worker is 'Which worker has it, as i
 comment on column private.generation_leases.expires_at is 'From then on another may take it.';
 
 revoke all on private.generation_leases from public, anon, authenticated, service_role;
-grant usage on schema private to leo_worker;
 grant select, insert, update, delete on private.generation_leases to leo_worker;
 
 -- migrate:down
@@ -38,5 +37,4 @@ set local lock_timeout = '3s';
 
 lock table public.generation_requests in access exclusive mode;
 select private.assert_no_rows('private.generation_leases');
-revoke usage on schema private from leo_worker;
 drop table private.generation_leases;

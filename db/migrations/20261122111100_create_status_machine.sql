@@ -1,5 +1,4 @@
--- Contract: which status may follow which, and what follows from it. In the database and not in its callers, because
--- front ends write here directly.
+-- Contract: creates the status machine. In the database, because front ends write to it directly.
 --
 --              queued  generating  paused  completed  failed  cancelled
 --   queued       ·         s         u                             u
@@ -7,9 +6,11 @@
 --   paused       u                   ·                             u      s: services only
 --   failed       u(*)                                    ·                *: the user at most 3 times
 --
--- Nothing leaves completed or cancelled. Whoever does not hold service_role's rights is held to the user's moves: a
--- role nobody thought of gets less, not more. The function runs as the one who asks, that is how it knows.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the trigger.
+-- completed and cancelled are final. A role without the rights of service_role is limited to the user's transitions. The
+-- function runs as its caller, to know the role.
+-- A generation that returns from paused or failed starts a new count of failures, and is available at once. A user's retry
+-- or resume is placed in the queue like a new generation (see the next file).
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the trigger.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -75,7 +76,16 @@ begin
       end if;
       new.retry_count := old.retry_count + 1;
     end if;
-    new.queue_at := now();
+    select greatest(now(), max(r.queue_at) + interval '1 minute') into new.queue_at
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.status = 'queued';
+  end if;
+
+  if old.status in ('paused', 'failed') then
+    new.failure_count := 0;
+  end if;
+  if new.status <> 'queued' or old.status <> 'generating' then
+    new.available_at := null;
   end if;
 
   -- The fence: whoever held an earlier attempt finds no row from here on.
@@ -93,7 +103,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__change_status() is
-  'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count and queue_at.';
+  'Trigger: the status machine. Raises LEO01, LEO02, LEO03; keeps completed_at, attempt, retry_count, queue_at, failure_count and available_at.';
 
 create trigger _100_change_status before update of status, completed_at on public.generation_requests
   for each row when (old.status is distinct from new.status or old.completed_at is distinct from new.completed_at)

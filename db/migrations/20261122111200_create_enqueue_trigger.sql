@@ -1,8 +1,10 @@
--- Contract: what a new generation gets without asking: the app's name as it is now, unless a service imports an old one
--- with the name it had (users may not name the column), and completed_at when it arrives in a final state.
--- An app that is not there keeps the request from being judged by the wrong rule: some name is put in, and the foreign
--- key, checked last, says what is wrong.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the trigger.
+-- Contract: fills in a new generation: the current name of the app, unless a service imports a generation with the name
+-- that it had (users may not write the column); completed_at if it arrives in a final status; its position in the queue.
+-- The queue is fair between users: each generation is placed one minute behind the last queued one of its user, so a user
+-- who queues twenty does not delay the next user by twenty. A user's only one is placed at now(). The minute orders the
+-- queue and delays no generation. A service can insert another queue_at.
+-- If the app does not exist, the row gets a placeholder name, so that the foreign key, which is checked last, reports it.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the trigger.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -29,12 +31,19 @@ begin
     new.completed_at := greatest(now(), new.created_at);
   end if;
 
+  -- Unless a service has named another place. In a race of one user with themselves two get the same: their ids decide.
+  if new.status = 'queued' and new.queue_at = now() then
+    select greatest(now(), max(r.queue_at) + interval '1 minute') into new.queue_at
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.status = 'queued';
+  end if;
+
   return new;
 end
 $$;
 
 comment on function private.tg_generation_requests__enqueue() is
-  'Trigger: copies the app''s name, sets completed_at of a request that arrives finished.';
+  'Trigger: copies the app''s name, sets completed_at of a request that arrives finished, and gives a queued one its place.';
 
 create trigger _100_enqueue before insert on public.generation_requests
   for each row execute function private.tg_generation_requests__enqueue();

@@ -1,8 +1,7 @@
--- Contract: ceilings for users, who reach this table through the Data API: 100 iterations a generation, 20 generations
--- in the queue, whether enqueued, resumed or retried. Services are not held to them, and the trigger does not fire for
--- them.
--- Counting is only safe when one user's enqueues wait for each other: an advisory lock of this transaction, per user.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Contract: limits users, who can write to this table through the Data API: 100 iterations per generation, 20 queued
+-- generations per user, whether enqueued, resumed or retried. The triggers do not fire for services.
+-- Counting requires that the enqueues of one user wait for each other: an advisory lock per user, for the transaction.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,10 +1,9 @@
--- Contract: who may do what with a generation. Users enqueue with their own columns, read their own rows and change
--- nothing but the status, within the status machine.
+-- Contract: grants and row security of generations. Users insert their own columns, read their own rows and update the
+-- status only, within the status machine.
 -- Not granted to users: status on insert (it is queued), priority, queue_at, attempt, retry_count, the results;
--- last_session_id, with which a worker that believes it would open somebody else's context; DELETE, because a generation
--- goes only with its app. USAGE on the sequence is what a serial needs of whoever inserts.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off and nothing granted to anyone but
--- the owner, so stop the services first.
+-- last_session_id, because a worker would resume the session of another user; DELETE, because a generation is deleted with
+-- its app. An insert needs USAGE on the sequence of a serial column.
+-- Locks: ACCESS EXCLUSIVE, briefly. Undo: disables row security and grants access to no role, so stop the services first.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,7 +1,6 @@
--- Contract: users read the snapshots of their own generations, services write them once; nobody who logs in changes or
--- deletes one, they go with their generation.
--- Locks: ACCESS EXCLUSIVE for an instant. Undo: row security off and nothing granted to anyone but
--- the owner, so stop the services first.
+-- Contract: grants and row security of snapshots. Users read the snapshots of their own generations, services insert them.
+-- No role may update or delete one; they are deleted with their generation.
+-- Locks: ACCESS EXCLUSIVE, briefly. Undo: disables row security and grants access to no role, so stop the services first.
 
 -- migrate:up
 set local lock_timeout = '3s';

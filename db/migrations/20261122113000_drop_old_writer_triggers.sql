@@ -1,7 +1,6 @@
--- The compatibility triggers go, in a migration of their own: the old writers are gone, and every row says by itself
--- whose it is. Their functions stay for the way down.
--- The books no longer wait for late arrivals either; deletions they go on recording.
--- Locks: ACCESS EXCLUSIVE for an instant on one table after the other, parent first. Undo: the triggers come back.
+-- Drops the compatibility triggers, now that the writers of the previous schema are stopped and every row has its owner.
+-- The functions stay for the undo. Arrivals are no longer recorded; deletions and changes still are.
+-- Locks: ACCESS EXCLUSIVE, briefly, on one table after the other, parent first. Undo: creates the triggers again.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,5 +1,5 @@
--- What the backfill found snapshots by before they had an owner; now (user_id, generation_request_id, id) does.
--- Locks: SHARE UPDATE EXCLUSIVE; alone in its file, for it runs outside a transaction. Undo: builds it again.
+-- Drops the index that the backfill used before snapshots had an owner; (user_id, generation_request_id, id) replaces it.
+-- Locks: SHARE UPDATE EXCLUSIVE; outside a transaction, so alone in its file. Undo: builds it again.
 
 -- migrate:up transaction:false
 drop index concurrently if exists public.iteration_snapshots_generation_request_id_iteration_number_idx;

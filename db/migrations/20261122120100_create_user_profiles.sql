@@ -1,16 +1,56 @@
--- What Supabase Auth does not keep of a user: a name to show, a picture, settings.
--- An UPDATE of preferences is a patch, not a replacement, whoever writes it, so that two pages that each save their own
--- setting never overwrite each other; ON CONFLICT DO UPDATE likewise. A value is removed by null, all of them one by one.
--- Sizes and depth are those of the merged value. An INSERT keeps what it is given, nulls too: the trigger cannot strip
--- them, or an upsert would lose the ones that remove.
--- Deliberately absent: a trigger on auth.users, which could keep a person from signing up. No row reads as defaults.
--- user_id is granted on update because the Data API's upsert sets it, too, to what it is: row security lets nobody set
--- another. Not granted to users: DELETE (the row goes with its user), the times.
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
--- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
+-- Creates user profiles: a display name, a picture and preferences, which Supabase Auth does not store.
+-- An UPDATE of preferences is merged into them (RFC 7396, JSON Merge Patch), whoever writes it, so that concurrent saves of
+-- different settings keep both; so does ON CONFLICT DO UPDATE. null removes a member. Size and depth are checked on the
+-- merged value. An INSERT stores nulls too: stripping them would make an upsert lose its removals.
+-- Deliberately absent: a trigger on auth.users, which could make a sign-up fail; a missing row reads as the defaults. Not
+-- granted to users: DELETE, the times. user_id is granted on update, because the Data API's upsert sets it to its present
+-- value; row security refuses another.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on auth.users.
 
 -- migrate:up
 set local lock_timeout = '3s';
+
+create function private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer default 32)
+returns jsonb
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_target constant jsonb := case jsonb_typeof(p_target) when 'object' then p_target else '{}' end;
+begin
+  if p_levels <= 0 or jsonb_typeof(p_patch) <> 'object' then
+    return p_patch;
+  end if;
+
+  return coalesce(
+    (
+      select jsonb_object_agg(m.key, m.value)
+      from (
+        select t.key, t.value
+        from jsonb_each(v_target) as t
+        where not p_patch ? t.key
+        union all
+        select
+          p.key,
+          case jsonb_typeof(p.value)
+            when 'object' then private.merge_json(coalesce(v_target -> p.key, '{}'), p.value, p_levels - 1)
+            else p.value
+          end
+        from jsonb_each(p_patch) as p
+        where jsonb_typeof(p.value) <> 'null'
+      ) as m
+    ),
+    '{}'
+  );
+end
+$$;
+
+comment on function private.merge_json(jsonb, jsonb, integer) is
+  'RFC 7396: the target with the patch merged in, down to so many levels of objects.';
 
 create table public.user_profiles (
   user_id uuid,
@@ -89,3 +129,4 @@ set local lock_timeout = '3s';
 select private.assert_no_rows('public.user_profiles');
 drop table public.user_profiles;
 drop function private.tg_user_profiles__merge_preferences();
+drop function private.merge_json(jsonb, jsonb, integer);

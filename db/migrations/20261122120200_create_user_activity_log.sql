@@ -1,12 +1,11 @@
--- Who did what to which object: what people do themselves or have a service do for them. What workers do with a
--- generation is in its timeline, not here.
--- An entry belongs to the user who acted, who is the owner of the object: nobody else may act on it, and no entry of one
--- user says anything of another's. It outlives the object, so object_id is no reference; it goes with its user.
--- Append-only by privilege: nobody who logs in may change or delete an entry, and erasing a user still does. When an
--- entry was written, and its number, are not the writer's either.
--- Deliberately absent: partitions (people do few things, and a partition inherits neither grants nor row security).
--- Locks: SHARE ROW EXCLUSIVE on auth.users for an instant. Undo: drops the table while it is empty;
--- that locks auth.users too, ACCESS EXCLUSIVE, for an instant.
+-- Creates the activity log: which user did what to which object, directly or through a service. What workers do to a
+-- generation is in generation_events.
+-- An entry belongs to the user who acted, who is the owner of the object. It outlives the object, so object_id has no
+-- foreign key; it is deleted with its user.
+-- Append-only by privilege: no service may update or delete an entry, or choose its id or time.
+-- Deliberately absent: partitions (few rows; a partition inherits neither grants nor row security).
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on auth.users.
 
 -- migrate:up
 set local lock_timeout = '3s';

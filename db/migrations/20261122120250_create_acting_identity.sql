@@ -1,11 +1,10 @@
--- Who is behind a write, for the log and the histories that triggers keep. Inside SECURITY DEFINER current_user is the
--- definer; the setting `role` still names who became what, and session_user who logged in.
--- A service that acts for a person says so by the setting `leo.acting_user`, for its transaction only:
---   select set_config('leo.acting_user', '<uuid>', true)
--- It is hearsay, so it never stands over the identity of a signed-in user, and nonsense in it reads as nobody: a history
--- must not stop the write that it records.
--- Not for the WHEN of a trigger, which runs as the writer, who may execute nothing in private.
--- Locks: none. Undo: drops the functions; nobody calls them by then.
+-- Creates the functions that tell who makes a change, for the logs that triggers write. In a SECURITY DEFINER function
+-- current_user is the definer; the setting `role` still has the role that was set, and session_user the login.
+-- A service that acts for a user names the user for its transaction: select set_config('leo.acting_user', '<uuid>', true)
+-- The value is supplied by the caller, unverified: it never overrides the identity of a signed-in user, and an invalid
+-- value is ignored, because a log must not make the write fail.
+-- Not usable in the WHEN of a trigger, which runs as the writer, who may not execute functions of `private`.
+-- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,8 +1,8 @@
--- What every trigger of the activity log calls. Which changes are a person's doing, the triggers say.
--- Who acted: the owner of the object, always. What only a person does is the owner's doing, whoever writes the row; what
--- services do of themselves too is it only where private.acting_user_id() is the owner. Anybody else counts as nobody: no
--- entry of one user is about another's object.
--- Locks: none. Undo: drops the functions; their triggers are gone by then.
+-- Creates the function that the triggers of the activity log call; the triggers decide which changes are a user's.
+-- The user of an entry is the owner of the object. A change that only users make counts as the owner's, whoever writes the
+-- row; a change that services make as well counts only if private.acting_user_id() is the owner. Otherwise no entry is
+-- written: an entry of one user never is about another user's object.
+-- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,6 +1,6 @@
--- Only people create, rename and delete apps: whoever writes the row, its owner did it. The generations that go with an
--- app get no entries of their own.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Logs the activity on apps. Only users create, rename and delete apps, so each change counts as the owner's. The
+-- generations that are deleted with an app get no entries.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,8 +1,8 @@
--- An enqueue is the owner's doing, whoever inserts. A change of status is only when the owner makes it, or a service that
--- names them in leo.acting_user: a worker that pauses what it works on is not.
--- The WHEN keeps claim, completion and failure from calling the function. It is that short because PostgreSQL reads it
--- anew for each statement: all conditions together cost a claim 30 microseconds, this one less than 10.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Logs the activity on generations. An insert counts as the owner's. A change of status counts if the owner makes it, or a
+-- service that names the owner in leo.acting_user; a worker that pauses a generation is not logged.
+-- The WHEN keeps claim, completion and failure from calling the function. It is short, because PostgreSQL reads it again
+-- for each statement: all conditions together cost a claim 30 microseconds, this one less than 10.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,7 +1,7 @@
--- Only people connect a provider and cut the connection: whoever writes the row, its owner did it. A new token in the old
--- row is the owner's doing only when a service names them in leo.acting_user; without it, the token was refreshed or
--- wrapped anew. The entry names the provider and nothing else.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Logs the activity on connections. Only users create and delete them, so both count as the owner's. A new token counts
+-- only if a service names the owner in leo.acting_user; otherwise it was refreshed or wrapped again. The entry has the
+-- provider only.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,7 +1,7 @@
--- Only people fill in and change their profile: whoever writes the row, its owner did it. The entry names the columns
--- and the top-level members of preferences that changed, never a value. Names of more than 64 characters are left out,
--- and those beyond 3000 bytes in all.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers.
+-- Logs the activity on profiles. Only users write them, so each change counts as the owner's. The entry has the names of
+-- the columns and of the top-level members of preferences that changed, never a value. Names of more than 64 characters
+-- are left out, and those beyond 3000 bytes in total.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,12 +1,13 @@
--- What a deleted app or user leaves outside of this database: a GitHub repository, a Fly app, a place in a Supabase
--- project, OAuth tokens that are still good. A row each, written in the transaction that deletes, by trigger; a service
--- claims it, cleans up, and says so. Delivery is at least once: cleaning up what is gone already has to count as done.
--- It outlives the user, so it names nobody but by the ids that the clean-up needs, and forgets those, the token and the
--- last error when it is done.
--- Deleting never fails or waits because of this table, and so deliberately absent are: a foreign key; a unique index,
--- in which two deletes would wait for each other, and could do so in a circle; an index over the target's text, which
--- has a size that it takes. Nor is INSERT or UPDATE granted to anyone: triggers and functions write here.
--- Locks: none, the table is new. Undo: drops the table while it is empty.
+-- Creates the outbox of clean-ups: what a deleted app or user leaves outside of this database: a GitHub repository, a Fly
+-- app, a place in a Supabase project, a valid OAuth token. Triggers insert a row for each in the deleting transaction; a
+-- service claims it, cleans up and finishes it. Delivery is at least once: a service treats what no longer exists as done.
+-- A row outlives its user, so it has the ids that the clean-up needs and no other; finishing it removes them, the token
+-- and the last error. Whether another app of the user still uses a repository is checked by the claim, not by the trigger:
+-- with two concurrent deletions each would see the other app. An open row that is not claimed serves later deletions too.
+-- Deleting never fails or waits because of this table. Deliberately absent: foreign keys; a unique index, on which two
+-- deletions would wait for each other; a B-tree index on target, which limits its size; URLs over 2,000 characters; INSERT
+-- and UPDATE grants: triggers and functions write here.
+-- Locks: SHARE ROW EXCLUSIVE on apps, then on user_secrets, briefly. Undo: drops the table if it is empty.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -65,6 +66,12 @@ create index cleanup_outbox_target_open_idx on public.cleanup_outbox using hash 
 comment on index public.cleanup_outbox_target_open_idx is
   'Serves the triggers that write here and private.release_supabase_place: is there an open row of this target? Hash, so that no target is too long.';
 
+create index cleanup_outbox_sealing_key_id_sealed_idx on public.cleanup_outbox
+  (split_part(sealed_token::text, '.', 3), id)
+  where sealed_token is not null;
+comment on index public.cleanup_outbox_sealing_key_id_sealed_idx is
+  'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
+
 revoke all on public.cleanup_outbox from public, anon, authenticated, service_role;
 grant select on public.cleanup_outbox to service_role;
 revoke all on sequence public.cleanup_outbox_id_seq from public, anon, authenticated, service_role;
@@ -74,9 +81,77 @@ alter table public.cleanup_outbox force row level security;
 
 create policy select_service on public.cleanup_outbox for select to service_role using (true);
 
+create function private.tg_apps__record_cleanup()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into public.cleanup_outbox (kind, target, context)
+  select distinct left_behind.kind, left_behind.target, jsonb_build_object('app_id', old.id, 'user_id', old.user_id)
+  from public.generation_requests as r
+  cross join lateral (
+    values
+      ('github_repository'::public.cleanup_kind, r.github_url),
+      ('fly_app'::public.cleanup_kind, r.deployment_url)
+  ) as left_behind (kind, target)
+  where r.user_id = old.user_id and r.app_id = old.id
+    and char_length(left_behind.target) between 1 and 2000
+    and not exists (
+      select
+      from public.cleanup_outbox as o
+      where o.kind = left_behind.kind and o.target = left_behind.target and o.finished_at is null and o.claimed_by is null
+    );
+
+  if old.supabase_project_ref is not null then
+    insert into public.cleanup_outbox (kind, target, context)
+    values ('supabase_place', old.supabase_project_ref, jsonb_build_object('app_id', old.id));
+  end if;
+
+  return old;
+end
+$$;
+
+comment on function private.tg_apps__record_cleanup() is
+  'Trigger: writes to cleanup_outbox what a deleted app leaves elsewhere. Definer: nobody who deletes apps may write there.';
+
+create trigger _500_record_cleanup before delete on public.apps
+  for each row execute function private.tg_apps__record_cleanup();
+
+create function private.tg_user_secrets__record_cleanup()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into public.cleanup_outbox (kind, target, sealed_token, context)
+  values (
+    'oauth_token', old.provider, old.encrypted_token,
+    jsonb_build_object('secret_id', old.id, 'user_id', old.user_id, 'provider', old.provider)
+  );
+  return old;
+end
+$$;
+
+comment on function private.tg_user_secrets__record_cleanup() is
+  'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
+
+create trigger _500_record_cleanup before delete on public.user_secrets
+  for each row execute function private.tg_user_secrets__record_cleanup();
+
 -- migrate:down
 set local lock_timeout = '3s';
 
+-- In the order in which the deletion of a user locks them.
+lock table public.apps, public.user_secrets in access exclusive mode;
+drop trigger _500_record_cleanup on public.user_secrets;
+drop function private.tg_user_secrets__record_cleanup();
+drop trigger _500_record_cleanup on public.apps;
+drop function private.tg_apps__record_cleanup();
 select private.assert_no_rows('public.cleanup_outbox');
 drop table public.cleanup_outbox;
 drop type public.cleanup_kind;

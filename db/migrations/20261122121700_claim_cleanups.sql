@@ -1,16 +1,13 @@
--- How a service works through cleanup_outbox. A claim is a lease: whoever dies loses it, another claims the row, and the
--- raised attempt keeps the first from finishing or failing it later. Nothing is given up: what fails comes back after 30
--- seconds, then twice as long each time, at most a day.
--- A repository or Fly app is not handed out while an app of its user names it, be it one that was there when the other
--- was deleted, or one that was made since and got the same URL.
--- Functions and no grants: a grant of UPDATE could not say that a token goes when its row is finished, by whom.
+-- Creates the functions to work through cleanup_outbox. A claim is a lease: when it expires, another worker can claim the
+-- row, and the higher attempt keeps the first from finishing or failing it. There is no last attempt: a failed row is
+-- available again after 30 seconds, then after twice as long each time, at most a day.
+-- A repository or Fly app is not claimable while an app of the same user uses it: one that existed at the deletion, or one
+-- created since with the same URL.
+-- Functions instead of grants: an UPDATE grant could not enforce who finishes a row and that its token is removed.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';
-
-insert into private.error_codes (code, name, meaning)
-values ('LEO16', 'claim_out_of_range', 'a claim takes 1 to 100 rows, for a second to a day');
 
 create function private.claim_cleanups(p_worker text, p_limit integer default 1, p_lease interval default '10 minutes')
 returns setof public.cleanup_outbox
@@ -115,4 +112,3 @@ set local lock_timeout = '3s';
 drop function private.fail_cleanup(bigint, integer, text);
 drop function private.finish_cleanup(bigint, integer);
 drop function private.claim_cleanups(text, integer, interval);
-delete from private.error_codes where code = 'LEO16';

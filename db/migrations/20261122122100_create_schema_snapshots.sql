@@ -1,14 +1,44 @@
--- Which tables a generation has made in the app's own database, iteration by iteration: their columns as jsonb, to be
--- compared, and the DDL that makes them, to be run. Nothing of the app's own rows.
--- Written once by the worker; it goes with its generation.
--- Deliberately absent: rules for what describes a column beyond name and type, for what an app's database can hold is
--- not ours to know; a check that a column comes once in a table, which no CHECK can look at (the last one counts); an
--- index for the foreign key, which the unique key's serves. That key's name is cut off at 63 characters.
--- Locks: SHARE ROW EXCLUSIVE on generation_requests for an instant. Undo: drops the table while it is empty;
--- that locks generation_requests too, ACCESS EXCLUSIVE, for an instant.
+-- Creates schema snapshots: the tables that a generation created in the app's own database, per iteration: their columns
+-- as jsonb, to be compared, and the DDL that creates them. No rows of the app.
+-- Workers insert them; they are deleted with their generation. A trigger refuses an iteration beyond max_iterations: no
+-- foreign key can, because an iteration has no row; only inserts are checked. diff_schema_snapshots compares two of them;
+-- it is in `public`, so that the Data API offers it, and runs as its caller.
+-- Deliberately absent: rules for the other attributes of a column; uniqueness of a column in a table, which no CHECK can
+-- test (the last one counts); an index for the foreign key, which the unique key serves (its name is cut off at 63
+-- characters); in the comparison, renames and the order of columns.
+-- Locks: SHARE ROW EXCLUSIVE on generation_requests, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on generation_requests.
 
 -- migrate:up
 set local lock_timeout = '3s';
+
+create function private.tg__refuse_unknown_iteration()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max_iterations integer;
+begin
+  select r.max_iterations into v_max_iterations
+  from public.generation_requests as r
+  where r.user_id = new.user_id and r.id = new.generation_request_id;
+
+  if new.generation_request_id is null or new.iteration_number > v_max_iterations then
+    raise exception using
+      errcode = 'LEO17',
+      message = format('generation %s has no iteration %s', new.generation_request_id, new.iteration_number),
+      schema = tg_table_schema, table = tg_table_name, column = 'iteration_number';
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.tg__refuse_unknown_iteration() is
+  'Trigger: raises LEO17 for an iteration beyond the max_iterations of its generation, or of no generation.';
 
 -- squawk-ignore prefer-bigint-over-int: the types of what it refers to
 create table public.schema_snapshots (
@@ -70,9 +100,72 @@ create policy select_own on public.schema_snapshots for select to authenticated 
 create policy select_service on public.schema_snapshots for select to service_role using (true);
 create policy insert_service on public.schema_snapshots for insert to service_role with check (true);
 
+create function public.diff_schema_snapshots(p_from bigint, p_to bigint)
+returns table (table_name text, column_name text, change text, before jsonb, after jsonb)
+language sql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+  -- Without the one or the other there is no row here, and so none in the end.
+  with snapshots as materialized (
+    select earlier.tables as before, later.tables as after
+    from public.schema_snapshots as earlier
+    cross join public.schema_snapshots as later
+    where earlier.id = p_from and later.id = p_to
+  ),
+  tables as materialized (
+    select table_name, earlier.value as before, later.value as after
+    from (select e.key as table_name, e.value from snapshots cross join jsonb_each(snapshots.before) as e) as earlier
+    full join (select e.key as table_name, e.value from snapshots cross join jsonb_each(snapshots.after) as e) as later
+      using (table_name)
+  ),
+  differences as (
+    select table_name, null as column_name, before, after
+    from tables
+    where before is null or after is null
+    union all
+    select table_name, null, before - 'columns', after - 'columns'
+    from tables
+    where before is not null and after is not null
+    union all
+    select table_name, columns.column_name, columns.before, columns.after
+    from tables
+    cross join lateral (
+      select column_name, earlier.value as before, later.value as after
+      from (
+        select n.key as column_name, n.value
+        from jsonb_each((select jsonb_object_agg(e ->> 'name', e) from jsonb_array_elements(tables.before -> 'columns') as e)) as n
+      ) as earlier
+      full join (
+        select n.key as column_name, n.value
+        from jsonb_each((select jsonb_object_agg(e ->> 'name', e) from jsonb_array_elements(tables.after -> 'columns') as e)) as n
+      ) as later using (column_name)
+    ) as columns
+    where tables.before is not null and tables.after is not null
+  )
+  select
+    table_name,
+    column_name,
+    case when before is null then 'added' when after is null then 'removed' else 'changed' end,
+    before,
+    after
+  from differences
+  where before is distinct from after
+  order by table_name collate "C", column_name collate "C" nulls first
+$$;
+
+comment on function public.diff_schema_snapshots(bigint, bigint) is
+  'What is added, removed or changed from one schema snapshot to another: tables (column_name is null; what it says of a changed one leaves its columns out) and columns of the tables that are in both. No rows where the caller may not see both.';
+
+revoke all on function public.diff_schema_snapshots(bigint, bigint) from public, anon, authenticated, service_role;
+grant execute on function public.diff_schema_snapshots(bigint, bigint) to authenticated, service_role;
+
 -- migrate:down
 set local lock_timeout = '3s';
 
+drop function public.diff_schema_snapshots(bigint, bigint);
 lock table public.generation_requests in access exclusive mode;
 select private.assert_no_rows('public.schema_snapshots');
 drop table public.schema_snapshots;
+drop function private.tg__refuse_unknown_iteration();

@@ -1,12 +1,12 @@
--- What building apps costs: a ledger. Rows are only ever added, and a correction is a row that names the one it corrects;
--- nobody who logs in may update, delete or truncate, services included. Money is in whole micro-dollars, so sums are exact.
--- Rows outlive generation and app: the generation's deletion empties the reference, and app_id is a copy without one.
--- They go with the user.
--- The primary key carries user_id, so that the reference of a correction proves its owner without one more index.
--- Deliberately absent: that a correction takes no more than there was, for several may follow each other; a rule which
--- kind has which numbers.
--- Locks: SHARE ROW EXCLUSIVE on auth.users, then generation_requests, for an instant. Undo: drops the table while it is
--- empty; that locks both too, ACCESS EXCLUSIVE, for an instant.
+-- Creates the ledger of costs. Append-only: a correction is a row that refers to the one that it corrects; no service may
+-- update, delete or truncate. Amounts are integer micro-dollars, so sums are exact.
+-- Rows outlive generation and app: deleting the generation sets the reference to null, and app_id is a copy without a
+-- foreign key. They are deleted with the user. A trigger fills in the app of the generation, and in a correction what the
+-- corrected row is for; other values are refused, not overwritten.
+-- The primary key includes user_id, so that the foreign key of a correction proves the owner without another index.
+-- Deliberately absent: a limit of a correction to what it corrects, since several may follow; which kind has which columns.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, then generation_requests, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on both.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -106,10 +106,90 @@ create policy select_own on public.generation_costs for select to authenticated 
 create policy select_service on public.generation_costs for select to service_role using (true);
 create policy insert_service on public.generation_costs for insert to service_role with check (true);
 
+create function private.tg_generation_costs__attribute()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_app_id uuid;
+  v_corrected public.generation_costs;
+begin
+  if new.corrects_id is not null then
+    select c.* into v_corrected
+    from public.generation_costs as c
+    where c.user_id = new.user_id and c.id = new.corrects_id;
+
+    if not found then
+      return new;
+    end if;
+
+    new.app_id := coalesce(new.app_id, v_corrected.app_id);
+    new.generation_request_id := coalesce(new.generation_request_id, v_corrected.generation_request_id);
+    new.iteration_number := coalesce(new.iteration_number, v_corrected.iteration_number);
+    new.kind := coalesce(new.kind, v_corrected.kind);
+    new.model := coalesce(new.model, v_corrected.model);
+
+    if (new.app_id, new.generation_request_id, new.iteration_number, new.kind, new.model) is distinct from (
+      v_corrected.app_id, v_corrected.generation_request_id, v_corrected.iteration_number, v_corrected.kind, v_corrected.model
+    ) then
+      raise exception using
+        errcode = 'LEO19',
+        message = format('the correction is not for what row %s is for', new.corrects_id),
+        hint = 'Leave app, generation, iteration and model out.',
+        schema = tg_table_schema, table = tg_table_name, column = 'corrects_id';
+    end if;
+
+    return new;
+  end if;
+
+  if new.generation_request_id is not null then
+    select r.app_id into v_app_id
+    from public.generation_requests as r
+    where r.user_id = new.user_id and r.id = new.generation_request_id;
+
+    if not found then
+      return new;
+    end if;
+
+    new.app_id := coalesce(new.app_id, v_app_id);
+  else
+    select a.id into v_app_id
+    from public.apps as a
+    where a.user_id = new.user_id and a.id = new.app_id;
+  end if;
+
+  if new.app_id is distinct from v_app_id then
+    raise exception using
+      errcode = 'LEO18',
+      message = format('a cost of this generation or user cannot be for app %s', new.app_id),
+      schema = tg_table_schema, table = tg_table_name, column = 'app_id';
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.tg_generation_costs__attribute() is
+  'Trigger: copies what a cost is for from its generation, or from the row that it corrects. Raises LEO18, LEO19.';
+
+create trigger _100_attribute before insert on public.generation_costs
+  for each row execute function private.tg_generation_costs__attribute();
+
+-- A correction's iteration is that of the corrected row, and was looked at then.
+create trigger _200_refuse_unknown_iteration before insert on public.generation_costs
+  for each row when (new.iteration_number is not null and new.corrects_id is null)
+  execute function private.tg__refuse_unknown_iteration();
+
 -- migrate:down
 set local lock_timeout = '3s';
 
 lock table public.generation_requests in access exclusive mode;
+drop trigger _200_refuse_unknown_iteration on public.generation_costs;
+drop trigger _100_attribute on public.generation_costs;
+drop function private.tg_generation_costs__attribute();
 select private.assert_no_rows('public.generation_costs');
 drop table public.generation_costs;
 drop type public.cost_kind;

@@ -1,9 +1,8 @@
--- The timeline of a generation: a row for every change of its status, written by trigger only. Users follow their own
--- live, so the table is also what Realtime publishes.
--- Deliberately absent: a right to insert, update, delete or truncate for any role that services use. Rows go with their
--- generation, and a deleted person's name goes from what they did elsewhere: by foreign keys, which ask for no right.
--- Locks: SHARE ROW EXCLUSIVE for an instant, on auth.users and then on generation_requests, parent first as a deletion
--- of a user has it. Undo: drops the table while it is empty; that locks both too, ACCESS EXCLUSIVE, for an instant.
+-- Creates the timeline of generations: a row per change of status, inserted by trigger only. Realtime publishes it.
+-- Deliberately absent: INSERT, UPDATE, DELETE and TRUNCATE for services. Rows are deleted with their generation, and the
+-- acting user is set to null when that user is deleted, by foreign keys, which need no privilege.
+-- Locks: SHARE ROW EXCLUSIVE on auth.users, then on generation_requests, as a deletion of a user does, briefly.
+-- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on both.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -51,6 +50,8 @@ create index generation_events_user_id_generation_request_id_id_idx
   on public.generation_events (user_id, generation_request_id, id);
 comment on index public.generation_events_user_id_generation_request_id_id_idx is
   'Serves the timeline of one generation, in order, and its deletion.';
+create index generation_events_user_id_id_idx on public.generation_events (user_id, id);
+comment on index public.generation_events_user_id_id_idx is 'Serves events.list: one user''s newest events, page by page.';
 create index generation_events_acting_user_id_idx on public.generation_events (acting_user_id);
 comment on index public.generation_events_acting_user_id_idx is 'Serves the deletion of a user, who is named here no longer.';
 

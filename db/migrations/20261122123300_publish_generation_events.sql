@@ -1,11 +1,9 @@
--- Live progress: hosted Supabase's Realtime sends what the publication `supabase_realtime` publishes, to those whom row
--- security lets read it, so a user's page follows a generation without asking again and again. Rows are only inserted
--- and deleted with their generation: the primary key is identity enough.
--- A publication FOR ALL TABLES, or of the schema, or one that has the table, needs nothing and refuses some of it; a
--- database without it is no hosted Supabase. What another role owns PostgreSQL refuses to change: let that role add the
--- table, then migrate again.
--- Deliberately absent: generation_requests, whose every update would be sent whole, prompts included.
--- Locks: SHARE UPDATE EXCLUSIVE for an instant. Undo: takes the table out where it stands by name.
+-- Adds the timeline to the publication `supabase_realtime`, from which hosted Supabase sends changes to the users who can
+-- read them. Rows are inserted, and deleted with their generation, so the primary key is a sufficient replica identity.
+-- A publication FOR ALL TABLES, of the schema, or with the table in it is left as it is; a database without the
+-- publication is not hosted Supabase. If another role owns it, that role has to add the table, then migrate again.
+-- Deliberately absent: generation_requests, each update of which would be sent whole, with its prompts.
+-- Locks: SHARE UPDATE EXCLUSIVE, briefly. Undo: removes the table if it was added by name.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,15 +1,13 @@
--- What the platform was configured with, and who changed it: every insert, update and delete of a key of
--- deployment_config, written by trigger only.
--- An encrypted value never stands here, only its key's id and a fingerprint. A digest is SHA-256 over 16 random bytes of
--- salt and then the value; of a sealed value over its last part, the ciphertext, which a re-wrap leaves as it is. A key's
--- salt is handed on from entry to entry, so that what one left and what the next found have the same digest.
--- Tampering shows: `hash` covers the entry (the digests, not the values) and the hash before it, so an entry that is
--- changed, removed or moved breaks the chain (`make verify-audit`). A redaction removes values and their salts, without
--- which nobody can try out what the value was; the digests stay, and the chain with them.
--- Deliberately absent: a right to insert, update, delete or truncate for any role that services use (the owner has them,
--- and the chain is there to show it); descriptions, which configure nothing; a foreign key to the person who acted, for
--- whose sake an entry would have to change: their id names nobody once the account is deleted.
--- Locks: none, the tables are new. Undo: drops the tables while the history is empty.
+-- Creates the history of settings: every insert, update and delete of a key of deployment_config, inserted by trigger only.
+-- Encrypted values are not stored: their key's id and a digest are. A digest is SHA-256 of 16 random bytes of salt and the
+-- value; of a sealed value, of its ciphertext, which a re-wrap does not change. The salt of a key is passed on from entry
+-- to entry, so equal values of consecutive entries have equal digests.
+-- Tampering is detectable: `hash` covers the entry (its digests, not the values) and the previous hash, so changing,
+-- removing or moving an entry breaks the chain (`make verify-audit`). A redaction removes values and their salts, without
+-- which a value cannot be guessed from its digest; the digests, and the chain, stay.
+-- Deliberately absent: INSERT, UPDATE, DELETE and TRUNCATE for services (the owner has them, and the chain shows their
+-- use); descriptions; a foreign key to the acting user, which would change entries when the account is deleted.
+-- Locks: none, the tables are new. Undo: drops the tables if the history is empty.
 
 -- migrate:up
 set local lock_timeout = '3s';

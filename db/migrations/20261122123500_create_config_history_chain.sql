@@ -1,7 +1,7 @@
--- How an entry gets into the history of config, and how plain values leave it.
--- What the hash is taken of can be read in one way only: each field is its length in bytes, a colon and the text, or a
--- dash for null; commas between them. scripts/operate/audit.ts computes it again by itself, not by this function.
--- Locks: none. Undo: drops the functions; nobody calls them by then.
+-- Creates the functions that append to the history of settings and that redact it.
+-- The input of the hash is unambiguous: each field is its length in bytes, a colon and the text, or a dash for null,
+-- separated by commas. `make verify-audit` computes the hash independently of these functions.
+-- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';

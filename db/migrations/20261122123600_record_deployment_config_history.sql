@@ -1,11 +1,10 @@
--- From here on every change of config is in the history. No change: a description; a sealed value that was re-wrapped,
--- whose ciphertext is the same under another wrapped key; an update to what is there already.
--- When a key is encrypted its plain values leave the history: of the key that it was, too, when one statement renames
--- and encrypts it.
--- Writers of config take turns from the start of their first statement to the end of their transaction, before they hold
--- the lock of any row: taken later, two who change several keys would wait for each other.
--- The keys that are there already enter the history as found, so that a change that bypasses the triggers shows.
--- Locks: SHARE ROW EXCLUSIVE for an instant. Undo: drops the triggers, the entries stay.
+-- Records every change of a setting. Not recorded: a description; a re-wrapped value, which has the same ciphertext; an
+-- update without a change. Encrypting a key redacts its plain values; a statement that renames and encrypts a key redacts
+-- both names.
+-- Writers of settings wait for each other from their first statement to the end of the transaction, before they lock a
+-- row; locking later, two writers of several keys could deadlock. Existing keys are recorded as `found`, so that a change
+-- that bypasses the triggers is detectable.
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the triggers and keeps the entries.
 
 -- migrate:up
 set local lock_timeout = '3s';

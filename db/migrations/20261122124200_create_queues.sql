@@ -1,7 +1,7 @@
--- The switch that stops all claims, for maintenance: what runs goes on and may finish, nothing new is taken. In a
--- table of its own and not in deployment_config, whose writers wait for each other at the end of a chain of hashes.
--- Claims read it without a lock: one that has begun when the switch is turned may still take its batch.
--- Locks: none. Undo: drops the table; whether claims were paused is forgotten.
+-- Creates the switch that pauses all claims, for maintenance: running generations continue, no new one is claimed. A
+-- separate table, because writers of deployment_config wait for each other.
+-- Claims read it without a lock: one that started before the switch may still return its batch.
+-- Locks: none. Undo: drops the table; whether claims are paused is lost.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -1,18 +1,20 @@
--- How a worker takes generations: the highest priority first, then by place. A claim takes the row, which raises its
--- attempt, and writes the lease, both in one short transaction; it waits for nobody, SKIP LOCKED passes over what others
--- are about to take. Every function of the queue locks the generation before its lease, as the cascade of a deletion does.
+-- Creates the claim: a worker takes generations by priority, then by position in the queue. It updates the row, which
+-- raises its attempt, and inserts the lease, in one short transaction. SKIP LOCKED: it waits for no other claim. Functions
+-- of the queue lock a generation before its lease, as a cascading deletion does.
 --
--- A limit per user is strict: whoever claims for a user holds their advisory lock until commit, and counts what runs in a
--- statement that begins after it was granted, so that it sees what the one before has committed. In one statement both
--- would see the same snapshot, and both would take. What is counted are leases in force; claims without a limit, made
--- at the same time, are not held back. First the head of the queue is tried as it is. Only where that is not enough
--- everybody who is at the limit is looked up, so that a head full of their generations costs one scan and starves nobody.
+-- complete_and_claim_generations completes a worker's generations and claims the next in one statement, which saves the
+-- cost of a second statement, its checks and its triggers; a claim alone is the same with nothing to complete. Completed
+-- rows are locked first, in the order of their ids, so that two calls with the same ids do not deadlock.
 --
--- Plans must not depend on what the statistics say of a queue that fills and empties within minutes: the settings leave
--- the index of the queue as the only way to its order, planned once per connection, and leases, which are few, are looked
--- up one by one in subqueries, which no plan turns into a scan of all generations.
+-- The limit per user is strict: a claim holds the user's advisory lock until commit, and counts the running generations in
+-- a statement that begins after the lock was granted, so it sees what the previous holder committed. In one statement both
+-- would count with the same snapshot. What this call completes is not counted. A concurrent claim without a limit is not
+-- held back. The head of the queue is tried first; if that is not enough, the users at their limit are excluded, so that a
+-- head full of their generations costs one scan.
 --
--- Invokers' rights: a claim is a write of the worker, and the timeline says so.
+-- Plans must not depend on the statistics of a queue that fills and empties in minutes: the settings leave the index as the
+-- only way to the order, planned once per connection; leases, which are few, are read in subqueries, which no plan turns
+-- into a scan of all generations. SECURITY INVOKER: the timeline shows the worker as the writer.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up
@@ -62,7 +64,7 @@ $$;
 comment on function private.lock_generations(integer) is
   'Locks what is to be taken next, passes over what others have locked, and returns the ids in order.';
 
-create function private.lock_generations_within_limit(p_limit integer, p_user_limit integer)
+create function private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[])
 returns integer[]
 language plpgsql
 volatile
@@ -103,7 +105,7 @@ begin
         or cardinality(array_positions(v_users, v_candidate.user_id)) + (
           select count(*)
           from private.generation_leases as l
-          where l.user_id = v_candidate.user_id and (
+          where l.user_id = v_candidate.user_id and l.generation_request_id <> all (p_ending) and (
             select r.status = 'generating' and r.attempt = l.attempt
             from public.generation_requests as r
             where r.id = l.generation_request_id
@@ -131,7 +133,7 @@ begin
     v_passed := v_passed || array(
       select l.user_id
       from private.generation_leases as l
-      where (
+      where l.generation_request_id <> all (p_ending) and (
         select r.status = 'generating' and r.attempt = l.attempt
         from public.generation_requests as r
         where r.id = l.generation_request_id
@@ -145,8 +147,105 @@ begin
 end
 $$;
 
-comment on function private.lock_generations_within_limit(integer, integer) is
-  'Locks what is to be taken next, of no user more than the limit leaves, and returns the ids in order. Raises LEO11.';
+comment on function private.lock_generations_within_limit(integer, integer, integer[]) is
+  'Locks what is to be taken next, of no user more than the limit leaves once p_ending have ended, and returns the ids in order. Raises LEO11.';
+
+create function private.complete_and_claim_generations(
+  p_worker text,
+  p_ids integer[],
+  p_attempts integer[],
+  p_github_commits text[],
+  p_github_urls text[],
+  p_deployment_urls text[],
+  p_limit integer,
+  p_lease interval,
+  p_user_limit integer default null
+)
+returns table (completed_id integer, claimed private.claimed_generation)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+-- By the primary key, whatever the statistics of a queue that fills and empties say.
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  v_done integer[] := '{}';
+  v_taken integer[] := '{}';
+begin
+  if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+
+  if cardinality(p_ids) > 0 then
+    v_done := array(
+      select r.id
+      from unnest(p_ids, p_attempts) as d (id, attempt)
+      join public.generation_requests as r on r.id = d.id and r.attempt = d.attempt and r.status = 'generating'
+      order by r.id
+      for no key update of r
+    );
+  end if;
+
+  if not exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
+    if p_user_limit is null then
+      v_taken := private.lock_generations(p_limit);
+    else
+      v_taken := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
+    end if;
+  end if;
+
+  return query
+    with step as (
+      select d.id, null::bigint as place, d.github_commit, d.github_url, d.deployment_url
+      from unnest(p_ids, p_github_commits, p_github_urls, p_deployment_urls)
+        as d (id, github_commit, github_url, deployment_url)
+      where d.id = any (v_done)
+      union all
+      select t.id, t.place, null, null, null
+      from unnest(v_taken) with ordinality as t (id, place)
+    ), changed as (
+      update public.generation_requests as r
+      set
+        status = case when s.place is null then 'completed'::public.generation_status else 'generating' end,
+        github_commit = coalesce(s.github_commit, r.github_commit),
+        github_url = coalesce(s.github_url, r.github_url),
+        deployment_url = coalesce(s.deployment_url, r.deployment_url),
+        error_message = case when s.place is not null then r.error_message end
+      from step as s
+      where r.id = s.id
+      returning r.*, s.place
+    ), ended as (
+      delete from private.generation_leases as l
+      using changed as c
+      where c.place is null and l.user_id = c.user_id and l.generation_request_id = c.id
+    ), begun as (
+      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
+      insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
+      select c.user_id, c.id, c.attempt, p_worker, now() + p_lease
+      from changed as c
+      where c.place is not null
+      on conflict (user_id, generation_request_id) do update
+        set attempt = excluded.attempt, worker = excluded.worker, expires_at = excluded.expires_at
+    )
+    select
+      case when c.place is null then c.id end,
+      case when c.place is not null then row(
+        c.id, c.attempt, now() + p_lease, c.user_id, c.app_id, c.app_name, c.prompt, c.initial_prompt, c.generation_type,
+        c.mode, c.max_iterations, c.current_iteration, c.last_session_id, c.github_url, c.failure_count
+      )::private.claimed_generation end
+    from changed as c
+    order by c.place nulls first;
+end
+$$;
+
+comment on function private.complete_and_claim_generations(
+  text, integer[], integer[], text[], text[], text[], integer, interval, integer
+) is
+  'What complete_generation does, for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
 
 create function private.claim_generations(
   p_worker text, p_limit integer, p_lease interval, p_user_limit integer default null
@@ -157,44 +256,10 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
-declare
-  v_ids integer[];
 begin
-  if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
-    raise exception using
-      errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
-  end if;
-
-  if exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
-    return;
-  end if;
-
-  if p_user_limit is null then
-    v_ids := private.lock_generations(p_limit);
-  else
-    v_ids := private.lock_generations_within_limit(p_limit, p_user_limit);
-  end if;
-
   return query
-    with taken as (
-      update public.generation_requests as r
-      set status = 'generating'
-      where r.id = any (v_ids)
-      returning r.*
-    ), leases as (
-      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
-      insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
-      select t.user_id, t.id, t.attempt, p_worker, now() + p_lease
-      from taken as t
-      on conflict (user_id, generation_request_id) do update
-        set attempt = excluded.attempt, worker = excluded.worker, expires_at = excluded.expires_at
-    )
-    select
-      t.id, t.attempt, now() + p_lease, t.user_id, t.app_id, t.app_name, t.prompt, t.initial_prompt, t.generation_type,
-      t.mode, t.max_iterations, t.current_iteration, t.last_session_id, t.github_url, t.failure_count
-    from taken as t
-    order by array_position(v_ids, t.id);
+    select (s.claimed).*
+    from private.complete_and_claim_generations(p_worker, '{}', '{}', '{}', '{}', '{}', p_limit, p_lease, p_user_limit) as s;
 end
 $$;
 
@@ -202,13 +267,19 @@ comment on function private.claim_generations(text, integer, interval, integer) 
   'Takes what is due, highest priority and earliest place first, of no user more than p_user_limit at a time, for as long as the lease says. No rows: nothing is due, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
 
 grant execute on function private.lock_generations(integer) to leo_worker;
-grant execute on function private.lock_generations_within_limit(integer, integer) to leo_worker;
+grant execute on function private.lock_generations_within_limit(integer, integer, integer[]) to leo_worker;
+grant execute on function private.complete_and_claim_generations(
+  text, integer[], integer[], text[], text[], text[], integer, interval, integer
+) to leo_worker;
 grant execute on function private.claim_generations(text, integer, interval, integer) to leo_worker;
 
 -- migrate:down
 set local lock_timeout = '3s';
 
 drop function private.claim_generations(text, integer, interval, integer);
-drop function private.lock_generations_within_limit(integer, integer);
+drop function private.complete_and_claim_generations(
+  text, integer[], integer[], text[], text[], text[], integer, interval, integer
+);
+drop function private.lock_generations_within_limit(integer, integer, integer[]);
 drop function private.lock_generations(integer);
 drop type private.claimed_generation;

@@ -1,7 +1,6 @@
--- How a worker ends its work. Every write says the attempt that it belongs to, and the row itself is asked, whose newest
--- version an update looks at after waiting for a lock: a join to the lease would be answered by an old snapshot.
--- A worker that has lost its generation, to another or to its user, gets false and nothing happens. That is also the
--- answer to one who says it twice.
+-- Creates the completion of a generation. Every write of a worker names its attempt, and the condition is on the
+-- generation's own row, whose newest version an update reads after waiting for a lock; a join to the lease would use an
+-- old snapshot. A worker that has lost the generation, to another worker or to its user, gets false, as does a second call.
 -- Locks: none. Undo: drops the function.
 
 -- migrate:up

@@ -1,10 +1,10 @@
--- How a service learns whether the database is new enough for the package that it was built with: the newest migration
--- that is applied, in whatever way this database was made. db/schema.sql brings the bookkeeping along, and a migration
--- is recorded when it is done, so an upgrade that stopped half way says how far it came.
--- Two functions: the one that may read the bookkeeping stays out of the exposed schema. The other calls it in a body that
--- was parsed here, so its callers need no right to `private`; they need EXECUTE on both.
--- Deliberately absent: anon, which runs no service.
--- Locks: none. Undo: drops the functions; checkSchema() of the package then says that the database is too old.
+-- Creates the version of the schema: the newest applied migration, with which a service checks that the database is new
+-- enough. db/schema.sql contains the bookkeeping, and a migration is recorded when it is done, so a stopped upgrade
+-- reports how far it came.
+-- Two functions: the one that reads the bookkeeping is not in the exposed schema. The other has a parsed body, so its
+-- callers need EXECUTE on both but no access to `private`.
+-- Deliberately absent: a grant to anon.
+-- Locks: none. Undo: drops the functions; checkSchema() then reports that the database is too old.
 
 -- migrate:up
 set local lock_timeout = '3s';

@@ -14,9 +14,6 @@ const whole = await dumpSchema(template.target)
 /** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
 const obstacles: Readonly<Record<string, string>> = {
   create_cleanup_outbox: 'delete from cleanup_outbox',
-  add_supabase_project_ref: 'update apps set supabase_project_ref = null',
-  create_supabase_project_places: 'delete from supabase_project_places',
-  create_supabase_projects: 'delete from supabase_projects',
   create_generation_costs: 'delete from generation_costs',
   create_schema_snapshots: 'delete from schema_snapshots',
   create_user_activity_log: 'delete from user_activity_log',
@@ -25,11 +22,11 @@ const obstacles: Readonly<Record<string, string>> = {
   create_generation_events: 'delete from generation_events',
   create_generation_leases: 'delete from private.generation_leases',
   create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
-  add_queue_columns: 'update generation_requests set idempotency_key = null',
-  add_github_commit: 'update generation_requests set github_commit = null',
+  add_generation_requests_columns: 'update generation_requests set idempotency_key = null, github_commit = null',
   create_user_secrets: 'delete from user_secrets',
   create_deployment_config: 'delete from deployment_config',
   create_apps: 'delete from apps',
+  create_supabase_projects: 'delete from supabase_project_places; delete from supabase_projects',
   create_current_tables: 'truncate iteration_snapshots, generation_requests',
 }
 

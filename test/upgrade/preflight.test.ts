@@ -304,13 +304,16 @@ t.test('the migrations are measured on tables like the live ones', async (t) => 
   t.strictSame(of('20261122100100', 'rewrites'), [], 'no rewrite in UTC')
   const rebuilt = effects('20261122100100').statements.flatMap(({ indexes }) => indexes)
   t.strictSame(rebuilt, [{ name: 'public.mine', table: 'public.generation_requests' }], 'but an index of the live table is built anew')
-  t.strictSame(locks('20261122110310'), [
+  t.strictSame(locks('20261122110000'), [
     lock('public.apps', 'SHARE ROW EXCLUSIVE'),
-    lock('public.generation_requests', 'SHARE ROW EXCLUSIVE'),
+    lock('public.generation_requests', 'ACCESS EXCLUSIVE'),
   ])
-  t.strictSame(of('20261122110310', 'scans'), [])
-  t.strictSame(locks('20261122110100'), [lock('public.generation_requests', 'SHARE UPDATE EXCLUSIVE')])
-  t.strictSame(of('20261122110100', 'scans'), ['public.generation_requests'])
+  t.strictSame(of('20261122110000', 'scans'), [])
+  t.strictSame(locks('20261122110100'), [
+    lock('public.apps', 'ROW SHARE'),
+    lock('public.generation_requests', 'SHARE UPDATE EXCLUSIVE'),
+  ])
+  t.strictSame(of('20261122110100', 'scans'), ['public.apps', 'public.generation_requests'])
   t.strictSame(of('20261122110200', 'scans'), [], 'NOT NULL is proven by a check')
   t.match(effects('20261122104000').statements, [{ isConcurrent: true, indexes: [{ table: 'public.generation_requests' }] }])
   t.match(report.tables.find(({ table }) => table === 'public.iteration_snapshots'), { rows: 100 })

@@ -2,8 +2,8 @@ import type { SecretContext } from '../../../db/secrets/index.ts'
 import type { UserId } from '../../../types/index.ts'
 
 /**
- * Where sealed texts lie. The parts of statements are written as the indexes of 20261122131000 and the two after it
- * are, or these would not be used.
+ * Where sealed texts lie. The parts of statements are written as in the indexes `…_sealing_key_…` of these tables, or
+ * PostgreSQL would not use them.
  */
 export interface SealedTable {
   readonly name: string

@@ -1,6 +1,7 @@
--- Contract: the old rows are held to the checks too, while readers and writers go on. Apart from the file that adds
--- them: in one transaction its lock would last as long as this scan.
--- Locks: SHARE UPDATE EXCLUSIVE, one scan for all of them, since they are in one statement. Undo: a constraint cannot be un-validated; nothing to undo.
+-- Contract: validates the checks and the foreign key while reads and writes continue. A separate file: in the transaction
+-- that adds them their lock would last as long as the scan.
+-- Locks: SHARE UPDATE EXCLUSIVE on generation_requests, ROW SHARE on apps; one scan for all checks, one join for the key.
+-- Undo: keeps the constraints validated.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -17,7 +18,9 @@ alter table public.generation_requests
   validate constraint generation_requests_github_commit_is_sha_check,
   validate constraint generation_requests_attempt_not_negative_check,
   validate constraint generation_requests_retry_count_not_negative_check,
-  validate constraint generation_requests_idempotency_key_form_check;
+  validate constraint generation_requests_failure_count_not_negative_check,
+  validate constraint generation_requests_idempotency_key_form_check,
+  validate constraint generation_requests_user_id_app_id_fkey;
 
 -- migrate:down
 select 'validated constraints stay validated';

@@ -1,12 +1,12 @@
--- Who is refreshing a connection's token, so that many who need it at once ask its provider once. A row of its own: it
--- is written twice a refresh, and user_secrets is what backups, rotation and people look at.
--- The lease keeps others away while it lasts, and is no fence: whoever has a new token saves it if the old one that it
--- came from is still there, lease or not. Otherwise a holder that was slow would lose what the provider gives only
--- once. A token is known by a digest of its ciphertext, which a re-wrap leaves as it is; a refusal is of one token, and
--- is void once there is another one.
--- The row stays when the lease is given back, and goes with the connection. No index on expires_at: nobody looks for
--- it. Locks: SHARE ROW EXCLUSIVE on user_secrets for an instant. Undo: drops the table; that locks user_secrets too,
--- ACCESS EXCLUSIVE, for an instant. Who was refreshing is forgotten, and what was refused is asked for once more.
+-- Creates the leases of token refreshes, so that concurrent callers send one request to the provider. A separate table,
+-- because a refresh writes it twice, and user_secrets is what backups, key rotation and people read.
+-- The lease keeps other callers away, and is not a fence: a caller with a new token stores it if the token that it was
+-- derived from is still stored, with or without the lease. A slow holder would otherwise lose a token that the provider
+-- issues once. A token is identified by a digest of its ciphertext, which a re-wrap does not change; a rejection is of one
+-- token, and does not apply to a later one.
+-- Releasing the lease keeps the row; deleting the connection deletes it. No index on expires_at: no query reads by it.
+-- Locks: SHARE ROW EXCLUSIVE on user_secrets, briefly. Undo: drops the table, under ACCESS EXCLUSIVE on user_secrets; who
+-- is refreshing and what was rejected is lost.
 
 -- migrate:up
 set local lock_timeout = '3s';

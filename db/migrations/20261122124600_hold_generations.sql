@@ -1,9 +1,42 @@
--- What a worker has got so far, kept in one statement: the files, the iteration, the session to go on from.
--- A worker that does not learn whether it was kept, and says it again, leaves two snapshots of the iteration.
--- Locks: none. Undo: drops the function.
+-- Creates what a worker calls while it has a generation: the heartbeat, and the record of an iteration.
+-- A heartbeat updates the lease only, a narrow row without further indexes. It reads the generation without a lock, so its
+-- answer can be outdated at once; the next write is fenced by the attempt. An expired lease that still exists is renewed.
+-- An iteration stores files, iteration and session in one statement. A worker that gets no answer and repeats the call
+-- stores two snapshots of the iteration.
+-- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';
+
+create function private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval)
+returns timestamptz
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_expires_at timestamptz;
+begin
+  if (p_lease between '1 second' and '1 day') is not true then
+    raise exception using
+      errcode = 'LEO16',
+      message = 'a claim takes 1 to 100 rows, for a second to a day';
+  end if;
+
+  update private.generation_leases as l
+  set expires_at = now() + p_lease
+  from public.generation_requests as r
+  where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
+    and l.user_id = r.user_id and l.generation_request_id = r.id and l.attempt = p_attempt
+  returning l.expires_at into v_expires_at;
+  return v_expires_at;
+end
+$$;
+
+comment on function private.prolong_generation_lease(integer, integer, interval) is
+  'The heartbeat: prolongs the lease of this attempt and returns until when. Null: this attempt has lost the generation. Raises LEO16.';
+
+grant execute on function private.prolong_generation_lease(integer, integer, interval) to leo_worker;
 
 create function private.record_iteration(
   p_id integer,
@@ -55,3 +88,4 @@ grant execute on function private.record_iteration(integer, integer, integer, pu
 set local lock_timeout = '3s';
 
 drop function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text);
+drop function private.prolong_generation_lease(integer, integer, interval);

@@ -1,9 +1,11 @@
--- The pool: Supabase projects that the platform has made in advance, each with places for a number of apps. `used`
--- counts the places that are taken, those of deleted apps included until they are wiped; a capacity below it is refused.
--- To take a project out of the pool: draining, so that it gets no new apps; when the last place is free, retired.
--- Deliberately absent: a policy for users, who see their app's project in apps.supabase_project_ref; a grant of `used`,
--- which only the functions that take and free places write; a grant of DELETE, for retired is the end of a project.
--- Locks: none, the table is new. Undo: drops the table while it is empty.
+-- Creates the pool of Supabase projects, each with places for a number of apps, and the allocation of places to apps.
+-- `used` counts the allocated places and those of deleted apps that are not wiped yet; a capacity below it is refused. To
+-- remove a project from the pool, set it to draining, then to retired when its last place is free.
+-- A place is a row of its own, because it outlives its app: what the app leaves in the project must be wiped before
+-- another app gets the place. Until then the primary key refuses a place to an app restored under the same id.
+-- Deliberately absent: policies for users, who read apps.supabase_project_ref; grants to write `used` or a place, which
+-- only the allocating and releasing functions do; DELETE on projects; a foreign key from a place to its app.
+-- Locks: none, the tables are new. Undo: drops the tables if they are empty.
 
 -- migrate:up
 set local lock_timeout = '3s';
@@ -58,9 +60,50 @@ create policy select_service on public.supabase_projects for select to service_r
 create policy insert_service on public.supabase_projects for insert to service_role with check (true);
 create policy update_service on public.supabase_projects for update to service_role using (true) with check (true);
 
+create type public.supabase_place_status as enum ('allocated', 'releasing');
+comment on type public.supabase_place_status is 'allocated: an app lives there; releasing: the app is gone, and what it left is not wiped yet.';
+
+create table public.supabase_project_places (
+  app_id uuid,
+  supabase_project_ref text not null,
+  status public.supabase_place_status not null default 'allocated',
+  allocated_at timestamptz not null default now(),
+  releasing_since timestamptz,
+  constraint supabase_project_places_pkey primary key (app_id),
+  -- What lets an app prove that its project is the one that it has its place in.
+  constraint supabase_project_places_supabase_project_ref_app_id_key unique (supabase_project_ref, app_id),
+  constraint supabase_project_places_supabase_project_ref_fkey foreign key (supabase_project_ref)
+    references public.supabase_projects (ref),
+  constraint supabase_project_places_releasing_since_says_status_check check (
+    (releasing_since is not null) = (status = 'releasing')
+  )
+);
+
+comment on table public.supabase_project_places is 'Places of apps in the projects of the pool, until they are wiped.';
+comment on column public.supabase_project_places.app_id is 'The app that has the place, or had it.';
+comment on column public.supabase_project_places.supabase_project_ref is 'The project.';
+comment on column public.supabase_project_places.status is 'Does the app still live there?';
+comment on column public.supabase_project_places.allocated_at is 'Since when the place is taken.';
+comment on column public.supabase_project_places.releasing_since is 'Since when the app is gone; null while it is there.';
+
+comment on index public.supabase_project_places_supabase_project_ref_app_id_key is
+  'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+
+revoke all on public.supabase_project_places from public, anon, authenticated, service_role;
+grant select on public.supabase_project_places to service_role;
+
+alter table public.supabase_project_places enable row level security;
+alter table public.supabase_project_places force row level security;
+
+create policy select_service on public.supabase_project_places for select to service_role using (true);
+
 -- migrate:down
 set local lock_timeout = '3s';
 
+lock table public.supabase_projects in access exclusive mode;
+select private.assert_no_rows('public.supabase_project_places');
+drop table public.supabase_project_places;
+drop type public.supabase_place_status;
 select private.assert_no_rows('public.supabase_projects');
 drop table public.supabase_projects;
 drop type public.supabase_project_status;

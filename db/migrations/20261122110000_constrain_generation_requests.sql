@@ -1,0 +1,86 @@
+-- Contract: adds the rules of every generation: the checks, the unique key that the children's foreign keys refer to, and
+-- the foreign key to apps, which has the owner in it: a request cannot refer to another user's app, whoever writes it.
+-- NOT VALID: new and changed rows are checked from now on, the existing ones when the next file validates them. The unique
+-- key takes over the index that exists.
+-- Deliberately absent: rules for prompt and error_message.
+-- apps is locked first: that is the order in which writers lock the two, and the reverse can deadlock with them. It stays
+-- locked while this waits for generation_requests, so the time limit is one second.
+-- Locks: SHARE ROW EXCLUSIVE on apps, then ACCESS EXCLUSIVE on generation_requests, briefly, no scan.
+-- Undo: drops them, under ACCESS EXCLUSIVE on both, and builds the unique index again (seconds per million rows).
+
+-- migrate:up
+set local lock_timeout = '1s';
+
+lock table public.apps in share row exclusive mode;
+alter table public.generation_requests
+  -- One constraint for all: `set not null` then finds it proven and does not scan.
+  add constraint generation_requests_required_values_check check (
+    user_id is not null and app_id is not null and app_name is not null and prompt is not null and status is not null
+    and generation_type is not null and mode is not null and max_iterations is not null and current_iteration is not null
+    and created_at is not null and updated_at is not null
+  ) not valid,
+  add constraint generation_requests_app_name_not_blank_check check (
+    app_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+  ) not valid,
+  add constraint generation_requests_max_iterations_positive_check check (max_iterations > 0) not valid,
+  add constraint generation_requests_current_iteration_within_limit_check check (
+    current_iteration between 0 and max_iterations
+  ) not valid,
+  add constraint generation_requests_completed_at_set_when_finished_check check (
+    (completed_at is not null) = (status in ('completed', 'failed', 'cancelled'))
+  ) not valid,
+  add constraint generation_requests_completed_at_not_before_created_at_check check (completed_at >= created_at) not valid,
+  add constraint generation_requests_github_url_is_https_check check (github_url collate "C" ~ '^https://[!-~]+$') not valid,
+  add constraint generation_requests_deployment_url_is_https_check check (
+    deployment_url collate "C" ~ '^https://[!-~]+$'
+  ) not valid,
+  -- SHA-1, or SHA-256 in repositories that use it; always in full.
+  add constraint generation_requests_github_commit_is_sha_check check (
+    github_commit collate "C" ~ '^[0-9a-f]+$' and char_length(github_commit) in (40, 64)
+  ) not valid,
+  add constraint generation_requests_attempt_not_negative_check check (attempt >= 0) not valid,
+  add constraint generation_requests_retry_count_not_negative_check check (retry_count >= 0) not valid,
+  add constraint generation_requests_failure_count_not_negative_check check (failure_count >= 0) not valid,
+  add constraint generation_requests_idempotency_key_form_check check (
+    idempotency_key collate "C" ~ '^[!-~]+$' and char_length(idempotency_key) <= 200
+  ) not valid,
+  add constraint generation_requests_user_id_id_key unique using index generation_requests_user_id_id_key,
+  add constraint generation_requests_user_id_app_id_fkey foreign key (user_id, app_id)
+    references public.apps (user_id, id) on delete cascade not valid;
+
+comment on index public.generation_requests_user_id_id_key is
+  'Target of the children''s foreign keys; one user''s generations in order.';
+comment on index public.generation_requests_user_id_app_id_id_idx is
+  'Serves the foreign key to apps, and an app''s generations in order.';
+comment on index public.generation_requests_user_id_idempotency_key_key is
+  'One generation per user and idempotency key.';
+comment on index public.generation_requests_priority_queue_at_id_queued_idx is
+  'Serves the claim: what a worker takes next.';
+comment on index public.generation_requests_user_id_queue_at_queued_idx is
+  'Serves the limit on queued generations per user.';
+
+-- migrate:down
+set local lock_timeout = '1s';
+
+lock table public.apps in access exclusive mode;
+comment on index public.generation_requests_user_id_queue_at_queued_idx is null;
+comment on index public.generation_requests_priority_queue_at_id_queued_idx is null;
+comment on index public.generation_requests_user_id_idempotency_key_key is null;
+comment on index public.generation_requests_user_id_app_id_id_idx is null;
+alter table public.generation_requests
+  drop constraint generation_requests_user_id_app_id_fkey,
+  drop constraint generation_requests_user_id_id_key,
+  drop constraint generation_requests_idempotency_key_form_check,
+  drop constraint generation_requests_failure_count_not_negative_check,
+  drop constraint generation_requests_retry_count_not_negative_check,
+  drop constraint generation_requests_attempt_not_negative_check,
+  drop constraint generation_requests_github_commit_is_sha_check,
+  drop constraint generation_requests_deployment_url_is_https_check,
+  drop constraint generation_requests_github_url_is_https_check,
+  drop constraint generation_requests_completed_at_not_before_created_at_check,
+  drop constraint generation_requests_completed_at_set_when_finished_check,
+  drop constraint generation_requests_current_iteration_within_limit_check,
+  drop constraint generation_requests_max_iterations_positive_check,
+  drop constraint generation_requests_app_name_not_blank_check,
+  drop constraint generation_requests_required_values_check;
+create unique index generation_requests_user_id_id_key on public.generation_requests (user_id, id);
