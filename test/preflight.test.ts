@@ -14,7 +14,7 @@ import { preflight, type PreflightOptions } from '../scripts/lib/preflight/exami
 import { problemsOf, type FilesProblem } from '../scripts/lib/preflight/files-text.ts'
 import { roughly } from '../scripts/lib/preflight/forecast.ts'
 import { readOnly } from '../scripts/lib/preflight/look.ts'
-import { visible } from '../scripts/lib/preflight/questions.ts'
+import { https, visible } from '../scripts/lib/preflight/questions.ts'
 import { exitCode, type Report } from '../scripts/lib/preflight/report.ts'
 import { inWords } from '../scripts/lib/preflight/words.ts'
 import { runScript } from './fixtures/command.ts'
@@ -423,9 +423,10 @@ t.test('the oddities of files are told for any text', (t) => {
   t.end()
 })
 
-t.test('what is blank is what the backfill calls blank', (t) => {
-  const naming = migrations.find(({ name }) => name === 'create_app_naming')!
-  t.ok(naming.up.includes(`'${visible}'`))
+t.test('a blank name and an https URL are what the database calls so', (t) => {
+  const rules = migrations.find(({ name }) => name === 'create_common_functions')!
+  t.ok(rules.up.includes(`return p_text collate "C" ~ '${visible}';`))
+  t.ok(rules.up.includes(`return p_text ${https};`))
   t.end()
 })
 
