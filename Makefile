@@ -32,8 +32,8 @@ test: $(installed) ## Run all tests on a server of their own (one file: make tes
 ##@ Developers
 
 .PHONY: new
-new: $(installed) ## Start a migration: make new name=create_widgets
-	@$(run) scripts/commands/new.ts "$$name"
+new: $(installed) ## Start a migration: make new name=create_widgets, or with a function to change: function=claim_generations
+	@$(run) scripts/commands/new.ts $(if $(name),"--name=$$name") $(if $(function),"--function=$$function")
 
 .PHONY: schema
 schema: $(installed) ## Write db/schema.sql from the migrations

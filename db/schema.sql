@@ -755,7 +755,7 @@ CREATE FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean DEF
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET join_collapse_limit TO '1'
-    AS $_$
+    AS $$
 declare
   v_progress private.upgrade_progress := private.take_progress('requests');
   v_after integer := coalesce(v_progress.position::integer, -2147483648);
@@ -795,8 +795,8 @@ begin
         and r.created_at is not null and r.updated_at is not null
         and (r.completed_at is not null) = (r.status in ('completed', 'failed', 'cancelled'))
         and (r.completed_at is null or r.completed_at >= r.created_at)
-        and (r.github_url is null or r.github_url collate "C" ~ '^https://[!-~]+$')
-        and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
+        and (r.github_url is null or private.is_https_url(r.github_url))
+        and (r.deployment_url is null or private.is_https_url(r.deployment_url))
         and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
         false
       ) as is_dirty
@@ -904,7 +904,7 @@ begin
   where phase = 'requests';
   return v_count;
 end
-$_$;
+$$;
 
 
 --
@@ -1592,6 +1592,28 @@ COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from 
 
 
 --
+-- Name: has_visible_character(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.has_visible_character(p_text text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- The code points are listed, because \s and [[:space:]] depend on the locale.
+  return p_text collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+end
+$$;
+
+
+--
+-- Name: FUNCTION has_visible_character(p_text text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.has_visible_character(p_text text) IS 'Whether the text has a character that a reader can see: not only spaces, control and format characters.';
+
+
+--
 -- Name: deployment_config_history; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1812,11 +1834,11 @@ COMMENT ON FUNCTION private.hash_config_history(p_entry public.deployment_config
 CREATE FUNCTION private.https_url(p_url text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
   select url
   from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
-  where url collate "C" ~ '^https://[!-~]+$'
-$_$;
+  where private.is_https_url(url)
+$$;
 
 
 --
@@ -1824,6 +1846,27 @@ $_$;
 --
 
 COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null when it cannot be one.';
+
+
+--
+-- Name: is_https_url(text); Type: FUNCTION; Schema: private; Owner: -
+--
+
+CREATE FUNCTION private.is_https_url(p_text text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return p_text collate "C" ~ '^https://[!-~]+$';
+end
+$_$;
+
+
+--
+-- Name: FUNCTION is_https_url(p_text text); Type: COMMENT; Schema: private; Owner: -
+--
+
+COMMENT ON FUNCTION private.is_https_url(p_text text) IS 'Whether the text is an https URL, in printable ASCII without spaces.';
 
 
 --
@@ -3662,10 +3705,7 @@ CREATE FUNCTION private.visible_name(p_name text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select case
-    when left(p_name, 120) collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
-      then left(p_name, 120)
-  end
+  select case when private.has_visible_character(left(p_name, 120)) then left(p_name, 120) end
 $$;
 
 
@@ -4434,7 +4474,7 @@ CREATE TABLE public.apps (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     supabase_project_ref text,
     CONSTRAINT apps_app_name_at_most_120_characters_check CHECK ((char_length(app_name) <= 120)),
-    CONSTRAINT apps_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))
+    CONSTRAINT apps_app_name_not_blank_check CHECK (private.has_visible_character(app_name))
 );
 
 ALTER TABLE ONLY public.apps FORCE ROW LEVEL SECURITY;
@@ -4780,15 +4820,15 @@ CREATE TABLE public.generation_requests (
     idempotency_key text,
     available_at timestamp with time zone,
     failure_count smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (((app_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
+    CONSTRAINT generation_requests_app_name_not_blank_check CHECK (private.has_visible_character(app_name)),
     CONSTRAINT generation_requests_attempt_not_negative_check CHECK ((attempt >= 0)),
     CONSTRAINT generation_requests_completed_at_not_before_created_at_check CHECK ((completed_at >= created_at)),
     CONSTRAINT generation_requests_completed_at_set_when_finished_check CHECK (((completed_at IS NOT NULL) = (status = ANY (ARRAY['completed'::public.generation_status, 'failed'::public.generation_status, 'cancelled'::public.generation_status])))),
     CONSTRAINT generation_requests_current_iteration_within_limit_check CHECK (((current_iteration >= 0) AND (current_iteration <= max_iterations))),
-    CONSTRAINT generation_requests_deployment_url_is_https_check CHECK (((deployment_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
+    CONSTRAINT generation_requests_deployment_url_is_https_check CHECK (private.is_https_url(deployment_url)),
     CONSTRAINT generation_requests_failure_count_not_negative_check CHECK ((failure_count >= 0)),
     CONSTRAINT generation_requests_github_commit_is_sha_check CHECK ((((github_commit COLLATE "C") ~ '^[0-9a-f]+$'::text) AND (char_length(github_commit) = ANY (ARRAY[40, 64])))),
-    CONSTRAINT generation_requests_github_url_is_https_check CHECK (((github_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
+    CONSTRAINT generation_requests_github_url_is_https_check CHECK (private.is_https_url(github_url)),
     CONSTRAINT generation_requests_idempotency_key_form_check CHECK ((((idempotency_key COLLATE "C") ~ '^[!-~]+$'::text) AND (char_length(idempotency_key) <= 200))),
     CONSTRAINT generation_requests_max_iterations_positive_check CHECK ((max_iterations > 0)),
     CONSTRAINT generation_requests_retry_count_not_negative_check CHECK ((retry_count >= 0))
@@ -6015,9 +6055,9 @@ CREATE TABLE public.user_profiles (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT user_profiles_avatar_url_at_most_2048_characters_check CHECK ((char_length(avatar_url) <= 2048)),
-    CONSTRAINT user_profiles_avatar_url_is_https_check CHECK (((avatar_url COLLATE "C") ~ '^https://[!-~]+$'::text)),
+    CONSTRAINT user_profiles_avatar_url_is_https_check CHECK (private.is_https_url(avatar_url)),
     CONSTRAINT user_profiles_display_name_at_most_120_characters_check CHECK ((char_length(display_name) <= 120)),
-    CONSTRAINT user_profiles_display_name_not_blank_check CHECK (((display_name COLLATE "C") ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)),
+    CONSTRAINT user_profiles_display_name_not_blank_check CHECK (private.has_visible_character(display_name)),
     CONSTRAINT user_profiles_preferences_at_most_16_kib_check CHECK ((octet_length((preferences)::text) <= 16384)),
     CONSTRAINT user_profiles_preferences_at_most_32_levels_check CHECK ((NOT (preferences @? '$.**{33}'::jsonpath))),
     CONSTRAINT user_profiles_preferences_is_object_check CHECK ((jsonb_typeof(preferences) = 'object'::text))
@@ -7770,6 +7810,15 @@ REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_fr
 
 
 --
+-- Name: FUNCTION has_visible_character(p_text text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.has_visible_character(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO authenticated;
+GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO service_role;
+
+
+--
 -- Name: TABLE deployment_config_history; Type: ACL; Schema: public; Owner: -
 --
 
@@ -7788,6 +7837,15 @@ REVOKE ALL ON FUNCTION private.hash_config_history(p_entry public.deployment_con
 --
 
 REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_https_url(p_text text); Type: ACL; Schema: private; Owner: -
+--
+
+REVOKE ALL ON FUNCTION private.is_https_url(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO authenticated;
+GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO service_role;
 
 
 --

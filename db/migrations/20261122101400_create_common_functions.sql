@@ -59,9 +59,48 @@ $$;
 comment on function private.tg__refuse_change() is
   'Trigger: raises LEO06. Its arguments name the frozen columns; the trigger''s WHEN says when one has changed.';
 
+-- The rules of several tables' checks and of the backfill. In plpgsql, which keeps its plan: a CHECK with an SQL function
+-- is planned again for each statement. Roles that write the tables need EXECUTE.
+create function private.has_visible_character(p_text text)
+returns boolean
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The code points are listed, because \s and [[:space:]] depend on the locale.
+  return p_text collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+end
+$$;
+
+comment on function private.has_visible_character(text) is
+  'Whether the text has a character that a reader can see: not only spaces, control and format characters.';
+
+create function private.is_https_url(p_text text)
+returns boolean
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_text collate "C" ~ '^https://[!-~]+$';
+end
+$$;
+
+comment on function private.is_https_url(text) is 'Whether the text is an https URL, in printable ASCII without spaces.';
+
+grant execute on function private.has_visible_character(text) to authenticated, service_role;
+grant execute on function private.is_https_url(text) to authenticated, service_role;
+
 -- migrate:down
 set local lock_timeout = '3s';
 
+drop function private.is_https_url(text);
+drop function private.has_visible_character(text);
 drop function private.tg__refuse_change();
 drop function private.tg__touch_updated_at();
 drop function private.assert_no_rows(regclass, text);

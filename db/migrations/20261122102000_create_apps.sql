@@ -22,10 +22,7 @@ create table public.apps (
   constraint apps_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint apps_supabase_project_ref_id_fkey foreign key (supabase_project_ref, id)
     references public.supabase_project_places (supabase_project_ref, app_id),
-  -- Blank to a reader, not to a regex class: \s and [[:space:]] differ by locale, so the code points are listed.
-  constraint apps_app_name_not_blank_check check (
-    app_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
-  ),
+  constraint apps_app_name_not_blank_check check (private.has_visible_character(app_name)),
   constraint apps_app_name_at_most_120_characters_check check (char_length(app_name) <= 120)
 );
 

@@ -27,10 +27,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when left(p_name, 120) collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
-      then left(p_name, 120)
-  end
+  select case when private.has_visible_character(left(p_name, 120)) then left(p_name, 120) end
 $$;
 
 comment on function private.visible_name(text) is 'The name, cut to what an app may have; null when there is nothing to see in it.';

@@ -122,7 +122,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select url
   from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
-  where url collate "C" ~ '^https://[!-~]+$'
+  where private.is_https_url(url)
 $$;
 
 comment on function private.https_url(text) is 'The address as https; null when it cannot be one.';
@@ -178,8 +178,8 @@ begin
         and r.created_at is not null and r.updated_at is not null
         and (r.completed_at is not null) = (r.status in ('completed', 'failed', 'cancelled'))
         and (r.completed_at is null or r.completed_at >= r.created_at)
-        and (r.github_url is null or r.github_url collate "C" ~ '^https://[!-~]+$')
-        and (r.deployment_url is null or r.deployment_url collate "C" ~ '^https://[!-~]+$')
+        and (r.github_url is null or private.is_https_url(r.github_url))
+        and (r.deployment_url is null or private.is_https_url(r.deployment_url))
         and (p_stale_after is null or r.status <> 'generating' or r.updated_at >= now() - p_stale_after),
         false
       ) as is_dirty

@@ -19,9 +19,7 @@ alter table public.generation_requests
     and generation_type is not null and mode is not null and max_iterations is not null and current_iteration is not null
     and created_at is not null and updated_at is not null
   ) not valid,
-  add constraint generation_requests_app_name_not_blank_check check (
-    app_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
-  ) not valid,
+  add constraint generation_requests_app_name_not_blank_check check (private.has_visible_character(app_name)) not valid,
   add constraint generation_requests_max_iterations_positive_check check (max_iterations > 0) not valid,
   add constraint generation_requests_current_iteration_within_limit_check check (
     current_iteration between 0 and max_iterations
@@ -30,10 +28,8 @@ alter table public.generation_requests
     (completed_at is not null) = (status in ('completed', 'failed', 'cancelled'))
   ) not valid,
   add constraint generation_requests_completed_at_not_before_created_at_check check (completed_at >= created_at) not valid,
-  add constraint generation_requests_github_url_is_https_check check (github_url collate "C" ~ '^https://[!-~]+$') not valid,
-  add constraint generation_requests_deployment_url_is_https_check check (
-    deployment_url collate "C" ~ '^https://[!-~]+$'
-  ) not valid,
+  add constraint generation_requests_github_url_is_https_check check (private.is_https_url(github_url)) not valid,
+  add constraint generation_requests_deployment_url_is_https_check check (private.is_https_url(deployment_url)) not valid,
   -- SHA-1, or SHA-256 in repositories that use it; always in full.
   add constraint generation_requests_github_commit_is_sha_check check (
     github_commit collate "C" ~ '^[0-9a-f]+$' and char_length(github_commit) in (40, 64)

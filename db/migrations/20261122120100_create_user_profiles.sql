@@ -61,12 +61,9 @@ create table public.user_profiles (
   updated_at timestamptz not null default now(),
   constraint user_profiles_pkey primary key (user_id),
   constraint user_profiles_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
-  -- The same code points as in apps_app_name_not_blank_check.
-  constraint user_profiles_display_name_not_blank_check check (
-    display_name collate "C" ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
-  ),
+  constraint user_profiles_display_name_not_blank_check check (private.has_visible_character(display_name)),
   constraint user_profiles_display_name_at_most_120_characters_check check (char_length(display_name) <= 120),
-  constraint user_profiles_avatar_url_is_https_check check (avatar_url collate "C" ~ '^https://[!-~]+$'),
+  constraint user_profiles_avatar_url_is_https_check check (private.is_https_url(avatar_url)),
   constraint user_profiles_avatar_url_at_most_2048_characters_check check (char_length(avatar_url) <= 2048),
   -- PostgreSQL asks in the order of the names: the size first, the depth of what is small only.
   constraint user_profiles_preferences_at_most_16_kib_check check (octet_length(preferences::text) <= 16384),

@@ -61,10 +61,15 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
 }
 
 /**
- * Writes the template of a new migration, newer than all others, and returns its path.
- * @throws Failure when the name is no `<verb>_<object>`, or taken.
+ * Writes a new migration, newer than all others, from the template or with this text, and returns its path.
+ * @throws Failure when the name is not `<verb>_<object>`, or is taken.
  */
-export async function createMigration(name: string, folder = migrationsFolder, now = new Date()): Promise<string> {
+export async function createMigration(
+  name: string,
+  folder = migrationsFolder,
+  now = new Date(),
+  text = template(name),
+): Promise<string> {
   if (!namePattern.test(name)) {
     throw new Failure(
       `"${name}" is no name for a migration`,
@@ -78,15 +83,15 @@ export async function createMigration(name: string, folder = migrationsFolder, n
   const timestamp = now.toISOString().replace(/\D/g, '').slice(0, 14)
   const version = timestamp > newest ? timestamp : String(BigInt(newest) + 1n)
   const file = join(folder, `${version}_${name}.sql`)
-  await writeFile(file, template(name), { flag: 'wx' })
+  await writeFile(file, text, { flag: 'wx' })
   return file
 }
 
 const template = (name: string): string => `\
--- What:
--- Why now:
--- Deliberately absent:
--- Locks, and how to undo:
+-- What it creates:
+-- Why:
+-- Locks:
+-- Undo:
 
 -- migrate:up
 set local lock_timeout = '3s';

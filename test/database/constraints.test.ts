@@ -7,10 +7,13 @@ import { createStage } from './fixtures/constraints/stage.ts'
 import type { Table } from './fixtures/constraints/stage.ts'
 import { upgrade } from './fixtures/constraints/upgrade.ts'
 import { users } from './fixtures/constraints/users.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import type { Persona } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
+import type { Outcome } from '../fixtures/probe.ts'
 import { insertRow } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
+import { logins } from '../fixtures/server.ts'
 
 const db = await createTestDatabase(t)
 const stage = await createStage(db)
@@ -111,6 +114,37 @@ t.test('a name of nothing but invisible characters is blank, whichever they are'
     )
     t.strictSame(ranges(taken.rows.map(({ code }) => code)), [], `${constraint} takes none of them`)
   }
+})
+
+t.test('a role that writes a table may execute the functions that its checks call', async (t) => {
+  const { newcomer: userId, own } = stage
+  const worker = await db.login(logins.leo_worker)
+  type Try = (statement: string, ...values: unknown[]) => Promise<Outcome>
+  const as = (persona: Persona): Try => (statement, ...values) =>
+    outcomeOf(db.tryAs(persona, (client) => client.query(statement, values)))
+  const roles: Readonly<Record<string, Try>> = {
+    authenticated: as(user(userId)),
+    service_role: as(service),
+    leo_worker: (statement, ...values) => rolledBack(worker, () => outcomeOf(worker.query(statement, values))),
+  }
+  const createApp = 'insert into apps (user_id, app_name) values ($1, $2)'
+  const createProfile = 'insert into user_profiles (user_id, avatar_url) values ($1, $2)'
+  const setUrl = 'update generation_requests set github_url = $2 where id = $1'
+  for (const [role, attempt] of Object.entries(roles)) {
+    t.equal((await attempt(createApp, userId, 'Books')).code, 'done', `${role} creates an app`)
+    t.hasStrict(await attempt(createApp, userId, ' '), { code: '23514', constraint: 'apps_app_name_not_blank_check' })
+    t.equal((await attempt(createProfile, userId, 'https://a.b')).code, 'done', `${role} creates a profile`)
+    t.hasStrict(await attempt(createProfile, userId, 'http://a.b'), { constraint: 'user_profiles_avatar_url_is_https_check' })
+    if (role === 'authenticated') continue
+    t.equal((await attempt(setUrl, own.requestId, 'https://a.b')).code, 'done', `${role} updates a generation`)
+    t.hasStrict(await attempt(setUrl, own.requestId, 'http://a.b'), {
+      constraint: 'generation_requests_github_url_is_https_check',
+    })
+  }
+  await db.owner.query('alter table generation_requests enable trigger _100_enqueue')
+  const enqueue = `insert into generation_requests (user_id, app_id, prompt, mode) values ($1, $2, 'x', 'autonomous')`
+  t.equal((await as(user(own.userId))(enqueue, own.userId, own.appId)).code, 'done', 'a user enqueues a generation')
+  await db.owner.query('alter table generation_requests disable trigger _100_enqueue')
 })
 
 /** `[1, 2, 3, 10]` as `['1-3', 'a-a']`. */

@@ -5,6 +5,7 @@ import { type Migration, readMigrations } from '../../scripts/migrate/migrations
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
 import type { TestDatabase } from '../fixtures/database.ts'
+import { findRepetitions } from './fixtures/definitions.ts'
 import { insertTenant } from '../fixtures/rows.ts'
 
 const migrations = await readMigrations()
@@ -55,6 +56,59 @@ async function run(db: TestDatabase, { transaction, source, up, down }: Migratio
   const sql = direction === 'up' ? up : down
   await withClient(db.target, (client) => client.query(isAlone ? sql : `begin; ${sql}; commit`))
 }
+
+t.test('everything is defined by one migration, all error codes are inserted by one', async (t) => {
+  t.strictSame(await findRepetitions(migrations), { definitions: [], errorCodes: [] })
+
+  const create = `
+    create function private.shade(p_id bigint, p_words text[] default null, out shade text) language sql as 'select null';
+    create table public.hats (id bigint, colour text constraint hats_colour_check check (colour <> ''));
+    create index hats_colour_idx on public.hats (colour);
+    create trigger _100_shade before insert on public.hats for each row execute function private.tg__shade();
+    create policy select_own on public.hats for select using (true);
+    create view public.tall_hats as select id from public.hats;
+    create domain public.colour as text constraint colour_check check (value <> '');
+    create type public.size as enum ('small');
+    comment on column public.hats.colour is 'Its colour.';
+    comment on function private.shade(bigint, text[]) is 'Its shade.';
+    insert into private.error_codes values ('LEO99', 'bad_hat', 'it is bad');
+  `
+  const change = `
+    create or replace function private.shade(p_id bigint, p_words text[] default null, out shade text) language sql as 'select 1';
+    create function private.shade(p_id integer) returns text language sql as 'select 2';
+    alter table public.hats add constraint hats_colour_check check (colour is not null) not valid;
+    alter table public.hats validate constraint hats_colour_check;
+    create table public.hats (id bigint);
+    create unique index hats_colour_idx on public.hats (colour);
+    create trigger _100_shade before update on public.hats for each row execute function private.tg__shade();
+    create trigger _100_shade before update on public.coats for each row execute function private.tg__shade();
+    create policy select_own on public.hats for select using (false);
+    create or replace view public.tall_hats as select 1;
+    create domain public.colour as text;
+    alter domain public.colour add constraint colour_check check (value is not null);
+    create type public.size as (width integer);
+    comment on column public.hats.colour is 'Its hue.';
+    comment on function private.shade(bigint, text[]) is 'Its hue.';
+    insert into private.error_codes values ('LEO98', 'worse_hat', 'it is worse');
+  `
+  t.strictSame(await findRepetitions([{ name: 'create', up: create }, { name: 'change', up: change }]), {
+    definitions: [
+      'function private.shade(bigint, text[])',
+      'table public.hats',
+      'constraint hats_colour_check',
+      'index hats_colour_idx',
+      'trigger _100_shade on public.hats',
+      'policy select_own on public.hats',
+      'view public.tall_hats',
+      'type public.colour',
+      'constraint colour_check',
+      'type public.size',
+      'comment on column public.hats.colour',
+      'comment on function private.shade.pg_catalog.int8.text.[]',
+    ].map((definition) => `${definition}: create, change`),
+    errorCodes: ['create', 'change'],
+  })
+})
 
 t.test('every section that locks anything first bounds how long it waits', async (t) => {
   const isBounded = (sql: string) => /^\s*(--.*\n\s*)*(set local lock_timeout|select '[^']*';\s*$)/.test(sql)

@@ -14,7 +14,7 @@ import { preflight, type PreflightOptions } from '../../scripts/upgrade/prefligh
 import { problemsOf, type FilesProblem } from '../../scripts/upgrade/preflight/files-text.ts'
 import { roughly } from '../../scripts/upgrade/preflight/forecast.ts'
 import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
-import { visible } from '../../scripts/upgrade/preflight/questions.ts'
+import { https, visible } from '../../scripts/upgrade/preflight/questions.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
 import { inWords } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runScript } from '../fixtures/command.ts'
@@ -423,9 +423,10 @@ t.test('the oddities of files are told for any text', (t) => {
   t.end()
 })
 
-t.test('what is blank is what the backfill calls blank', (t) => {
-  const naming = migrations.find(({ name }) => name === 'create_app_naming')!
-  t.ok(naming.up.includes(`'${visible}'`))
+t.test('a blank name and an https URL are what the database calls so', (t) => {
+  const rules = migrations.find(({ name }) => name === 'create_common_functions')!
+  t.ok(rules.up.includes(`return p_text collate "C" ~ '${visible}';`))
+  t.ok(rules.up.includes(`return p_text ${https};`))
   t.end()
 })
 

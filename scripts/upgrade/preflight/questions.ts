@@ -11,7 +11,7 @@ import { contestedListed, type ContestedApp, type Stage } from './report.ts'
 
 const examples = 5
 
-/** Characters with nothing to see, as in private.visible_name(). */
+/** A visible character, as in private.has_visible_character(). */
 export const visible = String.raw`[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]`
 
 const visibleName = `case
@@ -21,7 +21,8 @@ const visibleName = `case
 /** As private.app_id_of_request(). */
 const ownApp = `overlay(overlay(md5('leo-saas-schema generation_requests ' || r.id) placing '8' from 13) placing '8' from 17)::uuid`
 
-const https = `collate "C" ~ '^https://[!-~]+$'`
+/** As private.is_https_url(). */
+export const https = `collate "C" ~ '^https://[!-~]+$'`
 const asHttps = (column: string) => `regexp_replace(btrim(r.${column}, E' \\t\\r\\n'), '^http://', 'https://', 'i')`
 const eitherUrl = (condition: (column: string) => string) =>
   ['github_url', 'deployment_url'].map((column) => `(r.is_odd_${column} and ${condition(column)})`).join(' or ')
