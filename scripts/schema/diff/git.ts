@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../../core/failure.ts'
 import { fromRoot } from '../../core/paths.ts'
+import type { TypesSource } from '../types/thread.ts'
 
 export const migrationsPath = 'db/migrations'
 const configPath = '.kysely-codegenrc.json'
@@ -22,14 +23,6 @@ export interface Snapshot {
   /** Those of a work tree that no commit has as they are. */
   readonly uncommitted: readonly string[]
   readonly types: TypesSource
-}
-
-/** What beside the schema decides about the types. */
-export interface TypesSource {
-  /** The settings of kysely-codegen. */
-  readonly config: string
-  /** The files of `types/` that are written by hand: name → text. */
-  readonly written: ReadonlyMap<string, string>
 }
 
 /** @throws Failure when there is no such commit, or no migration in it. */

@@ -15,10 +15,10 @@ import { remainingHunks, type Hunk } from '../compare/hunks.ts'
 import { platform, type Matching } from '../compare/match.ts'
 import type { Catalog, Change } from '../catalog/model.ts'
 import type { Files } from './files.ts'
-import type { TypesSource } from './git.ts'
-import type { MeasuredFile, TypesReport } from './report.ts'
+import type { MeasuredFile } from './report.ts'
 import { apply, roundTrip, type RoundTrip } from './rollback.ts'
-import { compareTypesBeside, generateTypes, prepareTypes } from '../types/thread.ts'
+import type { TypesReport } from '../types/compare.ts'
+import { compareTypesBeside, generateTypes, prepareTypes, type TypesSource } from '../types/thread.ts'
 
 /** Two schemas side by side. */
 export interface Pair {

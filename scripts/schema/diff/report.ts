@@ -5,7 +5,7 @@ import type { Drawing } from '../render/drawing.ts'
 import type { Hunk } from '../compare/hunks.ts'
 import type { Change, Severity } from '../catalog/model.ts'
 import type { Cell } from './cells.ts'
-import type { TypeChange } from '../types/compare.ts'
+import type { TypesReport } from '../types/compare.ts'
 
 /**
  * What `make diff json=1` prints. Names and this shape are kept from version to version; sentences are for people and
@@ -99,12 +99,6 @@ export interface Suppression {
   readonly line: number
   readonly rule: string
   readonly reason: string
-}
-
-export interface TypesReport {
-  readonly changes: readonly TypeChange[]
-  /** What the package's next version is for the types' sake. */
-  readonly bump: 'none' | 'minor' | 'major'
 }
 
 export interface RollbackReport {

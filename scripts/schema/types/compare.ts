@@ -2,7 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { compileConsumers, type Compiled } from './compile.ts'
 import { writeConsumer, type Consumer, type Use } from './consumer.ts'
 import { readDeclarations, type Declarations } from './declarations.ts'
-import type { TypesReport } from '../diff/report.ts'
+
+export interface TypesReport {
+  readonly changes: readonly TypeChange[]
+  /** What the package's next version is for the types' sake. */
+  readonly bump: 'none' | 'minor' | 'major'
+}
 
 export interface TypeChange {
   /** The type: `Apps`, `GenerationStatus`. */

@@ -1,10 +1,16 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type { Target } from '../../core/target.ts'
 import { startThread } from '../../core/thread.ts'
-import type { TypesSource } from '../diff/git.ts'
-import type { TypesReport } from '../diff/report.ts'
-import type { Types } from './compare.ts'
+import type { Types, TypesReport } from './compare.ts'
 import type { TypesJob } from './worker.ts'
+
+/** What beside the schema decides about the types. */
+export interface TypesSource {
+  /** The settings of kysely-codegen. */
+  readonly config: string
+  /** The files of `types/` that are written by hand: name → text. */
+  readonly written: ReadonlyMap<string, string>
+}
 
 /** The folder `types/` as this database makes it. */
 export async function generateTypes(target: Target, { config, written }: TypesSource): Promise<Types> {
@@ -20,7 +26,7 @@ let thread: Worker | undefined
 /** Starts the thread, which takes most of a second, so that nobody has to wait for it. */
 export function prepareTypes(): Worker {
   if (thread) return thread
-  thread = startThread(new URL('types-worker', import.meta.url), 'kysely-codegen')
+  thread = startThread(new URL('worker', import.meta.url), 'kysely-codegen')
   thread.once('exit', () => (thread = undefined)).unref()
   return thread
 }
