@@ -16,7 +16,7 @@ export interface RewrappedRow {
 }
 
 /** With the longest possible secrets a page has 18 MB. */
-export const pageRows = 200
+const pageRows = 200
 
 /** SQL for a page of rows that one key sealed. `$1` is the key; `$2`, except for the first page, the last id before it. */
 export function pageOf({ name, id, idType, column, keyId, where, context }: SealedTable, isFirst: boolean): string {

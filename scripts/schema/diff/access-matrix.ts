@@ -17,7 +17,7 @@ const noAccess = '–'
 
 /**
  * Compares the access matrices of base and head and returns the cells that differ. The cells of an added table are
- * included. Those of a removed table are not: all access to it is gone.
+ * included; those of a removed table are not.
  */
 export function compareCells(base: Catalog, head: Catalog, matching: Matching): Cell[] {
   const [matrixBefore, matrixAfter] = [readMatrix(base, matching), readMatrix(head, matching)]

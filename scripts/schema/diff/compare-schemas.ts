@@ -56,7 +56,7 @@ export async function runMigrations(
 ): Promise<MigrationRun> {
   const { base, added } = await files
   return withDatabases(admin, async ([baseDatabase, headDatabase]) => {
-    // The server needs a second to apply the migrations of base; meanwhile these threads start on another core.
+    // The server needs a second to apply the migrations of base; these threads start on another core at the same time.
     prepareDump()
     prepareTypes()
     await createSupabaseDatabase(admin, baseDatabase.database)

@@ -8,7 +8,7 @@ import { Failure } from '../../core/failure.ts'
 import { fromRoot } from '../../core/paths.ts'
 import type { TypesSource } from '../types/thread.ts'
 
-export const migrationsPath = 'db/migrations'
+const migrationsPath = 'db/migrations'
 const configPath = '.kysely-codegenrc.json'
 const typesPath = 'types'
 

@@ -29,7 +29,7 @@ export function locksSection({ locks }: Report): Section {
 }
 
 /** The operations that wait for this lock; empty when reads and writes do not. */
-export function blockedBy(mode: LockMode): string {
+function blockedBy(mode: LockMode): string {
   if (mode === 'ACCESS EXCLUSIVE') return 'reads and writes'
   return strength(mode) >= strength('SHARE') ? 'writes' : ''
 }

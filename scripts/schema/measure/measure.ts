@@ -4,7 +4,7 @@ import { Failure } from '../../core/failure.ts'
 import { directiveLine, fileName, type Migration } from '../../migrate/migrations.ts'
 
 /** Table lock modes, from the weakest to the strongest. */
-export const lockModes = [
+const lockModes = [
   'ACCESS SHARE',
   'ROW SHARE',
   'ROW EXCLUSIVE',
@@ -54,7 +54,7 @@ export interface BuiltIndex {
 
 /**
  * Runs a migration statement by statement and measures the effects of each. Effects are read from the system catalogs,
- * not parsed from the SQL, so effects inside `do $$` or a function are found too. The migration stays applied but is not
+ * not derived from the SQL text, so effects inside `do $$` or a function are found too. The migration stays applied but is not
  * recorded. No other session may use the database. In an empty table, reading the first row counts as a complete scan,
  * so tables with some rows give more exact results.
  *
