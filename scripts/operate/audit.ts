@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
+import { inSnapshot } from './read-only.ts'
 
 /**
  * Verifies the hash chain of the configuration history (db/migrations/…_create_deployment_config_history.sql). The
@@ -87,10 +88,8 @@ interface KeyState {
 }
 
 /** Verifies the whole history in one snapshot, read only. */
-export async function verifyAudit(client: pg.Client, { head, report }: AuditOptions = {}): Promise<AuditReport> {
-  // With row_security off a role that cannot see all rows gets an error instead of a part of them.
-  await client.query('begin isolation level repeatable read read only; set local row_security = off')
-  try {
+export function verifyAudit(client: pg.Client, { head, report }: AuditOptions = {}): Promise<AuditReport> {
+  return inSnapshot(client, async () => {
     const findings: VerifyFinding[] = []
     const keys = new Map<string, KeyState>()
     let isHeadFound = false
@@ -113,9 +112,7 @@ export async function verifyAudit(client: pg.Client, { head, report }: AuditOpti
     }
     findings.push(...(await checkEnd(client, last)), ...(await checkSettings(client)))
     return { entries, head: last, findings }
-  } finally {
-    await client.query('rollback')
-  }
+  })
 }
 
 async function* readPages(client: pg.Client): AsyncGenerator<Entry[]> {

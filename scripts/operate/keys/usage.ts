@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { Failure } from '../../core/failure.ts'
+import { inSnapshot } from '../read-only.ts'
 import { sealedTables } from './tables.ts'
 import type { SealedTable } from './tables.ts'
 
@@ -32,17 +33,15 @@ export const forceIndexScan = 'set local enable_seqscan = off; set local enable_
 
 /** Counts the rows of all tables in one snapshot. Fails when row security would hide rows. */
 export async function countKeys(client: pg.Client): Promise<KeyUsage[]> {
-  await client.query(`begin isolation level repeatable read read only; set local row_security = off; ${forceIndexScan}`)
-  try {
+  const work = async (): Promise<KeyUsage[]> => {
     const counted: KeyUsage[] = []
     for (const table of sealedTables) {
       const { rows } = await client.query<{ key_id: string; rows: number }>(usageOf(table))
       counted.push(...rows.map(({ key_id, rows }) => ({ table, keyId: key_id, rows })))
     }
     return counted
-  } finally {
-    await client.query('rollback')
   }
+  return inSnapshot(client, work, forceIndexScan)
 }
 
 export async function requireIndexes(client: pg.Client, label: string): Promise<void> {

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { BatchProgress } from '../../core/batch-progress.ts'
 import { BatchSize, patiently, politeness, prepareBatches } from '../../core/batches.ts'
 import { Failure } from '../../core/failure.ts'
+import { inSnapshot } from '../read-only.ts'
 import { limited, unlimited } from './policy.ts'
 import type { RetentionRule } from './policy.ts'
 
@@ -51,12 +52,7 @@ export function readRules(ages = ''): Rule[] {
 
 /** Counts the expired rows of each table. Deletes nothing. */
 export async function findExpired(client: pg.Client, rules: readonly Rule[]): Promise<Expired[]> {
-  // With row_security off a role that cannot see all rows gets an error instead of a part of them.
-  await client.query(`
-    begin isolation level repeatable read read only;
-    set local row_security = off;
-    set local statement_timeout = '30min'`)
-  try {
+  const work = async (): Promise<Expired[]> => {
     const found: Expired[] = []
     for (const rule of rules) {
       const { rows: times } = await client.query<{ cutoff: string }>(
@@ -74,9 +70,8 @@ export async function findExpired(client: pg.Client, rules: readonly Rule[]): Pr
       found.push({ rule, rows: Number(count), expired: Number(expired), oldest, cutoff })
     }
     return found
-  } finally {
-    await client.query('rollback')
   }
+  return inSnapshot(client, work, `set local statement_timeout = '30min'`)
 }
 
 export interface RetentionOptions {

@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream'
 import pg from 'pg'
 import { Failure } from '../../core/failure.ts'
+import { allRows } from '../read-only.ts'
 import { accountColumns, excludedColumns, tablesWithoutOwner } from './rules.ts'
-import { allRows, belongsToUser, mentionsUser, otherMentions, ownerOf, readTables } from './tables.ts'
+import { belongsToUser, mentionsUser, otherMentions, ownerOf, readTables } from './tables.ts'
 import type { UserColumn, UserTable } from './tables.ts'
 
 /**

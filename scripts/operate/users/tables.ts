@@ -89,6 +89,3 @@ export function readUserId(text: string | undefined, command: string): string {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id
   throw new Failure(id === '' ? 'the user is missing' : `"${id}" is not a user id`, `make ${command} user=<uuid>`)
 }
-
-/** A role that cannot see all rows gets an error in this transaction, instead of a part of the rows. */
-export const allRows = 'set local row_security = off'
