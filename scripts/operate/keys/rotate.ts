@@ -48,7 +48,7 @@ export interface Rotation {
 }
 
 const concurrency = 32
-/** Rows per write. A kill loses the results of at most so many calls, and of those in progress. */
+/** Rows per write. A kill loses at most the results of this many calls, and of those in progress. */
 const writeRows = 50
 /** Limits the run when a service keeps sealing with the old key. */
 const maxRounds = 5
@@ -56,7 +56,7 @@ const maxRounds = 5
 /** Errors caused by the row, not by its key. */
 const rowErrors = new Set<string>(['secret_tampered', 'secret_malformed', 'secret_not_encrypted', 'invalid_secret_use'])
 
-/** @throws {SecretError} when KMS cannot be reached at all, or not for longer than `patienceMs`. */
+/** @throws {SecretError} when KMS cannot be reached at the start, or is unavailable for longer than `patienceMs`. */
 export async function rotateKeys(client: pg.Client, box: SecretBox, options: RotateOptions): Promise<Rotation> {
   const { rate, report, patienceMs = 300_000 } = options
   const failed = new AbortController()
@@ -143,7 +143,7 @@ export async function rotateKeys(client: pg.Client, box: SecretBox, options: Rot
     if (pending.length === 0 || stop.aborted || round > maxRounds) {
       return { current, isStopped: stop.aborted, rewrapped, skipped: [...skipped.values()], refused, left }
     }
-    // Rows locked in the last round need some time.
+    // Gives sessions that locked rows in the last round time to end their transactions.
     if (round > 1) await sleep(200)
     total = processed + pending.reduce((sum, { rows }) => sum + rows, 0)
     for (const { table, keyId } of pending) {

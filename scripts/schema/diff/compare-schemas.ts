@@ -56,7 +56,7 @@ export async function runMigrations(
 ): Promise<MigrationRun> {
   const { base, added } = await files
   return withDatabases(admin, async ([baseDatabase, headDatabase]) => {
-    // The server needs a second to apply the migrations of base; these threads start on another core at the same time.
+    // Starts two worker threads, which load while the server applies the migrations of base.
     prepareDump()
     prepareTypes()
     await createSupabaseDatabase(admin, baseDatabase.database)
@@ -84,10 +84,10 @@ export async function runMigrations(
     const comparedTypes = Promise.all([baseTypes, headTypes]).then(([one, other]) => compareTypesInThread(one, other))
     const newAdvice = findNewAdvice(baseDatabase, headDatabase)
     // Uses the database of base once its unmodified schema is no longer needed: a third clone would take half a second.
-    const triedRoundTrip = Promise.all([baseDump, baseTypes, newAdvice]).then(() =>
+    const roundTripResult = Promise.all([baseDump, baseTypes, newAdvice]).then(() =>
       withClient(baseDatabase, (client) => tryRoundTrip(client, added, catalogs)),
     )
-    const all = [baseDump, headDump, comparedTypes, newAdvice, triedRoundTrip] as const
+    const all = [baseDump, headDump, comparedTypes, newAdvice, roundTripResult] as const
     const [baseText, headText, types, advice, roundTrip] = await allSettledOrThrow(all)
     return {
       base: baseCatalog,

@@ -25,8 +25,8 @@ export interface Consumer {
  * Writes the code of a service that uses the types of base: it reads, inserts and updates every column, and lists the
  * values of every enum. It never builds a whole row or lists all tables, so a new column or table does not break it.
  *
- * `own.ts` contains the types of base. `was.ts` contains the tables of base, which use the other types of head: a
- * changed enum is then reported once, not again for every column of that type.
+ * `base.ts` contains the types of base. `base-tables.ts` contains the tables of base, but with enums and other types of
+ * head: a changed enum is then reported once, not again for every column of that type.
  */
 export function writeConsumer(source: string, base: Declarations, head: Declarations): Consumer {
   const keys = new Map([...(base.get('DB')?.members ?? [])].map(([key, type]) => [type, key]))
@@ -34,21 +34,21 @@ export function writeConsumer(source: string, base: Declarations, head: Declarat
   // A generic type such as `Generated` is part of many columns and has no probes of its own.
   const isGenericChanged = common.some(([type, { kind, text }]) => kind === 'generic' && text !== head.get(type)!.text)
   const probes = common.flatMap(([type, { kind, text, members }]) => {
-    const now = head.get(type)!
+    const inHead = head.get(type)!
     if (kind === 'enum' || kind === 'alias') {
-      return text === now.text ? [] : probesOf(type, null, aliased(`Own.${type}`), aliased(`Now.${type}`))
+      return text === inHead.text ? [] : probesOf(type, null, aliased(`Base.${type}`), aliased(`Head.${type}`))
     }
     const key = keys.get(type)
     if (key === undefined || !head.get('DB')?.members.has(key)) return []
-    return [...new Set([...members.keys(), ...now.members.keys()])]
-      .filter((member) => isGenericChanged || members.get(member) !== now.members.get(member))
-      .flatMap((member) => probesOf(type, member, column(`Was.${type}`, member), exported(key, member)))
+    return [...new Set([...members.keys(), ...inHead.members.keys()])]
+      .filter((member) => isGenericChanged || members.get(member) !== inHead.members.get(member))
+      .flatMap((member) => probesOf(type, member, column(`BaseTables.${type}`, member), exported(key, member)))
   })
   const shared = common.filter(([, { kind }]) => kind === 'enum' || kind === 'alias')
   return {
     files: new Map([
-      ['own.ts', source],
-      ['was.ts', withImported(source, shared.map(([type, { start, end }]) => ({ type, start, end })))],
+      ['base.ts', source],
+      ['base-tables.ts', withImported(source, shared.map(([type, { start, end }]) => ({ type, start, end })))],
       ['consumer.ts', [imports, ...probes.map(({ code }) => code), ''].join('\n')],
     ]),
     probes,
@@ -57,8 +57,9 @@ export function writeConsumer(source: string, base: Declarations, head: Declarat
 
 const imports = [
   `import type { Insertable, Selectable, Updateable } from 'kysely'`,
-  ...['Own', 'Was'].map((name) => `import type * as ${name} from './${name.toLowerCase()}.ts'`),
-  `import type * as Now from './db.ts'`,
+  `import type * as Base from './base.ts'`,
+  `import type * as BaseTables from './base-tables.ts'`,
+  `import type * as Head from './db.ts'`,
   `import type { New, Patch, Row } from './index.ts'`,
 ].join('; ')
 

@@ -23,7 +23,7 @@ export interface Item {
   readonly location: string
 }
 
-/** The exports of an entry point of the package, or of a namespace in it. */
+/** The exports of one entry point of the package, or of one namespace that it exports. */
 export interface Section {
   readonly title: string
   readonly comment: Comment | undefined
