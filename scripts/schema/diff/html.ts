@@ -3,7 +3,8 @@ import { anchor, escapeHtml, figure, htmlPage, htmlTable, inline } from '../rend
 import { style } from '../render/style.ts'
 import type { Block, Item, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { headline, sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf } from './sections.ts'
+import { verdictLabels } from './verdict.ts'
 
 /** Formats a report as one self-contained HTML file without scripts. */
 export async function formatHtml(report: Report): Promise<string> {
@@ -22,7 +23,7 @@ export async function formatHtml(report: Report): Promise<string> {
       : [
           '<ul>',
           ...reasons.map(({ severity, of, why }) => {
-            const sign = `<strong class="${severity}">${verdicts[severity]}</strong>`
+            const sign = `<strong class="${severity}">${verdictLabels[severity]}</strong>`
             return `<li>${sign} ${inline(of)}: ${inline(why)}</li>`
           }),
           '</ul>',

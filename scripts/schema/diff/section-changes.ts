@@ -2,6 +2,7 @@ import { diffLines } from 'diff'
 import type { Change, FactChange } from '../catalog/model.ts'
 import { list, type Block, type Item, type Section } from './blocks.ts'
 import type { Report } from './report.ts'
+import { verdictLabels } from './verdict.ts'
 import { plural } from '../../core/text.ts'
 
 export function changesSection({ changes, remaining }: Report): Section {
@@ -76,7 +77,7 @@ export function describe(change: Change): Item {
     details: [
       ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isMultiline(fact)).map(formatFact)),
       ...followers.map((one) => `the definition of ${one.kind} ${one.object} now uses the new name`),
-      ...(severity === 'additive' ? [] : reasons.map((reason) => `${severity}: ${reason}`)),
+      ...(severity === 'additive' ? [] : reasons.map((reason) => `${verdictLabels[severity]}: ${reason}`)),
     ],
   }
 }

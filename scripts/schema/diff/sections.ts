@@ -3,20 +3,12 @@ import { accessSection } from './section-access.ts'
 import { changesSection } from './section-changes.ts'
 import { locksSection } from './section-locks.ts'
 import type { Report } from './report.ts'
-import type { Severity } from '../catalog/model.ts'
-import { nameOf } from './verdict.ts'
+import { nameOf, verdictLabels } from './verdict.ts'
 import { plural } from '../../core/text.ts'
-
-export const verdicts: Readonly<Record<Severity, string>> = {
-  additive: 'additive',
-  care: 'needs care',
-  breaking: 'breaking',
-  destructive: 'destructive',
-}
 
 export function headline({ verdict, changes, remaining, files }: Report): string {
   const isEmpty = changes.length + remaining.length + (files?.added.length ?? 0) === 0
-  return isEmpty && verdict === 'additive' ? 'no changes' : verdicts[verdict]
+  return isEmpty && verdict === 'additive' ? 'no changes' : verdictLabels[verdict]
 }
 
 /** All sections of a report, in display order. The verdict and its reasons are shown above them. */
@@ -93,7 +85,7 @@ function lintSection({ lint }: Report): Section {
 function typesSection({ types: { changes, bump } }: Report): Section {
   return {
     title: 'Types',
-    summary: bump === 'none' ? 'no exported type changes' : `${plural(changes.length, 'change')}: a ${bump} release`,
+    summary: bump === 'none' ? 'no exported type changes' : `${plural(changes.length, 'change')}; needs a ${bump} release`,
     blocks: table(
       ['type', 'from', 'to', 'code that stops compiling'],
       changes.map(({ type, member, from, to, breaks }) => {

@@ -3,7 +3,8 @@ import { formatMermaid } from '../render/mermaid.ts'
 import type { Severity } from '../catalog/model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { headline, sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf } from './sections.ts'
+import { verdictLabels } from './verdict.ts'
 import { printable } from '../../core/text.ts'
 
 const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructive: 'red' } as const
@@ -18,7 +19,7 @@ export function formatText(report: Report, isColoured: boolean): string {
     '',
     paint(verdict, headline(report)),
     ...reasons.map(({ severity, of, why }) => {
-      return `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
+      return `  ${paint(severity, verdictLabels[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
     }),
     ...sectionsOf(report).flatMap((section) => ['', ...sectionLines(section)]),
     '',

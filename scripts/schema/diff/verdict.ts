@@ -3,6 +3,14 @@ import { severities, worst, type Severity } from '../catalog/model.ts'
 import { measuredRecipes } from './recipes.ts'
 import type { Findings, Reason, Report } from './report.ts'
 
+/** The verdicts as shown to people. */
+export const verdictLabels: Readonly<Record<Severity, string>> = {
+  additive: 'additive',
+  care: 'needs care',
+  breaking: 'breaking',
+  destructive: 'destructive',
+}
+
 /** The reasons for a verdict more severe than additive, the most severe first. */
 export function reasonsFor(report: Findings): Reason[] {
   const reasons: Reason[] = [
