@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util'
 import { Failure, main } from '../core/failure.ts'
 import { severities, type Severity } from '../schema/catalog/model.ts'
 import { compare } from '../schema/diff/compare.ts'
-import { inHtml } from '../schema/diff/html.ts'
-import { failureInMarkdown, inMarkdown } from '../schema/diff/markdown.ts'
-import { inText } from '../schema/diff/text.ts'
+import { formatHtml } from '../schema/diff/html.ts'
+import { formatFailure, formatMarkdown } from '../schema/diff/markdown.ts'
+import { formatText } from '../schema/diff/text.ts'
 import { exitCode } from '../schema/diff/verdict.ts'
 
 /**
@@ -20,14 +20,14 @@ await main(async () => {
   try {
     const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
-    if (values.html !== undefined) await writePage(values.html, await inHtml(report))
+    if (values.html !== undefined) await writePage(values.html, await formatHtml(report))
     if (values.json) await print(`${JSON.stringify(report, null, 2)}\n`)
-    else await print(values.markdown ? inMarkdown(report) : inText(report, isColoured))
+    else await print(values.markdown ? formatMarkdown(report) : formatText(report, isColoured))
     return exitCode(report, values['fail-on'] as Severity | undefined)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { message, remedy } = error
-    if (values.markdown) await print(failureInMarkdown(error))
+    if (values.markdown) await print(formatFailure(error))
     if (values.json) await print(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
     throw new Failure(message, remedy, { cause: error, exitCode: error.exitCode === 1 ? 2 : error.exitCode })
   }

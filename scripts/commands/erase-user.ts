@@ -5,8 +5,8 @@ import { Failure, main } from '../core/failure.ts'
 import { exists } from '../migrate/migrator.ts'
 import { step } from '../core/progress.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
-import { eraseUser, lookAtUser, lookForRemains } from '../operate/users/erase.ts'
-import type { Count, Remains } from '../operate/users/erase.ts'
+import { countUserRows, eraseUser, findRemainingReferences } from '../operate/users/erase.ts'
+import type { Count, RemainingReferences } from '../operate/users/erase.ts'
 import { readUserId } from '../operate/users/tables.ts'
 
 /**
@@ -21,35 +21,35 @@ await main(async () => {
       if (!(await exists(client, 'public.cleanup_outbox'))) {
         throw new Failure(`${target.label} is not migrated that far`, 'run `make migrate` first')
       }
-      const found = await lookAtUser(client, userId)
+      const found = await countUserRows(client, userId)
       process.stdout.write(`${target.label}: user ${userId}\n${found.counts.map(line).join('')}`)
-      if (!found.exists) return prove(await lookForRemains(client, userId))
+      if (!found.exists) return prove(await findRemainingReferences(client, userId))
       if (process.env['CONFIRM']?.toLowerCase() !== userId) {
         throw new Failure(
           'this would erase the user, and everything of theirs, for good',
           `export it first (make export-user user=${userId}), then add CONFIRM=${userId}`,
         )
       }
-      const stays = await step('erasing', () => eraseUser(client, userId))
-      process.stdout.write(`erased; ${words(stays)}`)
+      const retained = await step('erasing', () => eraseUser(client, userId))
+      process.stdout.write(`erased; ${words(retained)}`)
     }),
   )
 })
 
 /** Of a user whom Supabase Auth has deleted, or who never was. */
-function prove({ stays, left }: Remains): void {
-  if (left.length > 0) {
+function prove({ retained, unexpected }: RemainingReferences): void {
+  if (unexpected.length > 0) {
     throw new Failure(
-      `the user is not in auth.users, but ${left.map(({ table }) => table).join(', ')} still names them`,
+      `the user is not in auth.users, but ${unexpected.map(({ table }) => table).join(', ')} still names them`,
       'delete these rows, and in a migration give the tables a foreign key to auth.users on delete cascade',
     )
   }
-  process.stdout.write(`the user is not in auth.users; ${words(stays)}`)
+  process.stdout.write(`the user is not in auth.users; ${words(retained)}`)
 }
 
-function words(stays: Remains['stays']): string {
-  if (stays.length === 0) return 'no row names them\n'
-  return `no row names them, but for\n${stays.map((each) => line(each).replace('\n', `, ${each.why}\n`)).join('')}`
+function words(retained: RemainingReferences['retained']): string {
+  if (retained.length === 0) return 'no row names them\n'
+  return `no row names them, but for\n${retained.map((each) => line(each).replace('\n', `, ${each.why}\n`)).join('')}`
 }
 
 function line({ table, rows }: Count): string {

@@ -7,7 +7,7 @@ import { step } from '../core/progress.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 import { exportUser } from '../operate/users/export.ts'
 import { readUserId } from '../operate/users/tables.ts'
-import { writeWhole } from '../operate/users/atomic-file.ts'
+import { writeFileAtomically } from '../operate/users/atomic-file.ts'
 
 /**
  * `make export-user user=<uuid>`: everything of one user as lines of JSON, in export-<uuid>.jsonl unless `file` names
@@ -24,7 +24,7 @@ await main(async () => {
         throw new Failure(`${target.label} is not migrated that far`, 'run `make migrate` first')
       }
       return step('exporting', (say) =>
-        writeWhole(file, (out, signal) =>
+        writeFileAtomically(file, (out, signal) =>
           exportUser(client, userId, out, { signal, report: (table, count) => say(`${table}, ${count} rows`) }),
         ),
       )

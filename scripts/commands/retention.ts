@@ -4,8 +4,8 @@ import { batchBar } from '../core/batch-progress.ts'
 import { orFailure, withClient } from '../core/connect.ts'
 import { Failure, main } from '../core/failure.ts'
 import { exists } from '../migrate/migrator.ts'
-import { compareWithPolicy, deleteDue, lookForDue, readRules } from '../operate/retention/retention.ts'
-import type { Due } from '../operate/retention/retention.ts'
+import { compareWithPolicy, deleteExpired, findExpired, readRules } from '../operate/retention/retention.ts'
+import type { Expired } from '../operate/retention/retention.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 
 /**
@@ -29,12 +29,12 @@ await main(async () => {
         if (await exists(client, table)) continue
         throw new Failure(`${target.label} has no ${table}`, 'run `make migrate` first')
       }
-      const found = await lookForDue(client, rules)
+      const found = await findExpired(client, rules)
       process.stdout.write(`${target.label}\n${found.map(line).join('')}`)
-      for (const table of (await compareWithPolicy(client)).forgotten) {
+      for (const table of (await compareWithPolicy(client)).unlisted) {
         process.stdout.write(`  ${table}: not in the policy, so nothing is deleted (scripts/operate/retention/policy.ts)\n`)
       }
-      if (found.every(({ due }) => due === 0)) {
+      if (found.every(({ expired }) => expired === 0)) {
         process.stdout.write('nothing is due\n')
         return 0
       }
@@ -45,7 +45,7 @@ await main(async () => {
       process.once('SIGINT', stop).once('SIGTERM', stop)
       const bar = batchBar()
       const options = { signal: abort.signal, report: bar.report }
-      const { isDone, deleted } = await deleteDue(client, found, options).finally(bar.stop)
+      const { isDone, deleted } = await deleteExpired(client, found, options).finally(bar.stop)
       for (const [table, count] of deleted) process.stdout.write(`  ${table}: ${count} rows deleted\n`)
       if (isDone) return 0
       process.stdout.write('stopped; run it again to go on\n')
@@ -63,7 +63,7 @@ function readOptions(): { age?: string } {
   }
 }
 
-function line({ rule: { table, days }, rows, due, oldest }: Due): string {
+function line({ rule: { table, days }, rows, expired, oldest }: Expired): string {
   const since = oldest === null ? '' : `, the oldest of ${oldest}`
-  return `  ${table}: ${due} of ${rows} rows older than ${days} days${since}\n`
+  return `  ${table}: ${expired} of ${rows} rows older than ${days} days${since}\n`
 }

@@ -5,7 +5,7 @@ import { Failure, main } from '../core/failure.ts'
 import { exists } from '../migrate/migrator.ts'
 import { step } from '../core/progress.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
-import { examineAudit } from '../operate/audit.ts'
+import { verifyAudit } from '../operate/audit.ts'
 import type { Head } from '../operate/audit.ts'
 
 /**
@@ -20,7 +20,7 @@ await main(async () => {
       if (!(await exists(client, 'public.deployment_config_history'))) {
         throw new Failure(`${target.label} has no history of config`, 'run `make migrate` first')
       }
-      return orFailure(target, () => examineAudit(client, { ...(head && { head }), report: (read) => say(`${read} entries`) }))
+      return orFailure(target, () => verifyAudit(client, { ...(head && { head }), report: (read) => say(`${read} entries`) }))
     }),
   )
   for (const { code, object, what } of report.findings) process.stdout.write(`✖ ${code} ${object}: ${what}\n`)

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
+import { inSnapshot } from './read-only.ts'
 
 /**
- * Whether the history of config (db/migrations/…_create_deployment_config_history.sql) is whole. The chain is computed
- * again here, not by the function that made it, which whoever tampers could have replaced; digests of values are taken
- * with the server's own sha256(), so that no value leaves the server.
+ * Verifies the hash chain of the configuration history (db/migrations/…_create_deployment_config_history.sql). The
+ * hashes are recomputed here, not by the database function that wrote them, because an attacker could have replaced that
+ * function. Digests of values are computed by the server's sha256(), so no value leaves the server.
  *
- * Whoever owns the database can write the whole chain anew. What shows that is a head of before, kept elsewhere.
+ * The owner of the database can rewrite the whole chain. This is detected only by comparison with an earlier head that
+ * is stored elsewhere.
  */
 
-/** An entry that later ones lean on: the chain that ends with it cannot be another. */
+/** The last entry of a chain. Its hash depends on all entries before it. */
 export interface Head {
   readonly id: string
   /** Hexadecimal. */
@@ -19,23 +21,23 @@ export interface Head {
 
 export interface AuditReport {
   readonly entries: number
-  /** To be kept elsewhere; `undefined` while there is no entry. */
+  /** The current head, to be stored elsewhere; `undefined` when the history is empty. */
   readonly head: Head | undefined
   readonly findings: readonly VerifyFinding[]
 }
 
 export interface AuditOptions {
-  /** Kept from an earlier run. */
+  /** The head of an earlier run, which must still be in the chain. */
   readonly head?: Head
   readonly report?: (read: number) => void
 }
 
 const history = 'public.deployment_config_history'
-const beforeFirst = '0'.repeat(64)
+const initialHash = '0'.repeat(64)
 const pageSize = 1000
 
-/** What is hashed, in this order, as text. */
-const hashed = [
+/** The hashed fields in order, as SQL expressions of type text. */
+const hashedFields = [
   `encode(previous_hash, 'hex')`,
   'id::text',
   'key',
@@ -57,64 +59,60 @@ interface Entry {
   readonly action: 'found' | 'insert' | 'update' | 'delete' | 'redact'
   readonly previous_hash: string
   readonly hash: string
-  readonly hashed: readonly (string | null)[]
+  readonly fields: readonly (string | null)[]
   readonly changed_at: string
   readonly redacted_at: string | null
   readonly old_digest: string | null
   readonly new_digest: string | null
-  /** Whether the digests are those of the values; null where there is no value to look at. */
+  /** Whether the digest matches the value; null when there is no value. */
   readonly old_holds: boolean | null
   readonly new_holds: boolean | null
-  /** Has a plain side. */
+  /** Whether the old or the new value is not encrypted. */
   readonly is_plain: boolean
-  /** Has a plain side whose value is not there. */
+  /** Whether a value that is not encrypted is missing. */
   readonly is_empty: boolean
-  /** Leaves a plain value, whose salt a redaction takes away. */
+  /** Whether the new value is not encrypted; a redaction removes its salt. */
   readonly leaves_plain: boolean
 }
 
-/** What the entries of one key have said so far. */
+/** The state of one key after the entries read so far. */
 interface KeyState {
-  /** The latest that is no redaction. */
+  /** The last entry that is not a redaction. */
   readonly last: Entry | undefined
-  /** The salt of what it left is gone, so that nothing can be compared with it. */
-  readonly isForgotten: boolean
-  /** The entries whose plain values are still there. */
+  /** Whether the salt of its new value was redacted, so that later digests cannot be compared with it. */
+  readonly isRedacted: boolean
+  /** Ids of the entries whose unencrypted values are still stored. */
   readonly plain: readonly string[]
-  /** The redacted entries that no `redact` has accounted for yet. */
+  /** The redacted entries for which no `redact` entry was read yet. */
   readonly redacted: readonly Entry[]
 }
 
-/** All of it in one snapshot; writes nothing. */
-export async function examineAudit(client: pg.Client, { head, report }: AuditOptions = {}): Promise<AuditReport> {
-  // Row security off: a role that sees only some of the rows fails, instead of missing the others.
-  await client.query('begin isolation level repeatable read read only; set local row_security = off')
-  try {
+/** Verifies the whole history in one snapshot, read only. */
+export function verifyAudit(client: pg.Client, { head, report }: AuditOptions = {}): Promise<AuditReport> {
+  return inSnapshot(client, async () => {
     const findings: VerifyFinding[] = []
     const keys = new Map<string, KeyState>()
-    const kept = { isFound: false }
+    let isHeadFound = false
     let last: Head | undefined
     let entries = 0
     for await (const page of readPages(client)) {
       for (const entry of page) {
-        findings.push(...judgeLink(entry, last), ...judgeValues(entry), ...judgeKey(entry, keys.get(entry.key)))
-        keys.set(entry.key, follow(entry, keys.get(entry.key)))
-        kept.isFound ||= entry.id === head?.id && entry.hash === head.hash && hashOf(entry) === head.hash
+        findings.push(...checkLink(entry, last), ...checkValues(entry), ...checkKey(entry, keys.get(entry.key)))
+        keys.set(entry.key, nextState(entry, keys.get(entry.key)))
+        isHeadFound ||= entry.id === head?.id && entry.hash === head.hash && hashOf(entry) === head.hash
         last = { id: entry.id, hash: entry.hash }
       }
       entries += page.length
       report?.(entries)
     }
-    for (const { redacted } of keys.values()) findings.push(...redacted.map(unfounded))
-    if (head && !kept.isFound) {
-      const what = `no entry ${head.id} with the hash that was kept: the end was cut off, or the chain written anew`
+    for (const { redacted } of keys.values()) findings.push(...redacted.map(unrecordedRedaction))
+    if (head && !isHeadFound) {
+      const what = `no entry ${head.id} with the hash of the given head: entries were deleted or the chain was rewritten`
       findings.push(finding('head_unknown', history, what))
     }
-    findings.push(...(await judgeEnd(client, last)), ...(await judgeSettings(client)))
+    findings.push(...(await checkEnd(client, last)), ...(await checkSettings(client)))
     return { entries, head: last, findings }
-  } finally {
-    await client.query('rollback')
-  }
+  })
 }
 
 async function* readPages(client: pg.Client): AsyncGenerator<Entry[]> {
@@ -124,7 +122,7 @@ async function* readPages(client: pg.Client): AsyncGenerator<Entry[]> {
     const { rows } = await client.query<Entry>(
       `select
         id, key, action, changed_at::text, redacted_at::text,
-        encode(previous_hash, 'hex') as previous_hash, encode(hash, 'hex') as hash, array[${hashed.join(', ')}] as hashed,
+        encode(previous_hash, 'hex') as previous_hash, encode(hash, 'hex') as hash, array[${hashedFields.join(', ')}] as fields,
         encode(old_digest, 'hex') as old_digest, encode(new_digest, 'hex') as new_digest,
         ${holds('old')}, ${holds('new')},
         old_encrypted is false or new_encrypted is false as is_plain,
@@ -142,69 +140,72 @@ async function* readPages(client: pg.Client): AsyncGenerator<Entry[]> {
   }
 }
 
-/** As db/migrations/…_create_config_history_chain.sql says. */
-export const hashOf = ({ hashed }: Pick<Entry, 'hashed'>): string =>
+/** Computes the hash as db/migrations/…_create_config_history_chain.sql does. */
+const hashOf = ({ fields }: Entry): string =>
   createHash('sha256')
-    .update(hashed.map((field) => (field === null ? '-' : `${Buffer.byteLength(field)}:${field}`)).join(','))
+    .update(fields.map((field) => (field === null ? '-' : `${Buffer.byteLength(field)}:${field}`)).join(','))
     .digest('hex')
 
-function judgeLink(entry: Entry, last: Head | undefined): VerifyFinding[] {
+function checkLink(entry: Entry, last: Head | undefined): VerifyFinding[] {
   const found: VerifyFinding[] = []
-  if (hashOf(entry) !== entry.hash) found.push(finding('entry_changed', entry, 'is not what its hash was taken of'))
-  if (entry.previous_hash !== (last?.hash ?? beforeFirst)) {
-    const before = last ? `entry ${last.id}` : 'the beginning'
-    found.push(finding('link_broken', entry, `does not follow ${before}: entries between them are gone, new or moved`))
+  if (hashOf(entry) !== entry.hash) found.push(finding('entry_changed', entry, 'does not match its hash'))
+  if (entry.previous_hash !== (last?.hash ?? initialHash)) {
+    const before = last ? `entry ${last.id}` : 'the start of the chain'
+    found.push(finding('link_broken', entry, `does not follow ${before}: entries were deleted, added or moved`))
   }
   return found
 }
 
-function judgeValues(entry: Entry): VerifyFinding[] {
+function checkValues(entry: Entry): VerifyFinding[] {
   if (entry.old_holds === false || entry.new_holds === false) {
-    return [finding('value_changed', entry, 'has a value that is not that of its digest')]
+    return [finding('value_changed', entry, 'has a value that does not match its digest')]
   }
-  if (entry.is_empty && entry.redacted_at === null) return [finding('value_missing', entry, 'has lost a value without a redaction')]
+  if (entry.is_empty && entry.redacted_at === null) {
+    return [finding('value_missing', entry, 'lacks a value and is not marked as redacted')]
+  }
   return []
 }
 
-/** What the entries of one key say about each other. */
-function judgeKey(entry: Entry, state: KeyState | undefined): VerifyFinding[] {
+/** Checks an entry against the earlier entries of the same key. */
+function checkKey(entry: Entry, state: KeyState | undefined): VerifyFinding[] {
   if (entry.action === 'redact') {
-    return (state?.plain ?? []).map((id) => finding('plaintext_left', { id, key: entry.key }, 'has a plain value that was redacted'))
+    const what = 'still has an unencrypted value after a redaction'
+    return (state?.plain ?? []).map((id) => finding('plaintext_left', { id, key: entry.key }, what))
   }
-  const left = state?.last?.new_digest ?? null
-  if (entry.old_digest === left || (entry.old_digest !== null && state?.isForgotten)) return []
-  return [finding('change_unrecorded', entry, 'does not begin with the value that the entry before it left')]
+  const previous = state?.last?.new_digest ?? null
+  if (entry.old_digest === previous || (entry.old_digest !== null && state?.isRedacted)) return []
+  return [finding('change_unrecorded', entry, 'has an old value that is not the new value of the entry before it')]
 }
 
-function follow(entry: Entry, state: KeyState | undefined): KeyState {
+function nextState(entry: Entry, state: KeyState | undefined): KeyState {
   const { plain = [], redacted = [] } = state ?? {}
   if (entry.action === 'redact') {
     const last = state?.last
-    const open = redacted.filter((one) => one.redacted_at !== entry.changed_at)
-    return { last, isForgotten: last?.leaves_plain ?? false, plain: [], redacted: open }
+    const unrecorded = redacted.filter((one) => one.redacted_at !== entry.changed_at)
+    return { last, isRedacted: last?.leaves_plain ?? false, plain: [], redacted: unrecorded }
   }
   return {
     last: entry,
-    isForgotten: false,
+    isRedacted: false,
     plain: entry.is_plain && entry.redacted_at === null ? [...plain, entry.id] : plain,
     redacted: entry.redacted_at === null ? redacted : [...redacted, entry],
   }
 }
 
-const unfounded = (entry: Entry): VerifyFinding =>
-  finding('redaction_unfounded', entry, 'has lost its values by a redaction that no later entry tells of')
+const unrecordedRedaction = (entry: Entry): VerifyFinding =>
+  finding('redaction_unfounded', entry, 'was redacted, and no later entry records the redaction')
 
-async function judgeEnd(client: pg.Client, last: Head | undefined): Promise<VerifyFinding[]> {
+async function checkEnd(client: pg.Client, last: Head | undefined): Promise<VerifyFinding[]> {
   const { rows } = await client.query<{ hash: string }>(
     `select encode(hash, 'hex') as hash from private.audit_heads where table_name = 'deployment_config_history'`,
   )
-  if (rows[0]?.hash === (last?.hash ?? beforeFirst)) return []
-  const what = `${last ? `entry ${last.id}` : 'an empty history'} is not what private.audit_heads knows as the end`
+  if (rows[0]?.hash === (last?.hash ?? initialHash)) return []
+  const what = `the last entry is ${last?.id ?? 'missing'}; private.audit_heads records another end of the chain`
   return [finding('end_cut_off', history, what)]
 }
 
-/** Settings that are not what the last entry of their key left. */
-async function judgeSettings(client: pg.Client): Promise<VerifyFinding[]> {
+/** Finds settings that differ from the last entry of their key. */
+async function checkSettings(client: pg.Client): Promise<VerifyFinding[]> {
   const { rows } = await client.query<{ key: string; id: string | null }>(
     `with last as (
       select distinct on (key) * from ${history} where action <> 'redact' order by key, id desc
@@ -214,14 +215,14 @@ async function judgeSettings(client: pg.Client): Promise<VerifyFinding[]> {
     full join last as l using (key)
     where (c.value is null) <> (l.new_digest is null)
       or c.encrypted <> l.new_encrypted
-      -- Of a sealed value the part that a re-wrap leaves as it is. Without its salt nothing can be said.
+      -- A re-wrap does not change part 5 of a sealed value. Without a salt the value cannot be compared.
       or l.new_digest <> sha256(l.new_salt || convert_to(
         case when c.encrypted then split_part(c.value, '.', 5) else c.value end, 'UTF8'
       ))
     order by key`,
   )
   return rows.map(({ key, id }) => {
-    const what = `${key} is not what ${id === null ? 'the history, where it is not,' : `entry ${id}`} says`
+    const what = id === null ? `${key} has no entry in the history` : `${key} differs from entry ${id}`
     return finding('change_unrecorded', 'public.deployment_config', what)
   })
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { examineAudit } from '../../scripts/operate/audit.ts'
+import { verifyAudit } from '../../scripts/operate/audit.ts'
 import { createTestDatabase, service, user } from '../fixtures/database.ts'
 import { plaintext } from '../fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
@@ -157,7 +157,7 @@ for (const [title, seal] of Object.entries(sealings)) {
       if (entry.new_encrypted === false) t.equal(entry.new_salt, null)
     }
     t.match(await historyOf(`${key}_kept`), [{ new_value: 'stays', redacted_at: null }], 'another key is left alone')
-    t.strictSame((await examineAudit(db.owner)).findings, [], 'and the chain is whole')
+    t.strictSame((await verifyAudit(db.owner)).findings, [], 'and the chain is whole')
   })
 }
 
@@ -183,7 +183,7 @@ t.test('a secret that was deleted without being encrypted is redacted by hand, b
   t.equal(await mentions(db.owner, plaintext), 0)
   await db.owner.query(redact)
   t.match((await historyOf('leaked')).map(({ action }) => action), ['insert', 'delete', 'redact'], 'once is enough')
-  t.strictSame((await examineAudit(db.owner)).findings, [])
+  t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
 t.test('a redacted key that stays plain goes on with a new salt', async (t) => {
@@ -192,7 +192,7 @@ t.test('a redacted key that stays plain goes on with a new salt', async (t) => {
   await db.owner.query(`begin; select private.redact_config_history('url')`)
   await db.owner.query(`update deployment_config set value = 'https://host2' where key = 'url'; commit`)
   t.match((await historyOf('url')).at(-1), { old_value: 'https://host', new_value: 'https://host2' })
-  t.strictSame((await examineAudit(db.owner)).findings, [])
+  t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
 t.test('what is refused or rolled back leaves no entry and no hole in the chain', async (t) => {
@@ -206,7 +206,7 @@ t.test('what is refused or rolled back leaves no entry and no hole in the chain'
   await worker.query('rollback')
   await insert('after', 'x')
   t.strictSame(await historyOf('rolled_back'), [])
-  t.strictSame((await examineAudit(db.owner)).findings, [])
+  t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
 t.test('a value of ten megabytes is kept whole', async (t) => {
@@ -257,7 +257,7 @@ t.test('writers at the same time, several keys each in opposite orders, keep one
     }),
   )
   for (const key of keys) t.equal((await historyOf(key)).length, 21)
-  t.strictSame((await examineAudit(db.owner)).findings, [])
+  t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
 t.test('a writer with an older snapshot fails, to try again, instead of growing a second end', async (t) => {
@@ -270,7 +270,7 @@ t.test('a writer with an older snapshot fails, to try again, instead of growing 
   await late.query('begin isolation level repeatable read')
   await insertRow(late, 'deployment_config', { key: 'late', value: 'x' })
   await late.query('commit')
-  t.strictSame((await examineAudit(db.owner)).findings, [])
+  t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
 t.test('a digest is not the same for the same value, so that nobody sees who shares a secret', async (t) => {

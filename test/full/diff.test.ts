@@ -6,17 +6,19 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { inMermaid } from '../../scripts/schema/render/mermaid.ts'
-import { inMarkdown, most } from '../../scripts/schema/diff/markdown.ts'
+import { formatMermaid } from '../../scripts/schema/render/mermaid.ts'
+import { formatMarkdown, maxBytes } from '../../scripts/schema/diff/markdown.ts'
 import type { Report } from '../../scripts/schema/diff/report.ts'
-import { inText } from '../../scripts/schema/diff/text.ts'
+import { formatText } from '../../scripts/schema/diff/text.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
-import { createRepository, failure, report, said, world, type Repository } from '../schema/fixtures/diff_repository.ts'
+import {
+  baseSchema, createRepository, failure, formatReasons, report, type Repository,
+} from '../schema/fixtures/diff_repository.ts'
 
 t.setTimeout(10 * 60_000)
 
-const make = (): Repository => createRepository(t, world)
+const make = (): Repository => createRepository(t, baseSchema)
 const timeout = `set local lock_timeout = '3s';`
 
 t.test('what nobody notices is additive, and where main went on meanwhile head is what merging makes', async (t) => {
@@ -35,7 +37,7 @@ t.test('what nobody notices is additive, and where main went on meanwhile head i
     `${timeout}\nalter table public.notes drop column title;`,
   )
   const found = await report(one)
-  t.strictSame(said(found), [])
+  t.strictSame(formatReasons(found), [])
   t.equal(found.verdict, 'additive')
   t.equal(found.head, 'the work tree')
   t.strictSame(found.files?.ahead, ['20270102000000_comment_notes.sql'])
@@ -49,19 +51,19 @@ t.test('what nobody notices is additive, and where main went on meanwhile head i
     bump: 'minor',
   })
   t.strictSame([found.rollback?.afterDown, found.rollback?.afterUp], [[], []])
-  t.strictSame(found.rollback?.losses, ['column public.notes.title: a rollback drops what was written to it since'])
-  t.match(found.notes[0], /^First `make migrate`, then the services/)
-  t.match(inText(found, false), /^Access: nothing changes$/m)
+  t.strictSame(found.rollback?.losses, ['column public.notes.title: a rollback drops the data written to it since'])
+  t.match(found.notes[0], /^First run `make migrate`, then deploy the services/)
+  t.match(formatText(found, false), /^Access: no changes$/m)
   const again = await report(one)
   t.equal(JSON.stringify(again), JSON.stringify(found), 'the same each time')
-  for (const form of [(of: Report) => inText(of, false), inMarkdown]) t.equal(form(again), form(found))
-  t.match(inMermaid(found.drawing!), /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
+  for (const form of [(of: Report) => formatText(of, false), formatMarkdown]) t.equal(form(again), form(found))
+  t.match(formatMermaid(found.drawing!), /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
 })
 
 t.test('a database is compared with the repository, by name', async (t) => {
   const one = make()
   const db = await createEmptyDatabase(t)
-  await db.owner.query(Object.values(world).join(';'))
+  await db.owner.query(Object.values(baseSchema).join(';'))
   await db.owner.query(`
     create schema dbmate; create table dbmate.schema_migrations (version text);
     alter default privileges for role postgres grant usage on sequences to service_role;
@@ -77,7 +79,7 @@ t.test('a database is compared with the repository, by name', async (t) => {
     'all else that is there is in the repository',
   )
   t.strictSame([found.locks, found.rollback, found.lint, found.files], [null, null, null, null])
-  t.match(inText(found, false), /^Locks: not measured/m)
+  t.match(formatText(found, false), /^Locks: not measured/m)
 })
 
 t.test('a migration that fails half way leaves no half report', async (t) => {
@@ -102,7 +104,7 @@ t.test('a shallow clone that does not know where the two parted says so, and one
     return { ...one, folder: at }
   }
   const sides = { base: 'origin/main', head: 'origin/branch' }
-  t.match(await failure(clone(1), sides), /^this shallow clone does not know where origin\/main/)
+  t.match(await failure(clone(1), sides), /^this shallow clone does not contain the merge base of origin\/main/)
   t.strictSame((await report(clone(2), sides)).files?.ahead, ['20270102000000_comment_notes.sql'])
   execFileSync('git', ['-C', join(folder, '2'), 'checkout', '--quiet', '--detach', 'origin/branch'])
   const detached = await report({ ...one, folder: join(folder, '2') }, { base: 'origin/main' })
@@ -111,16 +113,16 @@ t.test('a shallow clone that does not know where the two parted says so, and one
 
 t.test('a diff in which all is new fits into a comment', async (t) => {
   const one = make()
-  for (const name of Object.keys(world)) one.remove(name)
+  for (const name of Object.keys(baseSchema)) one.remove(name)
   const [first, ...others] = readdirSync(fromRoot('db', 'migrations')).filter((name) => name.endsWith('.sql')).sort()
   const lay = (name: string): void => cpSync(fromRoot('db', 'migrations', name), join(one.folder, 'db', 'migrations', name))
   lay(first!)
   one.commit()
   for (const name of others) lay(name)
   const found = await report(one)
-  const comment = inMarkdown(found)
-  t.ok(comment.length <= most && Buffer.byteLength(comment) <= most)
-  t.ok(JSON.stringify(found).length > 4 * most, 'of a report that is far longer')
+  const comment = formatMarkdown(found)
+  t.ok(comment.length <= maxBytes && Buffer.byteLength(comment) <= maxBytes)
+  t.ok(JSON.stringify(found).length > 4 * maxBytes, 'of a report that is far longer')
   t.match(comment, /^## .* Schema: /m)
   t.match(comment, /\| \*\*Locks\*\* \| /)
 })

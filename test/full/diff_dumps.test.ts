@@ -5,7 +5,9 @@ import { diffCatalogs } from '../../scripts/schema/compare/compare.ts'
 import { remainingHunks } from '../../scripts/schema/compare/hunks.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createSupabaseDatabase } from '../../scripts/postgres/supabase.ts'
-import { dropAndAdds, kinds, of, renames, world, type Case } from '../schema/fixtures/diff_corpus/index.ts'
+import {
+  baseSchema, casesByKind, casesFor, dropAndAdds, renames, type Case,
+} from '../schema/fixtures/diff_corpus/index.ts'
 import { clusterAdmin, loginTo } from '../fixtures/server.ts'
 
 /** What the semantic diff leaves to the text: an object is there, and what is in it the dump says. */
@@ -22,7 +24,7 @@ await createSupabaseDatabase(admin, base)
 t.teardown(() => withClient(admin, async (client) => {
   for (const name of [base, head]) await client.query(`drop database if exists ${name} with (force)`)
 }))
-await withClient(loginTo(base, 'postgres'), (client) => client.query(world))
+await withClient(loginTo(base, 'postgres'), (client) => client.query(baseSchema))
 const catalog = await withClient(clusterAdmin(base), readCatalog)
 const dump = await dumpSchema(loginTo(base, 'postgres'), { schemas })
 
@@ -35,12 +37,12 @@ async function make({ sql, asSuperuser }: Case): Promise<void> {
   await withClient(asSuperuser ? clusterAdmin(head) : loginTo(head, 'postgres'), (client) => client.query(sql))
 }
 
-for (const [title, cases] of Object.entries({ ...kinds, renames, 'drops and adds': dropAndAdds })) {
+for (const [title, cases] of Object.entries({ ...casesByKind, renames, 'drops and adds': dropAndAdds })) {
   t.test(`of ${title} the dumps say nothing that no change says`, async (t) => {
     const { rows } = await withClient(admin, (client) => client.query('show server_version_num'))
     // Roles are the cluster's, and nobody else can dump what another owns.
     const major = Number(rows[0].server_version_num) / 10_000
-    const own = of(major, cases).filter(({ sql }) => !/ role | owner to /.test(sql))
+    const own = casesFor(major, cases).filter(({ sql }) => !/ role | owner to /.test(sql))
     for (const one of own) {
       await make(one)
       const changes = diffCatalogs(catalog, await withClient(clusterAdmin(head), readCatalog), 'id')

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { readCatalog } from '../../scripts/schema/catalog/read.ts'
-import { inHtml } from '../../scripts/schema/diff/html.ts'
+import { formatHtml } from '../../scripts/schema/diff/html.ts'
 import { docsPage } from '../../scripts/schema/docs/page.ts'
 import { tableGroups } from '../../scripts/schema/generate/files.ts'
 import { axe, openBrowser, type Page } from '../schema/fixtures/browser.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { createRepository, report, world } from '../schema/fixtures/diff_repository.ts'
+import { baseSchema, createRepository, report } from '../schema/fixtures/diff_repository.ts'
 import { hostileReport, hostileTable } from '../schema/fixtures/pages.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
@@ -19,7 +19,7 @@ const { owner } = await createTestDatabase(t)
 const docs = async () => docsPage(await readCatalog(owner), tableGroups, '20270101000000')
 const clean = await docs()
 await owner.query(hostileTable)
-const changed = createRepository(t, world)
+const changed = createRepository(t, baseSchema)
 changed.write('20270102000000_change_notes.sql', `
   alter table public.notes add column title text;
   alter table public.notes rename column body to text;
@@ -29,8 +29,8 @@ changed.write('20270102000000_change_notes.sql', `
 const pages: Readonly<Record<string, string>> = {
   'the schema': clean,
   'the schema, with a name that is HTML': await docs(),
-  'a diff': await inHtml(await report(changed, { withServer: (work) => work(clusterAdmin()) })),
-  'a diff of nothing but such names': await inHtml(hostileReport),
+  'a diff': await formatHtml(await report(changed, { withServer: (work) => work(clusterAdmin()) })),
+  'a diff of nothing but such names': await formatHtml(hostileReport),
 }
 const tables = (await owner.query<{ table: string }>(
   `select oid::regclass::text as table from pg_class

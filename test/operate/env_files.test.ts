@@ -28,7 +28,7 @@ const inFile = async (name: string, text: string): Promise<string> => {
 
 const failure = { name: 'Failure' }
 
-t.test('an env file is read as dotenv reads it', (t) => {
+t.test('readEnv parses an env file as dotenv does', (t) => {
   const text = [
     '# a comment, = and all',
     'PLAIN=a value # with a comment',
@@ -55,30 +55,30 @@ t.test('an env file is read as dotenv reads it', (t) => {
   t.end()
 })
 
-t.test('a line that would be passed over is refused', (t) => {
+t.test('a line without an effect is rejected', (t) => {
   const lines = {
     'the same name twice': ['A=1', 'B=2', 'A=3'],
     'the same name and value twice': ['A=1', 'A=1'],
-    'a name twice, of which one has lines': ['A="1', '2"', 'A=3'],
-    'no assignment': ['A=1', 'gho_token'],
+    'a name twice, with a value of several lines': ['A="1', '2"', 'A=3'],
+    'a line without an assignment': ['A=1', 'gho_token'],
     'a name with a space': ['A B=1'],
-    'a name that no object has': ['__proto__=1'],
+    'a name that objects cannot have': ['__proto__=1'],
   }
   for (const [title, text] of Object.entries(lines)) {
     t.throws(() => readEnv(text.join('\n'), 'f'), failure, title)
   }
-  t.throws(() => readEnv('A=1\nsecret', 'f'), { message: 'f:2 has no effect' }, 'by its place, not by what it says')
+  t.throws(() => readEnv('A=1\nsecret', 'f'), { message: 'f:2 has no effect' }, 'the error has the line number, not the text')
   t.strictSame(readEnv('', 'f').size, 0)
   t.end()
 })
 
-t.test('what is written is read as it was', (t) => {
+t.test('readEnv restores every value that writeEnv accepts', (t) => {
   const marks = `' " \` \\ # $ = \${A} \\n \\r \n \r \t é 💥 \u2028 \u00a0 \ufeff a b export A=1`
   const pieces = [...marks.split(' '), ' ', '\r\n', '  ']
   const random = numbersFrom(6)
-  const pick = (): string => pieces[Math.floor(random() * pieces.length)]!
-  const some = (): string => Array.from({ length: random() * 12 }, pick).join('')
-  const values = [...pieces, ...Array.from({ length: 3_000 }, some)]
+  const randomPiece = (): string => pieces[Math.floor(random() * pieces.length)]!
+  const randomValue = (): string => Array.from({ length: random() * 12 }, randomPiece).join('')
+  const values = [...pieces, ...Array.from({ length: 3_000 }, randomValue)]
   const refused: string[] = []
   const wrong: string[] = []
   const settings = new Map<string, string>()
@@ -92,19 +92,19 @@ t.test('what is written is read as it was', (t) => {
     }
   }
   t.strictSame(wrong, [])
-  t.ok(refused.length < values.length / 5, `${refused.length} of ${values.length} cannot be said`)
-  t.strictSame(refused.filter((value) => !/['"`]/.test(value) && !/\\/.test(value)), [], 'none of them without quotes')
+  t.ok(refused.length < values.length / 5, `${refused.length} of ${values.length} values cannot be represented`)
+  t.strictSame(refused.filter((value) => !/['"`]/.test(value) && !/\\/.test(value)), [], 'every such value contains quotes')
   const text = writeEnv(settings)
-  t.strictSame(parse(text), Object.fromEntries(settings), 'beside each other, too')
-  t.not(parse(`A='a\\'\nB=b'\n`)['A'], 'a\\', 'which not every way of writing is')
-  t.strictSame(writeEnv(new Map([...settings].reverse())), text, 'in one order')
+  t.strictSame(parse(text), Object.fromEntries(settings), 'all values in one file are restored')
+  t.not(parse(`A='a\\'\nB=b'\n`)['A'], 'a\\', 'not every way of quoting is restored')
+  t.strictSame(writeEnv(new Map([...settings].reverse())), text, 'the output is sorted')
   t.end()
 })
 
-t.test('a declaration says of each setting what it is, in names that the database takes', async (t) => {
+t.test('a declaration accepts the same names as the database', async (t) => {
   const declared = await readDeclaration(await inFile('s.txt', '# names\nA plain # why\r\n\n  b.c-d\tsecret\n'))
   t.strictSame([...declared], [['A', 'plain'], ['b.c-d', 'secret']])
-  await t.resolves(readDeclaration('db/settings.txt'), "the repository's own")
+  await t.resolves(readDeclaration('db/settings.txt'), 'the declaration of this repository is valid')
   for (const text of ['A', 'A other', 'A plain secret', 'A plain\nA secret']) {
     await t.rejects(readDeclaration(await inFile('s.txt', text)), failure, text)
   }
@@ -134,12 +134,12 @@ const declared = new Map([
 const values = {
   REGION: 'fra-of-all-places',
   ORGANIZATION: `it's "ours"`,
-  // Another in each run: the server's log, which is looked into, may be that of several.
-  STRIPE_KEY: `sk_live_nobody_may_print_${randomUUID()}`,
+  // Unique in each run, because the server log that is searched can contain several runs.
+  STRIPE_KEY: `sk_live_not_to_be_printed_${randomUUID()}`,
   GITHUB_KEY: 'of\ntwo $lines',
 }
 
-t.test('an import writes what is new or changed, secrets sealed, and a second one nothing', async (t) => {
+t.test('an import writes new and changed settings, with secrets sealed; a second import writes nothing', async (t) => {
   const db = await createTestDatabase(t)
   const { kms, box } = await startKms(t)
   const settings = new Map(Object.entries(values))
@@ -152,7 +152,7 @@ t.test('an import writes what is new or changed, secrets sealed, and a second on
   const keys = ['GITHUB_KEY', 'ORGANIZATION', 'REGION', 'STRIPE_KEY']
 
   t.strictSame(await outcomes(), keys.map((key) => [key, 'new']))
-  t.strictSame([await rows(), kms.takeCalls()], [[], 0], 'a look changes nothing, and asks no KMS')
+  t.strictSame([await rows(), kms.takeCalls()], [[], 0], 'planning writes nothing and does not call KMS')
 
   await run()
   const written = await rows()
@@ -168,7 +168,7 @@ t.test('an import writes what is new or changed, secrets sealed, and a second on
   t.strictSame(await outcomes(), keys.map((key) => [key, 'same']))
   await run()
   t.strictSame(await rows(), written)
-  t.equal(kms.takeCalls(), kms.takeCalls('Decrypt') + 4, 'two secrets opened, twice')
+  t.equal(kms.takeCalls(), kms.takeCalls('Decrypt') + 4, 'planning opens the two secrets, twice')
 
   settings.set('STRIPE_KEY', 'sk_live_another')
   settings.set('REGION', 'ams')
@@ -179,10 +179,10 @@ t.test('an import writes what is new or changed, secrets sealed, and a second on
   t.strictSame(touched.map(({ key }) => key), changed)
 
   kms.keys.deny('Decrypt', await box.currentKeyId())
-  await t.rejects(outcomes(), failure, 'without the right to Decrypt nobody can say what is the same')
+  await t.rejects(outcomes(), failure, 'comparing a secret requires the permission to decrypt')
 })
 
-t.test('what was plain and is declared secret is sealed, and its plain values leave the history', async (t) => {
+t.test('a plain setting that is declared secret is sealed, and its plain values are removed from the history', async (t) => {
   const db = await createTestDatabase(t)
   const box = devBox()
   await db.owner.query(`insert into deployment_config (key, value) values ('STRIPE_KEY', $1)`, [values.STRIPE_KEY])
@@ -190,18 +190,18 @@ t.test('what was plain and is declared secret is sealed, and its plain values le
   const plan = await planImport(db.owner, settings, declared, () => box)
   t.match(plan, [{ key: 'STRIPE_KEY', outcome: 'sealed' }])
   await writeImport(db.target, settings, plan, () => box)
-  const isThere = async (): Promise<boolean> => {
+  const isStored = async (): Promise<boolean> => {
     const { rows } = await db.owner.query<{ c: string }>(
       'select c::text from deployment_config as c union all select h::text from deployment_config_history as h',
     )
     return rows.some((row) => row.c.includes(values.STRIPE_KEY))
   }
-  t.notOk(await isThere())
+  t.notOk(await isStored())
   await db.owner.query(`insert into deployment_config (key, value) values ('other', $1)`, [values.STRIPE_KEY])
-  t.ok(await isThere(), 'a look that finds what is there')
+  t.ok(await isStored(), 'the search finds a stored value')
 })
 
-t.test('what cannot be right is refused, and nothing is written', async (t) => {
+t.test('invalid settings are rejected, and nothing is written', async (t) => {
   const db = await createTestDatabase(t)
   const box = devBox()
   const sealed = await box.seal({ table: 'deployment_config', key: 'REGION' }, new SecretValue('x'))
@@ -210,26 +210,27 @@ t.test('what cannot be right is refused, and nothing is written', async (t) => {
     planImport(db.owner, new Map(Object.entries(settings)), declared, () => box)
   const refused: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'a setting that is not declared': { OTHER_KEY: 'x' },
-    'a secret that is declared to be plain': { REGION: 'fra' },
-    'a value that is sealed already': { ORGANIZATION: sealed },
-    'a secret that is sealed already': { STRIPE_KEY: sealed },
+    'a secret that is declared as plain': { REGION: 'fra' },
+    'a plain value that is already sealed': { ORGANIZATION: sealed },
+    'a secret that is already sealed': { STRIPE_KEY: sealed },
     'an empty secret': { STRIPE_KEY: '' },
-    'a character that no text has': { ORGANIZATION: '\0' },
+    'the character U+0000': { ORGANIZATION: '\0' },
   }
   for (const [title, settings] of Object.entries(refused)) await t.rejects(plan(settings), failure, title)
-  await t.resolves(plan({ ORGANIZATION: '', STRIPE_KEY: 'x' }), 'others are not')
+  await t.resolves(plan({ ORGANIZATION: '', STRIPE_KEY: 'x' }), 'valid settings are accepted')
 
   const settings = new Map([['ORGANIZATION', 'ours'], ['REGION', 'fra']])
-  const asIfPlain = [...settings.keys()].map((key) => ({ key, kind: 'plain', outcome: 'changed' }) as const)
-  await t.rejects(writeImport(db.target, settings, asIfPlain, () => box), failure, 'sealed since it was looked at')
-  t.strictSame((await db.owner.query('select key from deployment_config')).rows, [{ key: 'REGION' }], 'all or nothing')
+  const outdatedPlan = [...settings.keys()].map((key) => ({ key, kind: 'plain', outcome: 'changed' }) as const)
+  await t.rejects(writeImport(db.target, settings, outdatedPlan, () => box), failure, 'a setting sealed since the plan')
+  const { rows } = await db.owner.query('select key from deployment_config')
+  t.strictSame(rows, [{ key: 'REGION' }], 'the whole import is rolled back')
   const { box: foreign } = await startKms(t)
   const isSecret = new Map([['REGION', 'secret']] as const)
-  const unopened = planImport(db.owner, new Map([['REGION', 'x']]), isSecret, () => foreign)
-  await t.rejects(unopened, failure, 'a secret that does not open')
+  const unreadable = planImport(db.owner, new Map([['REGION', 'x']]), isSecret, () => foreign)
+  await t.rejects(unreadable, failure, 'a secret that cannot be opened')
 })
 
-t.test('the key for development seals for a local database only', async (t) => {
+t.test('the development key is used for a local database only', async (t) => {
   const local = parseDatabaseUrl('postgres://x@127.0.0.1/leo')
   const remote = parseDatabaseUrl('postgres://x@db.example.com/leo?sslmode=require')
   const none = { KMS_SEAL_WITH: undefined, KMS_ACCEPT: undefined }
@@ -239,11 +240,11 @@ t.test('the key for development seals for a local database only', async (t) => {
   })
   await inEnvironment({ ...none, NODE_ENV: 'production' }, async () => t.throws(() => boxFor(local), failure))
   await inEnvironment({ ...none, KMS_ACCEPT: 'arn', NODE_ENV: 'test' }, async () => {
-    t.throws(() => boxFor(local), failure, 'nor where KMS is set up by half')
+    t.throws(() => boxFor(local), failure, 'an incomplete KMS configuration is an error')
   })
 })
 
-t.test('the commands show a dry run first, no value ever, and bring back what is not secret', async (t) => {
+t.test('import-env previews without CONFIRM and prints no value; export-env prints plain settings only', async (t) => {
   const db = await createTestDatabase(t)
   const { kms, arn } = await startKms(t)
   const env = environmentOf(kms, arn, [arn])
@@ -275,7 +276,7 @@ t.test('the commands show a dry run first, no value ever, and bring back what is
   const outputs = [dry, done, again, back, refused].map(({ stdout, stderr }) => stdout + stderr).join('')
   const printed = (output: string) => Object.values(values).flatMap(spellings).filter((text) => output.includes(text))
   t.strictSame(printed(outputs), [])
-  t.strictSame(printed(exported.stdout), [REGION, ORGANIZATION], 'a look that finds what is there')
+  t.strictSame(printed(exported.stdout), [REGION, ORGANIZATION], 'the search finds a printed value')
 
   await withClient(clusterAdmin(db.name), async (admin) => {
     const isLogged = async (text: string): Promise<boolean> => {
@@ -285,6 +286,6 @@ t.test('the commands show a dry run first, no value ever, and bring back what is
     }
     t.notOk(await isLogged(values.STRIPE_KEY))
     await admin.query(`select '${values.STRIPE_KEY}'::integer`).catch(() => undefined)
-    t.ok(await isLogged(values.STRIPE_KEY), 'what fails with a literal is')
+    t.ok(await isLogged(values.STRIPE_KEY), 'the search finds a logged value')
   })
 })

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import t from 'tap'
 import { exportUser } from '../../scripts/operate/users/export.ts'
-import { leftOut } from '../../scripts/operate/users/rules.ts'
+import { excludedColumns } from '../../scripts/operate/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts/operate/users/tables.ts'
-import { writeWhole } from '../../scripts/operate/users/atomic-file.ts'
+import { writeFileAtomically } from '../../scripts/operate/users/atomic-file.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
@@ -39,18 +39,18 @@ async function exported(userId: string) {
   return { text, manifest, last: all.at(-1), of: (table: string) => lines.filter((line) => line.table === table) }
 }
 
-t.test('an export has every row of the user, of every table of the catalog, and none of others', async (t) => {
+t.test('an export contains every row of the user from every table, and no row of another user', async (t) => {
   const { of, text, manifest, last } = await exported(own.userId)
   const tables = await readTables(owner)
-  const theirs = tables.filter(ownerOf)
-  t.ok(theirs.length >= 14, `${theirs.length} tables`)
-  for (const { name, columns } of theirs) {
+  const owned = tables.filter(ownerOf)
+  t.ok(owned.length >= 14, `${owned.length} tables`)
+  for (const { name, columns } of owned) {
     const { rows } = await owner.query<{ row: Row }>(`select to_jsonb(t) as row from ${name} as t where user_id = $1`, [
       own.userId,
     ])
-    t.ok(rows.length > 0, `insertTenant() makes a row of ${name}`)
+    t.ok(rows.length > 0, `insertTenant() inserts a row into ${name}`)
     const shown = columns
-      .filter((column) => column.kind !== 'secret' && !(`${name}.${column.name}` in leftOut))
+      .filter((column) => column.kind !== 'secret' && !(`${name}.${column.name}` in excludedColumns))
       .map((column) => column.name.replaceAll('"', ''))
     const key = (row: Row = {}) => JSON.stringify(shown.map((column) => [column, row[column]]))
     t.strictSame(of(name).map(({ row }) => key(row)).sort(), rows.map(({ row }) => key(row)).sort(), name)
@@ -63,14 +63,14 @@ t.test('an export has every row of the user, of every table of the catalog, and 
   t.strictSame(last, { manifest })
 })
 
-t.test('a rule says of every table without an owner whose rows it has', async (t) => {
+t.test('every table without an owner column has a rule', async (t) => {
   const tables = await readTables(owner)
-  t.strictSame(compareWithRules(tables), { unjudged: [], missing: [] })
+  t.strictSame(compareWithRules(tables), { withoutRule: [], missing: [] })
   const columns = tables.flatMap(({ name, columns: all }) => all.map((column) => `${name}.${column.name}`))
-  t.strictSame(Object.keys(leftOut).filter((name) => !columns.includes(name)), [])
+  t.strictSame(Object.keys(excludedColumns).filter((name) => !columns.includes(name)), [])
 })
 
-t.test('a new table with an owner is exported without a word', async (t) => {
+t.test('a new table with an owner column is exported automatically', async (t) => {
   await owner.query(`create table "New things" (user_id uuid, "What" text, token sealed_secret, t int)`)
   await insertRow(owner, '"New things"', { user_id: own.userId, '"What"': 'x', token: 'leo1.dev.k.a.b', t: 1 })
   await owner.query(`create table text_owned (user_id text)`)
@@ -82,16 +82,16 @@ t.test('a new table with an owner is exported without a word', async (t) => {
   t.hasProp(manifest.left_out, 'public."New things".token')
 })
 
-t.test('a new table without an owner is noticed, and stops an export whose user it names', async (t) => {
+t.test('a new table without a rule is found, and fails the export of a user whom it mentions', async (t) => {
   await owner.query(`create table forgotten (note text)`)
   await owner.query(`insert into forgotten values ($1)`, [`of ${own.userId}`])
-  t.strictSame(compareWithRules(await readTables(owner)).unjudged, ['public.forgotten'])
+  t.strictSame(compareWithRules(await readTables(owner)).withoutRule, ['public.forgotten'])
   await t.rejects(exported(own.userId), { name: 'Failure', message: /public\.forgotten/ })
   await t.resolves(exported(other.userId))
   await owner.query('drop table forgotten')
 })
 
-t.test('what others own and names the user says only that', async (t) => {
+t.test('a row of another user that mentions the user is exported as a mention only', async (t) => {
   await owner.query('update generation_events set acting_user_id = $1 where user_id = $2', [own.userId, other.userId])
   const { of, text } = await exported(own.userId)
   await owner.query('update generation_events set acting_user_id = null')
@@ -101,7 +101,7 @@ t.test('what others own and names the user says only that', async (t) => {
   t.notMatch(text, new RegExp(other.userId))
 })
 
-t.test('clean-ups and changes of config that name the user are in it', async (t) => {
+t.test('clean-ups and configuration changes that mention the user are exported', async (t) => {
   const target = 'https://x.fly.dev'
   await insertRow(owner, 'cleanup_outbox', { kind: 'fly_app', target, context: { user_id: own.userId } })
   await owner.query(`
@@ -115,7 +115,7 @@ t.test('clean-ups and changes of config that name the user are in it', async (t)
   t.notMatch(text, /blue-green/)
 })
 
-t.test('no sealed token is exported, only that there is one', async (t) => {
+t.test('sealed tokens are not exported, but their rows are', async (t) => {
   const { of, text, manifest } = await exported(own.userId)
   const { rows } = await owner.query(`select from user_secrets where encrypted_token like 'leo1.%'`)
   t.equal(rows.length, 2)
@@ -145,14 +145,14 @@ t.test('a slow reader does not fill the memory', async (t) => {
   t.ok(waiting < 4_000_000, `${waiting} bytes waited`)
 })
 
-t.test('a user is named by their id', async (t) => {
+t.test('a user is given by id only', async (t) => {
   t.equal(readUserId(` ${own.userId.toUpperCase()}`, 'export-user'), own.userId)
   for (const bad of [undefined, '', 'ada@example.com', `${own.userId}'`, `{${own.userId}}`]) {
-    t.throws(() => readUserId(bad, 'export-user'), { name: 'Failure' }, bad ?? 'nothing')
+    t.throws(() => readUserId(bad, 'export-user'), { name: 'Failure' }, bad ?? 'no user')
   }
 })
 
-t.test('the file is whole, the owner\'s alone, and replaces none', async (t) => {
+t.test('the file is complete, readable by its owner only, and does not replace another file', async (t) => {
   const file = join(folder, 'ada.jsonl')
   const done = await runScript(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
   t.match(done, { code: 0, stdout: /public\.apps: 1 rows/ }, done.stderr)
@@ -160,12 +160,12 @@ t.test('the file is whole, the owner\'s alone, and replaces none', async (t) => 
   const whole = await readFile(file, 'utf8')
   t.match(JSON.parse(whole.trimEnd().split('\n').at(-1) ?? ''), { manifest: { user_id: own.userId } })
 
-  await t.rejects(writeWhole(file, async (out) => out.write('other')), { name: 'Failure', message: /is there already/ })
-  const meanwhile = writeWhole(`${file}.2`, async () => writeFile(`${file}.2`, 'precious'))
-  await t.rejects(meanwhile, { name: 'Failure', message: /is there already/ })
-  const nobody = '00000000-0000-4000-8000-000000000000'
-  const failed = writeWhole(`${file}.3`, (out, signal) => exportUser(owner, nobody, out, { signal }))
+  await t.rejects(writeFileAtomically(file, async (out) => out.write('other')), { name: 'Failure', message: /already exists/ })
+  const concurrent = writeFileAtomically(`${file}.2`, async () => writeFile(`${file}.2`, 'precious'))
+  await t.rejects(concurrent, { name: 'Failure', message: /already exists/ })
+  const unknownUser = '00000000-0000-4000-8000-000000000000'
+  const failed = writeFileAtomically(`${file}.3`, (out, signal) => exportUser(owner, unknownUser, out, { signal }))
   await t.rejects(failed, { name: 'Failure', message: /no user/ })
-  t.strictSame(await readdir(folder), ['ada.jsonl', 'ada.jsonl.2'], 'and nothing half-made')
+  t.strictSame(await readdir(folder), ['ada.jsonl', 'ada.jsonl.2'], 'no partial file remains')
   t.strictSame([await readFile(file, 'utf8'), await readFile(`${file}.2`, 'utf8')], [whole, 'precious'])
 })

@@ -9,7 +9,7 @@ import { rotateKeys } from '../../scripts/operate/keys/rotate.ts'
 import type { RotateOptions, Rotation } from '../../scripts/operate/keys/rotate.ts'
 import { pageOf, write } from '../../scripts/operate/keys/rows.ts'
 import { sealedTables } from '../../scripts/operate/keys/tables.ts'
-import { byIndex, countKeys, usageOf } from '../../scripts/operate/keys/usage.ts'
+import { countKeys, forceIndexScan, usageOf } from '../../scripts/operate/keys/usage.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
@@ -20,13 +20,13 @@ import { startKms } from '../fixtures/secret_boxes.ts'
 import { environmentOf, insertSealed, lost, readSealed, sealerOf, textOf, writeSealed } from '../fixtures/sealed_rows.ts'
 import type { Kept } from '../fixtures/sealed_rows.ts'
 
-// What waits, waits together: those that are buffered.
+// The buffered tests mostly wait, so they run in parallel.
 t.jobs = 3
 
-/** A database with so many secrets under one key, and a box that seals by another. */
-/** Longer than a busy machine takes: what is asked again is another call. */
+/** Longer than a call takes on a busy machine, because a retry would count as another call. */
 const deadlineMs = 30_000
 
+/** Creates a database with `count` secrets sealed by one key, and a box that seals with another key. */
 async function rotation(t: Test, count: number) {
   const db = await createTestDatabase(t)
   const { kms, arn: oldArn, boxOf } = await startKms(t)
@@ -41,7 +41,7 @@ async function rotation(t: Test, count: number) {
     boxOf: (sealWith: string) => boxOf({ sealWith, accept, deadlineMs }),
     box: boxOf({ sealWith: newArn, accept, deadlineMs }),
     rows,
-    /** As the environment of an operator has it. */
+    /** The environment of an operator. */
     environment: environmentOf(kms, newArn, accept),
   }
 }
@@ -51,7 +51,7 @@ async function rotate(
   box: SecretBox,
   options: Partial<RotateOptions> = {},
 ): Promise<Rotation> {
-  // It sets what only its own session should have.
+  // On a separate connection: it changes session settings.
   const client = await connect(target)
   try {
     return await rotateKeys(client, box, { rate: 5_000, patienceMs: 20_000, ...options })
@@ -72,7 +72,7 @@ async function partOf(index: 3 | 4, { owner }: TestDatabase, rows: readonly Kept
   return parts
 }
 
-t.test('all that is sealed is wrapped by the current key, once', async (t) => {
+t.test('every sealed secret is re-wrapped with the current key, once', async (t) => {
   const { db, kms, box, boxOf, oldArn, newArn, rows } = await rotation(t, 130)
   t.strictSame(await counts(db), { [oldArn]: 130 })
   const log = 'select id from user_activity_log union all select id from deployment_config_history'
@@ -86,36 +86,36 @@ t.test('all that is sealed is wrapped by the current key, once', async (t) => {
   t.equal(kms.takeCalls('ReEncrypt'), 130)
   t.strictSame(await counts(db), { [newArn]: 130 })
   t.strictSame(await partOf(4, db, rows), bodies)
-  t.strictSame((await db.owner.query(log)).rows, before, 'no entry in the log or the history')
+  t.strictSame((await db.owner.query(log)).rows, before, 'the log and the history have no new entries')
 
   t.match(await rotate(db, box), { rewrapped: 0, left: { length: 0 } })
-  t.equal(kms.takeCalls(), 0, 'and no call')
+  t.equal(kms.takeCalls(), 0, 'a second run does not call KMS')
 
   kms.keys.allow('Decrypt', newArn)
   kms.keys.remove(oldArn)
   t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
   kms.keys.deny('Decrypt', newArn)
-  t.equal((await lost(db.owner, boxOf(newArn), rows.slice(0, 3))).length, 3, 'a look that finds what does not open')
+  t.equal((await lost(db.owner, boxOf(newArn), rows.slice(0, 3))).length, 3, 'the check finds secrets that cannot be opened')
 })
 
-t.test('a token that its owner replaces is logged, so the log would have had an entry', async (t) => {
+t.test('replacing a token adds an entry to the log, unlike a re-wrap', async (t) => {
   const { db, kms, oldArn, rows } = await rotation(t, 1)
   const [row] = rows
-  if (row?.context.table !== 'user_secrets') throw new Error('the first row is a token')
+  if (row?.context.table !== 'user_secrets') throw new Error('the first row is not a token')
   await db.owner.query(`select set_config('leo.acting_user', $1, false)`, [row.context.user_id])
   await writeSealed(db.owner, row, await sealerOf(kms, oldArn).seal(row.context, new SecretValue('new')))
   const { rows: entries } = await db.owner.query('select action from user_activity_log order by id')
   t.match(entries, [{ action: 'connect' }, { action: 'replace' }])
 })
 
-t.test('keys are counted, and pages read, by index', async (t) => {
+t.test('counting keys and reading pages use the index', async (t) => {
   const { db } = await rotation(t, 10)
   await db.owner.query('analyze')
   for (const table of sealedTables) {
     const index = `${table.name.replace('public.', '')}_sealing_key_`
-    const plan = async (statement: string, values: readonly unknown[] = [], settings = byIndex): Promise<string> => {
+    const plan = async (statement: string, values: readonly unknown[] = [], settings = forceIndexScan): Promise<string> => {
       await db.owner.query(`begin; ${settings}`)
-      // Run: what a recursive step does is not in a plan that is only shown.
+      // With `analyze`, because a plan that is not executed does not show the recursive steps.
       const text = `explain (analyze, costs off) ${statement}`
       const { rows } = await db.owner.query<{ 'QUERY PLAN': string }>(text, [...values])
       await db.owner.query('rollback')
@@ -132,11 +132,11 @@ t.test('keys are counted, and pages read, by index', async (t) => {
   }
 })
 
-t.test('a row that somebody replaced, or holds, is not overwritten', async (t) => {
+t.test('a row that was replaced or is locked is not overwritten', async (t) => {
   const { db, rows, kms, newArn } = await rotation(t, 2)
   const [replaced, held] = rows as [Kept, Kept]
   const table = sealedTables[0]!
-  const tried = async (row: Kept, old: string) => {
+  const tryWrite = async (row: Kept, old: string) => {
     const rewrapped = await sealerOf(kms, newArn).seal(row.context, new SecretValue('x'))
     return write(db.owner, table, [{ id: row.id, old, rewrapped }])
   }
@@ -144,20 +144,20 @@ t.test('a row that somebody replaced, or holds, is not overwritten', async (t) =
   const stale = await readSealed(db.owner, replaced)
   const fresh = await sealerOf(kms, newArn).seal(replaced.context, new SecretValue('fresh'))
   await writeSealed(db.owner, replaced, fresh)
-  t.equal(await tried(replaced, stale), 0)
+  t.equal(await tryWrite(replaced, stale), 0)
   t.equal(await readSealed(db.owner, replaced), fresh)
-  t.equal(await tried(replaced, fresh), 1, 'as it is, it is written')
+  t.equal(await tryWrite(replaced, fresh), 1, 'the current value is replaced')
 
   const holder = await db.login('postgres')
   await holder.query('begin')
   await holder.query('select from user_secrets where id = $1 for update', [held.id])
   const before = await readSealed(db.owner, held)
-  t.equal(await tried(held, before), 0, 'and nobody waits')
+  t.equal(await tryWrite(held, before), 0, 'a locked row is skipped without waiting')
   await holder.query('rollback')
-  t.equal(await tried(held, before), 1)
+  t.equal(await tryWrite(held, before), 1)
 })
 
-t.test('writers go on, with either key, and lose nothing', { buffered: true }, async (t) => {
+t.test('concurrent writes with either key are not lost', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, oldArn, newArn, rows } = await rotation(t, 110)
   kms.latency = 3
   const random = numbersFrom(6)
@@ -168,7 +168,7 @@ t.test('writers go on, with either key, and lose nothing', { buffered: true }, a
     while (!stop.signal.aborted) {
       const row = rows[Math.floor(random() * rows.length)]!
       const text = textOf(10_000 + written)
-      // The last ones are by the new key: by then every service was told.
+      // The last writes use the new key, as services do after their configuration changed.
       const arn = written < 60 && random() < 0.5 ? oldArn : newArn
       await writeSealed(writer, row, await sealerOf(kms, arn).seal(row.context, new SecretValue(text)))
       row.text = text
@@ -178,14 +178,14 @@ t.test('writers go on, with either key, and lose nothing', { buffered: true }, a
   const first = await rotate(db, box, { rate: 200 })
   stop.abort()
   await writing
-  t.ok(written > 20, `${written} written meanwhile`)
+  t.ok(written > 20, `${written} concurrent writes`)
   t.ok(first.rewrapped > 0)
   await rotate(db, box)
   t.strictSame(await counts(db), { [newArn]: 110 })
   t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
 })
 
-t.test('a corrupt row is named and left, the others are re-wrapped', { buffered: true }, async (t) => {
+t.test('a corrupt row is reported and skipped; the others are re-wrapped', { buffered: true }, async (t) => {
   const { db, kms, box, environment, boxOf, newArn, oldArn, rows } = await rotation(t, 60)
   const [first, , , other] = rows as [Kept, unknown, unknown, Kept]
   const setting = rows[8]!
@@ -209,15 +209,15 @@ t.test('a corrupt row is named and left, the others are re-wrapped', { buffered:
   const secrets = [...texts, ...(await partOf(3, db, rows)), ...(await partOf(4, db, rows))]
   const isPrinted = (output: string) => secrets.filter((text) => output.includes(text))
   t.strictSame(isPrinted(ended.stdout + ended.stderr), [])
-  t.equal(isPrinted(`${ended.stdout}${rows[0]!.text}`).length, 1, 'a look that finds what is there')
+  t.equal(isPrinted(`${ended.stdout}${rows[0]!.text}`).length, 1, 'the search finds a printed value')
 
   kms.takeCalls()
   t.match(await rotate(db, box), { rewrapped: 0 })
-  t.equal(kms.takeCalls(), 3, 'only those are asked about that KMS can be asked about')
+  t.equal(kms.takeCalls(), 3, 'KMS is called only for rows with a valid context')
 })
 
-// Killed again and again, with a look after each time: test/full/key_rotation.test.ts.
-t.test('killed at any moment, the next run finds the rest', { buffered: true }, async (t) => {
+// test/full/key_rotation.test.ts kills it repeatedly, with a check after each time.
+t.test('after a kill the next run processes the remaining rows', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, environment, oldArn, newArn, rows } = await rotation(t, 130)
   const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'rotate-keys.js'), '--rate=400'], {
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: db.target.dbmateUrl, ...environment },
@@ -231,23 +231,23 @@ t.test('killed at any moment, the next run finds the rest', { buffered: true }, 
   t.ok(left > 0, `${left} left`)
   t.match(await rotate(db, box), { rewrapped: left, left: { length: 0 } })
   const calls = kms.takeCalls()
-  t.ok(calls <= 130 + 85, `${calls} calls, a kill costs those that were not written`)
+  t.ok(calls <= 130 + 85, `${calls} calls: a kill repeats only the calls whose results were not written`)
   t.strictSame(await counts(db), { [newArn]: 130 })
   t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
 })
 
-t.test('while KMS throttles it slows down, and comes to its end', { buffered: true }, async (t) => {
+t.test('a rotation slows down while KMS throttles, and completes', { buffered: true }, async (t) => {
   const { db, kms, box, newArn } = await rotation(t, 40)
-  // More than the SDK's own repetitions of the first calls swallow, however slow the machine.
+  // More errors than the SDK's own retries of the first calls absorb.
   kms.breakBy({ error: 'ThrottlingException' }, { times: 120 })
   const pauses = new Set<string | undefined>()
   const done = await rotate(db, box, { report: ({ pause }) => void pauses.add(pause) })
   t.match(done, { rewrapped: 40, left: { length: 0 } })
-  t.ok(pauses.has('key_throttled'), 'it was throttled')
+  t.ok(pauses.has('key_throttled'), 'the throttling is reported')
   t.strictSame(await counts(db), { [newArn]: 40 })
 })
 
-t.test('a KMS that goes away is waited for; one that was never there is not', { buffered: true }, async (t) => {
+t.test('a rotation waits for a KMS that fails later, but not for one that never answered', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, oldArn } = await rotation(t, 80)
   kms.breakBy('drop')
   await t.rejects(rotate(db, box), { code: 'key_service_unavailable' })
@@ -260,10 +260,10 @@ t.test('a KMS that goes away is waited for; one that was never there is not', { 
 
   kms.breakBy({ error: 'ThrottlingException' })
   const back = rotate(db, boxOf(oldArn), { patienceMs: 500 })
-  await t.rejects(back, { code: 'key_throttled' }, 'nor is anything for ever')
+  await t.rejects(back, { code: 'key_throttled' }, 'the wait is limited')
 })
 
-t.test('a key that may not be used is named, and its rows are left', { buffered: true }, async (t) => {
+t.test('a key that cannot be used is reported, and its rows are not changed', { buffered: true }, async (t) => {
   const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 100)
   const foreign = kms.keys.create()
   await insertSealed(db.owner, sealerOf(kms, foreign), 10)
@@ -272,7 +272,7 @@ t.test('a key that may not be used is named, and its rows are left', { buffered:
     kms.keys.deny(right, arn)
     const denied = await rotate(db, box)
     t.match(denied, { rewrapped: 0, refused: new Map([[oldArn, { code }]]) }, right)
-    t.ok(kms.takeCalls() <= 32, 'and KMS is not asked about each of them')
+    t.ok(kms.takeCalls() <= 32, 'KMS is not called for every row')
     kms.keys.allow(right, arn)
   }
   kms.keys.setState(oldArn, 'Disabled')
@@ -283,14 +283,14 @@ t.test('a key that may not be used is named, and its rows are left', { buffered:
   const usage = await runScript(db, 'key-usage', [], environment)
   t.match(usage, { code: 1, stdout: new RegExp(`${foreign}: user_secrets 8.*\\(not accepted\\)`) }, usage.stderr)
   t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 80`))
-  // KMS is not asked about it: its answer would be another.
+  // KMS would answer with another error if it were called.
   kms.keys.deny('ReEncryptFrom', foreign)
   t.match(await rotate(db, box), { rewrapped: 100, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
   kms.keys.allow('ReEncryptFrom', foreign)
   t.match(await runScript(db, 'key-usage', [], { ...environment, KMS_ACCEPT: `${newArn},${foreign}` }), { code: 0 })
 })
 
-t.test('an alias that is moved meanwhile is followed', { buffered: true }, async (t) => {
+t.test('a rotation follows an alias that changes during the run', { buffered: true }, async (t) => {
   const { db, kms, oldArn, newArn, boxOf } = await rotation(t, 120)
   kms.keys.pointAlias('alias/leo', newArn)
   const third = kms.keys.create()
@@ -304,11 +304,11 @@ t.test('an alias that is moved meanwhile is followed', { buffered: true }, async
   t.strictSame(await counts(db), { [third]: 120 })
 
   kms.keys.pointAlias('alias/leo', kms.keys.create())
-  await t.rejects(rotate(db, box), { code: 'key_not_accepted' }, 'not to a key that nobody may open')
+  await t.rejects(rotate(db, box), { code: 'key_not_accepted' }, 'an alias of a key that is not accepted is an error')
   t.match(await rotate(db, boxOf(newArn)), { refused: new Map([[third, {}]]) })
 })
 
-t.test('stopped, it has written what it has', { buffered: true }, async (t) => {
+t.test('a stopped rotation has written all its results', { buffered: true }, async (t) => {
   const { db, kms, box, oldArn, newArn } = await rotation(t, 120)
   const abort = new AbortController()
   const run = rotate(db, box, { rate: 200, signal: abort.signal })
@@ -320,7 +320,7 @@ t.test('stopped, it has written what it has', { buffered: true }, async (t) => {
   t.equal(rewrapped, kms.takeCalls('ReEncrypt'))
 })
 
-t.test('the command wants its settings, and a word for a database elsewhere', { buffered: true }, async (t) => {
+t.test('the command requires its settings, and a confirmation for a remote database', { buffered: true }, async (t) => {
   const { db, environment, newArn, oldArn } = await rotation(t, 1)
   const run = (changes: Readonly<Record<string, string>>, ...args: string[]) =>
     runScript(db, 'rotate-keys', args, { ...environment, ...changes })
@@ -335,7 +335,7 @@ t.test('the command wants its settings, and a word for a database elsewhere', { 
   t.match(wrong, { code: 1, stderr: /not among the accepted ones.*KMS_ACCEPT/ })
   t.match(elsewhere, { code: 1, stderr: /CONFIRM=leo/ })
   t.match(rate, { code: 1, stderr: /rate=0/ })
-  t.match(insecure, { code: 1, stdout: /left under .*https endpoint/ }, 'without TLS, where it matters')
+  t.match(insecure, { code: 1, stdout: /left under .*https endpoint/ }, 'production requires TLS')
   t.strictSame(await counts(db), { [oldArn]: 1 })
   t.match(await run({}), { code: 0, stdout: new RegExp(`1 secrets re-wrapped by ${newArn}`) })
 })

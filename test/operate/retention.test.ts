@@ -1,6 +1,6 @@
 import t from 'tap'
-import { aged, kept } from '../../scripts/operate/retention/policy.ts'
-import { compareWithPolicy, deleteDue, lookForDue, readRules } from '../../scripts/operate/retention/retention.ts'
+import { limited, unlimited } from '../../scripts/operate/retention/policy.ts'
+import { compareWithPolicy, deleteExpired, findExpired, readRules } from '../../scripts/operate/retention/retention.ts'
 import type { RetentionOptions } from '../../scripts/operate/retention/retention.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
@@ -13,17 +13,17 @@ const userId = await db.signUp()
 const appId = await insertApp(owner, userId)
 
 const rules = readRules()
-const retain = async (options: RetentionOptions = {}) => {
-  // It sets what only its own session should have.
+const applyRetention = async (options: RetentionOptions = {}) => {
+  // On a separate connection: it changes session settings.
   const client = await db.login('postgres')
-  return deleteDue(client, await lookForDue(client, rules), options)
+  return deleteExpired(client, await findExpired(client, rules), options)
 }
-const due = async () => (await lookForDue(owner, rules)).map((found) => found.due)
+const expiredCounts = async () => (await findExpired(owner, rules)).map(({ expired }) => expired)
 const ids = async (table: string): Promise<number[]> =>
   (await owner.query<{ id: string }>(`select id from ${table} order by id`)).rows.map(({ id }) => Number(id))
 
-/** Entries with these ids, so many days old. */
-const log = (ages: Readonly<Record<number, number>>) =>
+/** Inserts log entries: id → age in days. */
+const insertLog = (ages: Readonly<Record<number, number>>) =>
   owner.query(
     `insert into user_activity_log (id, user_id, action, object_type, object_id, created_at)
      select key::bigint, $1, 'create', 'app', 'x', now() - value::integer * interval '1 day' from jsonb_each_text($2)`,
@@ -34,36 +34,36 @@ t.beforeEach(() =>
   owner.query('delete from generation_requests; delete from cleanup_outbox; delete from user_activity_log'),
 )
 
-t.test('the policy names every table, once', async (t) => {
-  t.strictSame(await compareWithPolicy(owner), { forgotten: [], missing: [] })
-  t.strictSame(Object.keys(aged).filter((table) => table in kept), [])
+t.test('the policy lists every table once', async (t) => {
+  t.strictSame(await compareWithPolicy(owner), { unlisted: [], missing: [] })
+  t.strictSame(Object.keys(limited).filter((table) => table in unlimited), [])
 })
 
-t.test('a table that the policy forgets is noticed', async (t) => {
-  const { forgotten } = await rolledBack(owner, async () => {
-    await owner.query('create table forgotten (id int); create table private.forgotten (id int)')
+t.test('a table that the policy does not list is found', async (t) => {
+  const { unlisted } = await rolledBack(owner, async () => {
+    await owner.query('create table unlisted (id int); create table private.unlisted (id int)')
     return compareWithPolicy(owner)
   })
-  t.strictSame(forgotten, ['private.forgotten', 'public.forgotten'])
+  t.strictSame(unlisted, ['private.unlisted', 'public.unlisted'])
 })
 
-t.test('old entries of the log go, whatever the order of their ids', async (t) => {
-  await log({ 1: 1, 2: 399, 3: 401, 4: 1, 5: 800, 6: 0 })
-  t.strictSame(await due(), [2, 0, 0])
-  const [found] = await lookForDue(owner, rules)
+t.test('expired log entries are deleted, whatever the order of their ids', async (t) => {
+  await insertLog({ 1: 1, 2: 399, 3: 401, 4: 1, 5: 800, 6: 0 })
+  t.strictSame(await expiredCounts(), [2, 0, 0])
+  const [found] = await findExpired(owner, rules)
   const { day } = only(
     await owner.query<{ day: string }>(`select (now() at time zone 'UTC' - interval '800 days')::date::text as day`),
   )
   t.match(found, { rows: 6, oldest: day })
-  t.strictSame(await ids('user_activity_log'), [1, 2, 3, 4, 5, 6], 'a look deletes nothing')
+  t.strictSame(await ids('user_activity_log'), [1, 2, 3, 4, 5, 6], 'counting deletes nothing')
 
-  const { isDone, deleted } = await retain()
+  const { isDone, deleted } = await applyRetention()
   t.ok(isDone)
   t.strictSame([...deleted], [['public.user_activity_log', 2]])
   t.strictSame(await ids('user_activity_log'), [1, 2, 4, 6])
 })
 
-t.test('a timeline goes once its generation has been finished for long enough', async (t) => {
+t.test('a timeline expires by the end of its generation', async (t) => {
   const generation = async (status: string, finished: number | null) => {
     const id = await insertRequest(owner, userId, appId)
     await owner.query('alter table generation_requests disable trigger user')
@@ -87,41 +87,41 @@ t.test('a timeline goes once its generation has been finished for long enough', 
      values ($1, $2, 'completed', 0, 'system')`,
     [userId, old],
   )
-  await retain()
+  await applyRetention()
   const { rows } = await owner.query<{ id: number; count: number }>(
     'select generation_request_id as id, count(*)::integer from generation_events group by 1 order by 1',
   )
   const one = (id: number) => ({ id, count: 1 })
-  t.strictSame(rows, [one(old), one(recent), one(running)], 'of the old one its young event')
+  t.strictSame(rows, [one(old), one(recent), one(running)], 'the old generation keeps its recent event')
 })
 
-t.test('clean-ups go some time after they finished, open ones never', async (t) => {
+t.test('finished clean-ups expire, unfinished ones do not', async (t) => {
   await owner.query(`
     insert into cleanup_outbox (id, kind, target, created_at, finished_at)
     select id, 'fly_app', 'https://x.fly.dev', now() - interval '90 days', now() - days * interval '1 day'
     from (values (1, null), (2, 29), (3, 31), (4, null), (5, 60)) as c (id, days)`)
-  await retain()
+  await applyRetention()
   t.strictSame(await ids('cleanup_outbox'), [1, 2, 4])
 })
 
-t.test('a stopped run leaves the rest, and the next one takes it', async (t) => {
-  await log(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [index + 1, 500])))
+t.test('after a stopped run the next run deletes the rest', async (t) => {
+  await insertLog(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [index + 1, 500])))
   const abort = new AbortController()
-  const stopped = await retain({ signal: abort.signal, report: () => abort.abort() })
+  const stopped = await applyRetention({ signal: abort.signal, report: () => abort.abort() })
   t.notOk(stopped.isDone)
   const rest = await ids('user_activity_log')
-  t.ok(rest.length > 0 && rest.length < 1000, 'one batch is gone')
-  t.strictSame(rest, Array.from(rest, (_, index) => index + 1001 - rest.length), 'the oldest')
-  const { isDone, deleted } = await retain()
+  t.ok(rest.length > 0 && rest.length < 1000, 'one batch is deleted')
+  t.strictSame(rest, Array.from(rest, (_, index) => index + 1001 - rest.length), 'the lowest ids are deleted first')
+  const { isDone, deleted } = await applyRetention()
   t.ok(isDone)
   t.strictSame([...deleted], [['public.user_activity_log', rest.length]])
 })
 
-t.test('a row that somebody holds is waited for', async (t) => {
-  await log({ 1: 500, 2: 500 })
+t.test('a run waits for a locked row', async (t) => {
+  await insertLog({ 1: 500, 2: 500 })
   const holder = await db.login('postgres')
   await holder.query('begin; select from user_activity_log where id = 2 for update')
-  const run = retain()
+  const run = applyRetention()
   await new Promise((resolve) => setTimeout(resolve, 200))
   t.strictSame(await ids('user_activity_log'), [1, 2])
   await holder.query('rollback')
@@ -129,9 +129,9 @@ t.test('a row that somebody holds is waited for', async (t) => {
   t.strictSame(await ids('user_activity_log'), [])
 })
 
-t.test('ages can be others for a run', async (t) => {
+t.test('an option overrides the ages of the policy', async (t) => {
   const ages = (text?: string) => readRules(text).map(({ table, days }) => [table, days])
-  t.strictSame(Object.keys(aged), ages().map(([table]) => table))
+  t.strictSame(Object.keys(limited), ages().map(([table]) => table))
   t.strictSame(ages('cleanup_outbox=7d, user_activity_log=90d'), [
     ['public.user_activity_log', 90],
     ['public.generation_events', 400],
@@ -142,8 +142,8 @@ t.test('ages can be others for a run', async (t) => {
   }
 })
 
-t.test('the command deletes only what was confirmed', async (t) => {
-  await log({ 1: 1, 2: 100, 3: 500 })
+t.test('the command deletes only when confirmed', async (t) => {
+  await insertLog({ 1: 1, 2: 100, 3: 500 })
   const [dry, wrong] = await Promise.all([
     runScript(db, 'retention', ['--age=user_activity_log=90d']),
     runScript(db, 'retention', [], { CONFIRM: 'another' }),

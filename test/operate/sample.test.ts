@@ -1,15 +1,15 @@
 import t from 'tap'
 import type pg from 'pg'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
-import { examineAudit } from '../../scripts/operate/audit.ts'
+import { verifyAudit } from '../../scripts/operate/audit.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
 const db = await createTestDatabase(t)
 const load = (): Promise<boolean> => loadSamples(db.owner, () => undefined)
 
-/** Tables and views of schema public that show nothing. */
-async function empty(client: pg.Client): Promise<string[]> {
+/** The tables and views of schema public without rows. */
+async function emptyRelations(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(`
     select relname::text as name from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v')
@@ -22,18 +22,18 @@ async function empty(client: pg.Client): Promise<string[]> {
   return found
 }
 
-t.test('the samples of make up fill every table and view', async (t) => {
-  t.ok((await empty(db.owner)).includes('generation_costs_by_month'), 'which are empty before')
+t.test('the samples fill every table and view', async (t) => {
+  t.ok((await emptyRelations(db.owner)).includes('generation_costs_by_month'), 'they are empty before')
   t.equal(await load(), true)
-  t.strictSame(await empty(db.owner), [])
+  t.strictSame(await emptyRelations(db.owner), [])
 })
 
-t.test('a table that they forget is noticed', async (t) => {
+t.test('a table without samples is found', async (t) => {
   const found = await rolledBack(db.owner, async () => {
-    await db.owner.query('create table forgotten (id int)')
-    return empty(db.owner)
+    await db.owner.query('create table unfilled (id int)')
+    return emptyRelations(db.owner)
   })
-  t.strictSame(found, ['forgotten'])
+  t.strictSame(found, ['unfilled'])
 })
 
 t.test('a second run adds nothing', async (t) => {
@@ -43,8 +43,8 @@ t.test('a second run adds nothing', async (t) => {
   t.strictSame((await db.owner.query(count)).rows, before)
 })
 
-t.test('their history of config is whole', async (t) => {
-  const { entries, findings } = await examineAudit(db.owner)
+t.test('the configuration history of the samples is valid', async (t) => {
+  const { entries, findings } = await verifyAudit(db.owner)
   t.ok(entries > 0)
   t.strictSame(findings, [])
 })

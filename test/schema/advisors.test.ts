@@ -3,7 +3,7 @@ import { adviseDatabase } from '../../scripts/schema/lint/advisors.ts'
 import { parseDatabaseUrl, withDatabase } from '../../scripts/core/target.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
 
-/** Each table, view and function is named for the one thing that is wrong with it; `sound` has nothing wrong. */
+/** Each table, view and function is named after its only violation; `sound` has none. */
 const schema = `
   create table sound (id int primary key, user_id uuid not null references auth.users);
   create index sound_user_id_idx on sound (user_id);
@@ -65,7 +65,7 @@ const schema = `
   $$;
 `
 
-test('the advisors', async (t) => {
+test('the advisors find every violation, and fail when they cannot run', async (t) => {
   const database = await createEmptyDatabase(t)
   await database.owner.query(schema)
 
@@ -90,17 +90,17 @@ test('the advisors', async (t) => {
       'sensitive_columns_exposed public.row_security_off',
       'unindexed_foreign_keys public.unindexed_foreign_key',
     ],
-    'catch every violation, of every level, and nothing that is sound',
+    'every violation of every level is found, and nothing else',
   )
   t.strictSame(new Set(advices.map(({ level }) => level)), new Set(['error', 'info', 'warning']))
 
   const elsewhere = withDatabase(database.target, 'nowhere')
-  await t.rejects(adviseDatabase(elsewhere), { name: 'Failure' }, 'are asked about a database that is there')
+  await t.rejects(adviseDatabase(elsewhere), { name: 'Failure' }, 'a database that does not exist is an error')
   const closedPort = parseDatabaseUrl(database.target.dbmateUrl.replace(/:\d+\//, ':1/'))
-  await t.rejects(adviseDatabase(closedPort), { name: 'Failure' }, 'are asked on a server that is there')
+  await t.rejects(adviseDatabase(closedPort), { name: 'Failure' }, 'a server that does not answer is an error')
   await t.rejects(
     adviseDatabase({ ...database.target, dbmateUrl: elsewhere.dbmateUrl }),
     { name: 'Failure' },
-    'are not taken to approve when they could not look',
+    'an error of the advisors is not reported as no findings',
   )
 })

@@ -28,7 +28,7 @@ const schema = `
   create view public.seen as select 1 as id;
 `
 
-test('the ER diagrams', async (t) => {
+test('the ER diagrams show key columns and foreign keys of each group', async (t) => {
   const database = await createEmptyDatabase(t)
   await database.owner.query(schema)
   const groups = { People: ['profiles'], Work: ['requests', 'apps'], Odd: ['Odd one', 'style', 'bare'] }
@@ -85,32 +85,33 @@ erDiagram
   "style" |o--o{ "style" : "parent_id"
 \`\`\`
 `,
-    'show key columns, every foreign key once, whose children are optional or single, and other groups by name',
+    'each foreign key is drawn once with its cardinalities; tables of other groups have no columns',
   )
 
   const misplaced: Readonly<Record<string, TableGroups>> = {
     'in no group': { ...groups, Odd: ['Odd one', 'style'] },
     'in two groups': { ...groups, People: ['profiles', 'bare'] },
-    'twice in one': { ...groups, People: ['profiles', 'profiles'] },
-    'not there': { ...groups, People: ['profiles', 'nowhere'] },
+    'twice in one group': { ...groups, People: ['profiles', 'profiles'] },
+    'that does not exist': { ...groups, People: ['profiles', 'nowhere'] },
   }
   for (const [title, wrong] of Object.entries(misplaced)) {
     await t.rejects(erDiagrams(database.target, wrong), { name: 'Failure' }, `a table ${title} is refused`)
   }
 })
 
-test('a new table belongs into a group of the README', async (t) => {
+test('a new table must be in a group of the README', async (t) => {
   const database = await createTestDatabase(t)
   await t.resolves(erDiagrams(database.target, tableGroups))
-  await database.owner.query('create table forgotten (id int)')
-  await t.rejects(erDiagrams(database.target, tableGroups), { name: 'Failure', message: /forgotten/ })
+  await database.owner.query('create table ungrouped (id int)')
+  await t.rejects(erDiagrams(database.target, tableGroups), { name: 'Failure', message: /ungrouped/ })
 })
 
-test('a generated section', async (t) => {
+test('a generated section is replaced between its markers', async (t) => {
   const page = 'a\n<!-- generated:er -->\nold\n<!-- /generated:er -->\nb\n'
   const written = replaceSection(page, 'er', '\n$& new\n')
-  t.equal(written, 'a\n<!-- generated:er -->\n$& new\n<!-- /generated:er -->\nb\n', 'is replaced between its markers')
-  t.equal(replaceSection(written, 'er', '$& new'), written, 'stays as it is when written again')
-  t.throws(() => replaceSection(page, 'other', ''), { name: 'Failure' }, 'is not invented')
-  t.throws(() => replaceSection(page.replace('/generated', ''), 'er', ''), { name: 'Failure' }, 'has an end')
+  t.equal(written, 'a\n<!-- generated:er -->\n$& new\n<!-- /generated:er -->\nb\n', 'the text between the markers is replaced')
+  t.equal(replaceSection(written, 'er', '$& new'), written, 'writing it again changes nothing')
+  t.throws(() => replaceSection(page, 'other', ''), { name: 'Failure' }, 'a missing section is an error')
+  const withoutEnd = page.replace('/generated', '')
+  t.throws(() => replaceSection(withoutEnd, 'er', ''), { name: 'Failure' }, 'a missing end marker is an error')
 })

@@ -7,24 +7,26 @@ import type { Matching } from '../../scripts/schema/compare/match.ts'
 import type { Catalog, Change } from '../../scripts/schema/catalog/model.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
-import { dropAndAdds, kinds, of, renames, told, world, type Case } from './fixtures/diff_corpus/index.ts'
+import {
+  baseSchema, casesByKind, casesFor, dropAndAdds, formatChanges, renames, type Case,
+} from './fixtures/diff_corpus/index.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 const db = await createEmptyDatabase(t)
-await db.owner.query(world)
-// Cases are made in a transaction that goes no further: the ids are those of base, and no clone is needed.
+await db.owner.query(baseSchema)
+// Each case runs in a transaction that is rolled back. Objects keep the OIDs of base, so no clone is needed.
 const client = await connect(clusterAdmin(db.name))
 t.teardown(() => client.end())
 await client.query('begin isolation level repeatable read; set local role postgres; savepoint base')
-const base = await readHere()
+const base = await readAndRollBack()
 
-async function readHere(): Promise<Catalog> {
+async function readAndRollBack(): Promise<Catalog> {
   const catalog = await readCatalogHere(client)
   await client.query('rollback to savepoint base')
   return catalog
 }
 
-async function make({ sql, asSuperuser }: Pick<Case, 'sql' | 'asSuperuser'>): Promise<Catalog> {
+async function apply({ sql, asSuperuser }: Pick<Case, 'sql' | 'asSuperuser'>): Promise<Catalog> {
   if (asSuperuser) await client.query('reset role')
   try {
     await client.query(sql)
@@ -32,51 +34,51 @@ async function make({ sql, asSuperuser }: Pick<Case, 'sql' | 'asSuperuser'>): Pr
     await client.query('rollback to savepoint base')
     throw error
   }
-  return readHere()
+  return readAndRollBack()
 }
 
 const diff = async (one: Pick<Case, 'sql' | 'asSuperuser'>, matching: Matching = 'id'): Promise<Change[]> =>
-  diffCatalogs(base, await make(one), matching)
+  diffCatalogs(base, await apply(one), matching)
 
 const major = Number((await client.query('show server_version_num')).rows[0].server_version_num.slice(0, 2))
-const ours = (cases: readonly Case[]): readonly Case[] => of(major, cases)
-/** Without the indentation of the file that it is written in. */
-const written = (text: string): string => text.trim().replace(/^ {6}/gm, '')
+const supported = (cases: readonly Case[]): readonly Case[] => casesFor(major, cases)
+/** Removes the indentation of the source file. */
+const unindent = (text: string): string => text.trim().replace(/^ {6}/gm, '')
 
-for (const [title, cases] of Object.entries(kinds)) {
-  t.test(`a difference of ${title} is found and named`, async (t) => {
-    for (const one of ours(cases)) {
+for (const [title, cases] of Object.entries(casesByKind)) {
+  t.test(`every difference of ${title} is found and judged`, async (t) => {
+    for (const one of supported(cases)) {
       const changes = await diff(one)
-      t.equal(told(changes), written(one.told), one.title)
-      const mute = changes.filter(({ severity, reasons }) => severity !== 'additive' && reasons.length === 0)
-      t.strictSame(mute, [], `${one.title}: what is not additive says why`)
+      t.equal(formatChanges(changes), unindent(one.expected), one.title)
+      const withoutReason = changes.filter(({ severity, reasons }) => severity !== 'additive' && reasons.length === 0)
+      t.strictSame(withoutReason, [], `${one.title}: a change that is not additive has a reason`)
     }
   })
 }
 
-t.test('a rename is told by id, and by nothing else', async (t) => {
-  for (const one of ours(renames)) {
+t.test('a rename is detected by OID only', async (t) => {
+  for (const one of supported(renames)) {
     const changes = await diff(one)
-    t.equal(told(changes), written(one.told), one.title)
-    t.ok(changes.some(({ action }) => action === 'renamed'), `${one.title} is one`)
-    t.notOk(changes.some(({ action }) => /added|removed/.test(action)), `${one.title} adds and removes nothing`)
+    t.equal(formatChanges(changes), unindent(one.expected), one.title)
+    t.ok(changes.some(({ action }) => action === 'renamed'), `${one.title}: a rename is reported`)
+    t.notOk(changes.some(({ action }) => /added|removed/.test(action)), `${one.title}: no addition or removal is reported`)
   }
-  for (const one of ours(dropAndAdds)) {
+  for (const one of supported(dropAndAdds)) {
     const changes = await diff(one)
-    t.equal(told(changes), written(one.told), one.title)
-    t.ok(changes.some(({ action }) => action === 'added'), `${one.title} is added`)
+    t.equal(formatChanges(changes), unindent(one.expected), one.title)
+    t.ok(changes.some(({ action }) => action === 'added'), `${one.title}: an addition is reported`)
   }
 })
 
-t.test('of two databases that have nothing to do with each other no rename is claimed', async (t) => {
-  for (const one of ours(renames)) {
+t.test('a comparison of unrelated databases reports no renames', async (t) => {
+  for (const one of supported(renames)) {
     const actions = (await diff(one, 'name')).map(({ action }) => action)
     t.notOk(actions.includes('renamed'), one.title)
-    t.ok(actions.length > 0, `${one.title} is found all the same`)
+    t.ok(actions.length > 0, `${one.title}: the difference is found`)
   }
 })
 
-t.test('a routine that still says the name of what is renamed or gone is told', async (t) => {
+t.test('a routine that still uses the name of a renamed or removed object is reported', async (t) => {
   const stale = async (sql: string): Promise<string[]> =>
     (await diff({ sql })).flatMap(({ reasons }) => reasons).filter((reason) => reason.endsWith(' still names it'))
   const count = 'function public.count_pets(bigint) still names it'
@@ -90,23 +92,23 @@ t.test('a routine that still says the name of what is renamed or gone is told', 
   t.strictSame(await stale('alter table public.pets rename column legs to feet'), [])
 })
 
-t.test('an enum value that is used in the transaction that adds it is an error of the migration', async (t) => {
+t.test('a migration that uses an enum value in the transaction that adds it fails', async (t) => {
   const sql = `
     alter type public.mood add value 'asleep';
     alter table public.pets alter column mood set default 'asleep'`
-  await t.rejects(make({ sql }), { code: '55P04' })
+  await t.rejects(apply({ sql }), { code: '55P04' })
 })
 
-t.test('nothing is different in a database that did not change', async (t) => {
+t.test('an unchanged database has no differences', async (t) => {
   t.strictSame(await diff({ sql: 'select' }), [])
-  const again = await createEmptyDatabase(t)
-  await again.owner.query(world)
-  const other = await withClient(clusterAdmin(again.name), readCatalog)
-  t.strictSame(diffCatalogs(base, other, 'name'), [], 'nor in one that was made alike')
-  t.not(diffCatalogs(base, other, 'id').length, 0, 'whose objects are others by their ids')
+  const second = await createEmptyDatabase(t)
+  await second.owner.query(baseSchema)
+  const other = await withClient(clusterAdmin(second.name), readCatalog)
+  t.strictSame(diffCatalogs(base, other, 'name'), [], 'a second database with the same schema has none by name')
+  t.not(diffCatalogs(base, other, 'id').length, 0, 'its objects have other OIDs')
 })
 
-t.test('the order in which things are done makes no difference', async (t) => {
+t.test('the result does not depend on the order of the statements', async (t) => {
   const statements = [
     'alter table public.pets add column colour text',
     'alter table public.pets drop column legs',
@@ -118,30 +120,30 @@ t.test('the order in which things are done makes no difference', async (t) => {
     'grant select on public.owners to authenticated, service_role',
     'create policy delete_own on public.pets for delete to authenticated using (owner_id = 1)',
   ]
-  const forth = await diff({ sql: statements.join(';') })
-  t.equal(forth.filter(({ partOf }) => partOf === null).length, 12)
-  t.strictSame(await diff({ sql: statements.toReversed().join(';') }), forth)
+  const inOrder = await diff({ sql: statements.join(';') })
+  t.equal(inOrder.filter(({ partOf }) => partOf === null).length, 12)
+  t.strictSame(await diff({ sql: statements.toReversed().join(';') }), inOrder)
 })
 
-t.test('what dumps say beyond the changes is left over, and nothing else', async (t) => {
+t.test('only dump differences that no change explains remain', async (t) => {
   const before = await dumpSchema(db.target, dumped)
   await client.query('rollback; begin; set local role postgres')
-  let made = 0
-  for (const { sql, asSuperuser } of Object.values(kinds).flatMap(ours)) {
+  let applied = 0
+  for (const { sql, asSuperuser } of Object.values(casesByKind).flatMap(supported)) {
     if (asSuperuser) continue
-    // Not all get along with what others did.
+    // Some cases fail after the changes of earlier ones; these are skipped.
     await client.query('savepoint one')
-    await client.query(sql).then(() => (made += 1), () => client.query('rollback to savepoint one'))
+    await client.query(sql).then(() => (applied += 1), () => client.query('rollback to savepoint one'))
   }
   await client.query('commit')
-  t.ok(made > 90, `${made} differences at once`)
+  t.ok(applied > 90, `${applied} differences at once`)
 
   const changes = diffCatalogs(base, await withClient(clusterAdmin(db.name), readCatalog), 'id')
   const after = await dumpSchema(db.target, dumped)
-  const left = remainingHunks(before, after, changes).map(({ entry }) => entry)
-  t.strictSame(left, ['TEXT SEARCH CONFIGURATION public.plain'])
+  const remaining = remainingHunks(before, after, changes).map(({ entry }) => entry)
+  t.strictSame(remaining, ['TEXT SEARCH CONFIGURATION public.plain'])
   const all = remainingHunks(before, after, [])
-  t.ok(all.length > 60, 'without the changes every entry that differs is there')
+  t.ok(all.length > 60, 'without the changes every entry that differs remains')
   t.strictSame(remainingHunks(before, before, []), [])
 })
 

@@ -3,29 +3,29 @@ import t from 'tap'
 import { measureMigration, strength, type StatementEffect } from '../../scripts/schema/measure/measure.ts'
 import type { Migration } from '../../scripts/migrate/migrations.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
-import { lockCases, lockWorld, type LockCase } from './fixtures/diff_corpus/locks.ts'
+import { lockCases, lockSchema, type LockCase } from './fixtures/diff_corpus/locks.ts'
 
 const db = await createEmptyDatabase(t)
-await db.owner.query(lockWorld)
+await db.owner.query(lockSchema)
 
-/** Measures in a transaction that goes no further, so that each case finds the same tables. */
-const inside: pg.Client = Object.assign(Object.create(db.owner) as pg.Client, {
+/** Runs a case in a transaction that is rolled back, so that each case starts with the same tables. */
+const nestedClient: pg.Client = Object.assign(Object.create(db.owner) as pg.Client, {
   query: (text: string, ...rest: []) =>
     db.owner.query({ begin: 'savepoint one', commit: 'select', rollback: 'select' }[text] ?? text, ...rest),
 })
 
-async function measure({ sql, isAlone }: LockCase): Promise<StatementEffect[]> {
-  const migration = { file: 'case.sql', source: '-- migrate:up\n', up: sql, transaction: !isAlone } as Migration
-  if (isAlone) return measureMigration(db.owner, migration)
+async function measure({ sql, outsideTransaction = false }: LockCase): Promise<StatementEffect[]> {
+  const migration = { file: 'case.sql', source: '-- migrate:up\n', up: sql, transaction: !outsideTransaction } as Migration
+  if (outsideTransaction) return measureMigration(db.owner, migration)
   await db.owner.query('begin')
   try {
-    return await measureMigration(inside, migration)
+    return await measureMigration(nestedClient, migration)
   } finally {
     await db.owner.query('rollback')
   }
 }
 
-function tell(effects: readonly StatementEffect[]): string[] {
+function format(effects: readonly StatementEffect[]): string[] {
   const all = (key: 'rewrites' | 'scans' | 'writes'): string[] => effects.flatMap((effect) => effect[key])
   const locks = effects.flatMap((effect) => effect.locks).filter(({ mode }) => strength(mode) > 0)
   const indexes = effects.flatMap((effect) => effect.indexes)
@@ -37,7 +37,7 @@ function tell(effects: readonly StatementEffect[]): string[] {
   return [
     ...locks.map(({ mode, table }) => `${mode} ${table}`),
     ...all('rewrites').map((table) => `rewrites ${table}`),
-    // Who builds an index or a new file reads the table: that goes without saying.
+    // A scan that builds an index or rewrites the table is not listed separately.
     ...all('scans').filter(isRead).map((table) => `scans ${table}`),
     ...built,
     ...all('writes').map((table) => `changes ${table}`),
@@ -46,10 +46,10 @@ function tell(effects: readonly StatementEffect[]): string[] {
 
 for (const one of lockCases) {
   t.test(one.title, async (t) => {
-    t.strictSame(tell(await measure(one)), one.does)
+    t.strictSame(format(await measure(one)), one.expected)
   })
 }
 
-t.test('the corpus is large enough', async (t) => {
+t.test('the corpus has at least 40 migrations', async (t) => {
   t.ok(lockCases.length >= 40, `${lockCases.length} migrations`)
 })

@@ -26,12 +26,12 @@ process.env['NODE_ENV'] = 'test'
 
 const all = entries()
 const documented = await findExamples()
-// Those of ./testing start a server of their own, as its own test does.
+// Examples of ./testing are not run here: they start a server, which the test of that module covers.
 const examples = documented.filter(({ place }) => !place.startsWith('db/testing/'))
 const examplesPath = fromRoot('test/examples.ts')
 const readme = await readFile(fromRoot('README.md'), 'utf8')
 const blocks = new Map(blocksIn(readme, all).map((text, at) => [fromRoot(`test/readme-${at + 1}.ts`), text]))
-const bad = `
+const undocumented = `
 /** Adds one. */
 export function increment(n: number) { return n + 1 }
 export type Undocumented = string
@@ -45,54 +45,54 @@ export type Undocumented = string
  */
 export const twice = (n: number) => n + 2
 `
-const badPath = fromRoot('test/bad.ts')
-const badExamplesPath = fromRoot('test/bad-examples.ts')
+const undocumentedPath = fromRoot('test/undocumented.ts')
+const brokenExamplesPath = fromRoot('test/broken-examples.ts')
 const program = compile(
   all.map(({ file }) => file),
   new Map([
     [examplesPath, await moduleOf(documented, all)],
     ...blocks,
-    [badPath, bad],
-    [badExamplesPath, await moduleOf(examplesIn('bad.ts', bad), all)],
+    [undocumentedPath, undocumented],
+    [brokenExamplesPath, await moduleOf(examplesIn('undocumented.ts', undocumented), all)],
   ]),
 )
 
-t.test('every export has a doc comment that says what it does, who may call it, what comes back, and how', async (t) => {
+t.test('every export has a doc comment with a summary, its callers, its result and an example', async (t) => {
   t.strictSame(findings(sectionsOf(program, all)), [])
 })
 
-t.test('one that does not is found', async (t) => {
-  const found = findings(sectionsOf(program, [{ name: 'bad', file: badPath }]))
+t.test('an incomplete doc comment is found', async (t) => {
+  const found = findings(sectionsOf(program, [{ name: 'undocumented', file: undocumentedPath }]))
   t.match(found, [
-    /^test\/bad.ts:3 increment does not say who may call it/,
-    /^test\/bad.ts:3 increment says neither by `@returns`/,
-    /^test\/bad.ts:3 increment has no `@example`/,
-    /^test\/bad.ts:13 twice has a `@throws` without the class/,
-    /^test\/bad.ts:4 Undocumented has no doc comment/,
+    /^test\/undocumented.ts:3 increment does not say who may call it/,
+    /^test\/undocumented.ts:3 increment has neither a `@returns`/,
+    /^test\/undocumented.ts:3 increment has no `@example`/,
+    /^test\/undocumented.ts:13 twice has a `@throws` without the class/,
+    /^test\/undocumented.ts:4 Undocumented has no doc comment/,
   ])
 })
 
-t.test('every example and every block of the README compiles, as strictly as the package', async (t) => {
+t.test('every example and every block of the README compiles with the options of the package', async (t) => {
   for (const path of [examplesPath, ...blocks.keys()]) t.strictSame(errorsIn(program, path), [], path.replace(fromRoot(), ''))
-  t.match(errorsIn(program, badExamplesPath), [/Cannot find name 'increment'/], 'and one that does not is found')
+  t.match(errorsIn(program, brokenExamplesPath), [/Cannot find name 'increment'/], 'an example that does not compile is found')
 })
 
 emit(program, examplesPath)
 
 t.test('every example runs', async (t) => {
-  const stage = await stageOn(t, await createTestDatabase(t))
-  for (const example of examples) await t.resolves(run(stage, example), example.place)
+  const setup = await setUp(t, await createTestDatabase(t))
+  for (const example of examples) await t.resolves(run(setup, example), example.place)
 })
 
-t.test('every example runs on the oldest schema that the package says it runs on', async (t) => {
+t.test('every example runs on the oldest schema that the package supports', async (t) => {
   const test = await createEmptyDatabase(t)
   await migrate(test.target, { upTo: oldestSchemaVersion })
-  const stage = await stageOn(t, test)
-  for (const example of examples) await t.resolves(run(stage, example), example.place)
+  const setup = await setUp(t, test)
+  for (const example of examples) await t.resolves(run(setup, example), example.place)
 
   await rollback(test.target)
   const checking = examples.find(({ text }) => text.includes('await checkSchema('))!
-  await t.rejects(run(stage, checking), { code: 'schema_too_old' }, 'one migration earlier')
+  await t.rejects(run(setup, checking), { code: 'schema_too_old' }, 'an older schema is not supported')
 })
 
 t.test('every query is called by an example', async (t) => {
@@ -105,25 +105,25 @@ t.test('every query is called by an example', async (t) => {
 })
 
 t.test('every block of the README runs', async (t) => {
-  const stage = await stageOn(t, await createTestDatabase(t))
+  const setup = await setUp(t, await createTestDatabase(t))
   for (const [path, text] of blocks) {
-    // test/full/package.test.ts runs those, where the package is installed.
+    // These blocks run in test/full/package.test.ts, which installs the package.
     if (text.includes("from 'node:test'")) continue
     emit(program, path)
-    // Its pools are open when it has come to its end.
+    // The block leaves its pools open, so the process has to exit explicitly.
     const script = `await import(${JSON.stringify(pathToFileURL(compiled(path)).href)}); process.exit()`
-    const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await aWorld(stage)).userId }
+    const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await createRows(setup)).userId }
     const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 30_000 })
     await t.resolves(ended, path.replace(fromRoot(), ''))
   }
 })
 
-interface Stage extends Clients {
+interface Setup extends Clients {
   readonly test: TestDatabase
 }
 
-/** A database with what examples expect of a platform; those that make pools of their own find it, too. */
-async function stageOn(t: Test, test: TestDatabase): Promise<Stage> {
+/** Prepares a database for the examples: settings, a Supabase project, and the URLs that their pools connect to. */
+async function setUp(t: Test, test: TestDatabase): Promise<Setup> {
   const clients = createClients(t, test, 2)
   const urlOf = (login: string): string => loginTo(test.name, login).dbmateUrl
   process.env['DATABASE_URL'] = urlOf(logins.leo_api)
@@ -134,39 +134,39 @@ async function stageOn(t: Test, test: TestDatabase): Promise<Stage> {
   return { test, ...clients }
 }
 
-async function run(stage: Stage, example: Example): Promise<unknown> {
+async function run(setup: Setup, example: Example): Promise<unknown> {
   const module = await import(pathToFileURL(compiled(examplesPath)).href)
-  const world = await aWorld(stage)
-  module.use(world)
+  const rows = await createRows(setup)
+  module.use(rows)
   const call = module.examples[example.place]
   if (!needsTransaction(example)) return call()
-  return asUser(stage.db, world.userId, async (trx) => {
+  return asUser(setup.db, rows.userId, async (trx) => {
     module.useTransaction(trx)
     return call()
   })
 }
 
-/** A user with an app, a generation that is held, and a snapshot of it. */
-async function aWorld({ test, db, serviceDb }: Stage) {
+/** Creates a user with an app, a leased generation and a snapshot of it. */
+async function createRows({ test, db, serviceDb }: Setup) {
   const userId = parseUserId(await test.signUp())
   const { appId, generationId } = await asUser(db, userId, async (trx) => {
-    const made = await apps.create(trx, { app_name: 'Books' })
-    if (made.outcome !== 'created') throw new Error('the name is taken')
-    const request = { app_id: made.app.id, prompt: 'a list of books', mode: 'autonomous' } as const
+    const created = await apps.create(trx, { app_name: 'Books' })
+    if (created.outcome !== 'created') throw new Error('the name is taken')
+    const request = { app_id: created.app.id, prompt: 'a list of books', mode: 'autonomous' } as const
     const { generation } = await generations.enqueue(trx, request)
-    return { appId: made.app.id, generationId: generation.id }
+    return { appId: created.app.id, generationId: generation.id }
   })
   const claimed = await queue.claim(serviceDb, { worker: 'worker-1', limit: 100 })
   const lease = claimed.find(({ id }) => id === generationId)!
   const files = { 'index.html': '<h1>Books</h1>' }
-  const kept = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files })
-  if (kept.outcome !== 'recorded') throw new Error('the lease is lost')
+  const recorded = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files })
+  if (recorded.outcome !== 'recorded') throw new Error('the lease is lost')
   const box = new SecretBox(devKeys())
   const context = { table: 'user_secrets', user_id: userId, provider: 'github' } as const
   const encrypted_token = await box.seal(context, tokensToSecret({ access_token: new SecretValue('a token') }))
-  const params = { app: appId, generation: String(generationId), snapshot: String(kept.snapshot_id), secret: appId }
+  const params = { app: appId, generation: String(generationId), snapshot: String(recorded.snapshot_id), secret: appId }
   return {
-    ...{ db, serviceDb, userId, appId, generationId, snapshotId: kept.snapshot_id, lease },
+    ...{ db, serviceDb, userId, appId, generationId, snapshotId: recorded.snapshot_id, lease },
     ...{ claims: { sub: userId }, request: { params }, error: new Error('an example') },
     ...{ box, context, token: 'a token', keyArn: keyArn(1), oldKeyArn: keyArn(2), row: { encrypted_token } },
   }

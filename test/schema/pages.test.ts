@@ -4,7 +4,7 @@ import t from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
 import { readCatalog } from '../../scripts/schema/catalog/read.ts'
 import { labelOf, type Catalog } from '../../scripts/schema/catalog/model.ts'
-import { inHtml } from '../../scripts/schema/diff/html.ts'
+import { formatHtml } from '../../scripts/schema/diff/html.ts'
 import { docsPage } from '../../scripts/schema/docs/page.ts'
 import { tableGroups } from '../../scripts/schema/generate/files.ts'
 import { anchor } from '../../scripts/schema/render/html.ts'
@@ -17,7 +17,7 @@ const docs = (catalog: Catalog) => docsPage(catalog, tableGroups, '2027010100000
 const catalog = await readCatalog(owner)
 const page = await docs(catalog)
 
-/** All elements of a page without an error of syntax. */
+/** All elements of a page. Asserts that the page has no syntax errors. */
 function elementsOf(html: string): Tree.Element[] {
   const errors: string[] = []
   const root = parse(html, { onParseError: ({ code }) => errors.push(code) })
@@ -34,7 +34,7 @@ const textOf = (node: Tree.Node): string =>
 const valuesOf = (elements: readonly Tree.Element[], name: string): string[] =>
   elements.flatMap(({ attrs }) => attrs.filter((one) => one.name === name).map(({ value }) => value))
 
-t.test('the page of the schema has every object of ours, its comment and its rules', async (t) => {
+t.test('the schema page contains every object with its comment and policies', async (t) => {
   const text = textOf(parse(page))
   for (const object of catalog.objects) {
     if (!['public', 'private'].includes(object.schema ?? '') || /grant|sequence/.test(object.kind)) continue
@@ -46,18 +46,18 @@ t.test('the page of the schema has every object of ours, its comment and its rul
   for (const cell of ['all rows', 'rows where (user_id = ( SELECT auth.uid() AS uid))']) t.ok(text.includes(cell), cell)
 })
 
-t.test('the same schema gives the same bytes, in whatever order it was made', async (t) => {
+t.test('the same schema gives the same bytes, whatever the order of creation', async (t) => {
   const { target } = await createEmptyDatabase(t)
   const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
   await withClient(target, (client) => client.query(schema))
   const other = await withClient(target, readCatalog)
   t.not(other.objects.map(({ id }) => id).join(), catalog.objects.map(({ id }) => id).join())
   t.ok((await docs(other)) === page)
-  t.ok((await inHtml(hostileReport)) === (await inHtml(hostileReport)))
+  t.ok((await formatHtml(hostileReport)) === (await formatHtml(hostileReport)))
 })
 
-t.test('it leads nowhere but to itself, and each place is there once', async (t) => {
-  for (const html of [page, await inHtml(hostileReport)]) {
+t.test('all links lead to ids in the page, and ids are unique', async (t) => {
+  for (const html of [page, await formatHtml(hostileReport)]) {
     const elements = elementsOf(html)
     const ids = valuesOf(elements, 'id')
     t.strictSame(ids, [...new Set(ids)])
@@ -68,16 +68,16 @@ t.test('it leads nowhere but to itself, and each place is there once', async (t)
   }
 })
 
-t.test('no two names have one anchor', (t) => {
+t.test('different names have different anchors', (t) => {
   const names = ['x"', 'x_22_', 'x~22~', 'a b', 'a-b', 'a_b', 'a.b', 'ä', '']
   t.equal(new Set(names.map(anchor)).size, names.length)
   t.end()
 })
 
-t.test('what somebody has named is text, wherever it stands', async (t) => {
+t.test('object names are escaped everywhere', async (t) => {
   await owner.query(hostileTable)
   const schema = await docs(await readCatalog(owner))
-  for (const [html, scripts] of [[schema, 1], [await inHtml(hostileReport), 0]] as const) {
+  for (const [html, scripts] of [[schema, 1], [await formatHtml(hostileReport), 0]] as const) {
     const elements = elementsOf(html)
     const named = (tag: string) => elements.filter(({ tagName }) => tagName === tag)
     t.equal(named('script').length, scripts)
@@ -87,6 +87,6 @@ t.test('what somebody has named is text, wherever it stands', async (t) => {
       const text = named(tag).map(textOf).join('').replaceAll('\u00a0', ' ')
       t.ok(text.includes(hostile), tag)
     }
-    t.match(named('svg').map(textOf).join(''), /written_by/, 'its foreign key is drawn')
+    t.match(named('svg').map(textOf).join(''), /written_by/, 'the foreign key is drawn')
   }
 })

@@ -11,7 +11,7 @@ import { clusterAdmin, loginTo } from '../fixtures/server.ts'
 const schema = `
   create schema private;
   comment on schema private is 'Not for API roles.';
-  comment on schema public is 'The platform''s, not ours.';
+  comment on schema public is 'Of the platform.';
   grant usage on schema private to service_role;
   alter default privileges revoke execute on functions from public;
   alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
@@ -55,7 +55,7 @@ const policies = `
     with check (secret <> ' TO b, a');
   create policy delete_some on public.pets for delete using (secret <> ' TO b, a');
 `
-const strangers = `
+const foreignObjects = `
   create schema elsewhere;
   create table elsewhere.hidden (id int);
   create publication everything for all tables;
@@ -63,14 +63,14 @@ const strangers = `
   create extension pgcrypto with schema extensions;
 `
 
-test('a dump', async (t) => {
+test('a dump contains the schema of its role, and is the same in every database', async (t) => {
   const source = await createEmptyDatabase(t)
   await source.owner.query([schema, ...grants, policies].join(';\n'))
   const before = await dumpSchema(source.target)
-  await withClient(clusterAdmin(source.name), (admin) => admin.query(strangers))
+  await withClient(clusterAdmin(source.name), (admin) => admin.query(foreignObjects))
   const dump = await dumpSchema(source.target)
 
-  t.test('has what its role made, privileges included', async (t) => {
+  t.test('it contains the objects of its role with their privileges', async (t) => {
     for (const line of [
       `COMMENT ON SCHEMA private IS 'Not for API roles.';`,
       `COMMENT ON COLUMN public.pets.secret IS 'Sealed.';`,
@@ -89,14 +89,14 @@ test('a dump', async (t) => {
     }
   })
 
-  t.test('has nothing of others, of the machine or of psql', async (t) => {
+  t.test('it contains no objects of other roles, no machine details and no psql commands', async (t) => {
     t.equal(dump, before)
     t.notMatch(dump, /SCHEMA public IS|CREATE SCHEMA public|OWNER TO|FOR ROLE/)
     t.notMatch(dump, /^\\|^-- Dumped|transaction_timeout/m)
   })
 
   for (const privileges of ['until_2026', 'since_2026'] as const) {
-    t.test(`loads beside default privileges ${privileges} and is the same again`, async (t) => {
+    t.test(`loaded into a project with default privileges ${privileges}, it gives the same dump`, async (t) => {
       const copy = await createEmptyDatabase(t, privileges)
       const loader = await copy.login('postgres')
       await loader.query(dump)
@@ -104,33 +104,33 @@ test('a dump', async (t) => {
     })
   }
 
-  t.test('does not depend on the order of grants and roles', async (t) => {
+  t.test('it does not depend on the order of grants and roles', async (t) => {
     const other = await createEmptyDatabase(t)
     const reversed = grants.toReversed().map((grant) => grant.replace(/(\w+), (\w+)$/, '$2, $1'))
     await other.owner.query([schema, ...reversed, policies].join(';\n'))
     t.equal(await dumpSchema(other.target), dump)
     await other.owner.query('grant update (mood) on public.pets to authenticated')
-    t.not(await dumpSchema(other.target), dump, 'but on every single grant')
+    t.not(await dumpSchema(other.target), dump, 'an additional grant changes it')
   })
 
-  t.test('can be of other schemas', async (t) => {
+  t.test('it can be limited to other schemas', async (t) => {
     const text = await dumpSchema(source.target, { schemas: ['private'] })
     t.match(text, /CREATE TABLE private\.notes/)
     t.notMatch(text, /CREATE TABLE public\./)
   })
 
-  t.test('runs beside other work and other dumps', async (t) => {
+  t.test('dumps run in parallel and do not block the event loop', async (t) => {
     let ticks = 0
     const timer = setInterval(() => (ticks += 1), 10)
     const dumps = await Promise.all([dumpSchema(source.target), dumpSchema(source.target)])
     clearInterval(timer)
     t.strictSame(dumps, [dump, dump])
-    t.ok(ticks > 5, 'timers fire meanwhile')
+    t.ok(ticks > 5, 'timers fire during the dumps')
   })
 
-  t.test('that fails is a Failure of one line and leaves nothing behind', async (t) => {
-    const nothing = parseDatabaseUrl('postgres://postgres@127.0.0.1:1/nothing')
-    await t.rejects(dumpSchema(nothing), Failure, 'without a server')
+  t.test('a failed dump throws a Failure of one line and releases its resources', async (t) => {
+    const noServer = parseDatabaseUrl('postgres://postgres@127.0.0.1:1/nothing')
+    await t.rejects(dumpSchema(noServer), Failure, 'without a server')
     await t.rejects(dumpSchema(withDatabase(source.target, 'no_such_database')), Failure, 'without the database')
 
     const denied: unknown = await dumpSchema(loginTo(source.name, 'authenticator')).catch((error: unknown) => error)
@@ -138,18 +138,18 @@ test('a dump', async (t) => {
     t.notMatch((denied as Failure).message, /\n/)
 
     await source.owner.query('begin; lock table public.pets')
-    const cut = dumpSchema(source.target)
-    const lost = t.rejects(cut, Failure, 'when the connection is lost')
+    const interrupted = dumpSchema(source.target)
+    const rejected = t.rejects(interrupted, Failure, 'when the connection is lost')
     await withClient(clusterAdmin(), async (admin) => {
       const kill = `
         select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`
       while ((await admin.query(kill, [source.name])).rowCount === 0) await sleep(20)
     })
-    await lost
+    await rejected
     await source.owner.query('rollback')
 
     t.equal(process.exitCode, undefined)
     t.notOk(process.getActiveResourcesInfo().includes('MessagePort'))
-    t.equal(await dumpSchema(source.target), dump, 'and the next one works')
+    t.equal(await dumpSchema(source.target), dump, 'the next dump succeeds')
   })
 })

@@ -19,87 +19,87 @@ const drop = ['alter table public.apps', '  drop column "é", drop column b;']
 test('the migration linter', (t) =>
   lint(t, [
     {
-      title: 'tells what stops a running service, and where',
+      title: 'reports an unsafe statement with its line',
       up: [timeout, 'alter table public.apps', '  drop column note;'],
       findings: ['3 ban-drop-column'],
     },
     {
-      title: 'wants a lock_timeout',
+      title: 'requires a lock_timeout',
       up: ['alter table public.apps add column note text;'],
       findings: ['1 require-lock-timeout'],
     },
     {
-      title: 'wants none of a statement that stands alone outside a transaction',
+      title: 'requires no lock_timeout for a single statement outside a transaction',
       up: ['reindex index concurrently public.apps_pkey;'],
       transaction: false,
       findings: [],
     },
     {
-      title: 'knows that nobody reads a table made in the same transaction',
+      title: 'allows any statement on a table created in the same transaction',
       up: [timeout, 'create table public.apps (id bigint);', 'create index apps_id_idx on public.apps (id);'],
       findings: [],
     },
     {
-      title: 'wants no `if not exists`',
+      title: 'does not require `if not exists`',
       up: ['create index concurrently apps_id_idx on public.apps (id);'],
       transaction: false,
       findings: [],
     },
-    { title: 'leaves the down section alone', up: ['select 1;'], down: 'drop table public.apps;', findings: [] },
+    { title: 'does not check the down section', up: ['select 1;'], down: 'drop table public.apps;', findings: [] },
   ]))
 
 test('a suppression', (t) =>
   lint(t, [
     {
       title: 'covers its whole statement',
-      up: [timeout, '-- squawk-ignore ban-drop-column: nobody reads them', ...drop],
+      up: [timeout, '-- squawk-ignore ban-drop-column: no service reads them', ...drop],
       findings: [],
     },
     {
       title: 'covers no other statement, not even one that begins on the same line',
       up: [
         timeout,
-        '-- squawk-ignore ban-drop-column: nobody',
+        '-- squawk-ignore ban-drop-column: no service',
         '-- reads it',
         'alter table a drop column "é"; alter table a drop column b;',
       ],
       findings: ['4 ban-drop-column'],
     },
     {
-      title: 'may stand above another one',
-      up: ['-- squawk-ignore ban-drop-column: nobody reads them', '-- squawk-ignore require-lock-timeout: so', ...drop],
+      title: 'can be followed by another one',
+      up: ['-- squawk-ignore ban-drop-column: no service reads them', '-- squawk-ignore require-lock-timeout: small table', ...drop],
       findings: [],
     },
     {
-      title: 'of what is not there is a finding',
-      up: [timeout, '-- squawk-ignore renaming-table: nobody reads it', ...drop],
+      title: 'without a matching finding is itself a finding',
+      up: [timeout, '-- squawk-ignore renaming-table: no service reads it', ...drop],
       findings: ['2 squawk-ignore', '4 ban-drop-column', '4 ban-drop-column'],
     },
     {
-      title: 'stands right above the statement',
-      up: [timeout, '-- squawk-ignore ban-drop-column: nobody reads them', '', ...drop],
+      title: 'must be directly above the statement',
+      up: [timeout, '-- squawk-ignore ban-drop-column: no service reads them', '', ...drop],
       findings: ['2 squawk-ignore', '5 ban-drop-column', '5 ban-drop-column'],
     },
     {
-      title: 'does not stand inside it',
-      up: [timeout, 'alter table public.apps', '-- squawk-ignore ban-drop-column: nobody reads it', 'drop column a;'],
+      title: 'must not be inside the statement',
+      up: [timeout, 'alter table public.apps', '-- squawk-ignore ban-drop-column: no service reads it', 'drop column a;'],
       findings: ['3 squawk-ignore', '4 ban-drop-column'],
     },
     {
-      title: 'cannot deny the transaction',
+      title: 'cannot disable the assumption of a transaction',
       up: ['-- squawk-disable-assume-in-transaction', timeout, 'create table public.apps (id bigint);'],
       findings: ['1 squawk-ignore'],
     },
     ...[
       '-- squawk-ignore ban-drop-column',
       '-- squawk-ignore ban-drop-column:',
-      '-- squawk-ignore ban-drop-column -- nobody reads them',
-      '-- squawk-ignore ban-drop-column, renaming-table: nobody reads them',
+      '-- squawk-ignore ban-drop-column -- no service reads them',
+      '-- squawk-ignore ban-drop-column, renaming-table: no service reads them',
       '/* squawk-ignore ban-drop-column */',
       '-- squawk-ignore-file ban-drop-column',
       '-- squawk-ignore',
     ].map((line) => ({
-      title: `without rule and reason is a finding: ${line}`,
+      title: `without a rule or a reason is a finding: ${line}`,
       up: [timeout, line, ...drop],
       findings: ['2 squawk-ignore', '4 ban-drop-column', '4 ban-drop-column'],
     })),

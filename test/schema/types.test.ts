@@ -1,6 +1,6 @@
 /**
- * What must not compile: an `@ts-expect-error` whose line does compile is an error of the compiler, which runs before
- * the tests. The functions are never called.
+ * Code that must not compile. The compiler, which runs before the tests, reports an `@ts-expect-error` whose line
+ * compiles. The functions are never called.
  */
 import type { Kysely, Transaction } from 'kysely'
 import t from 'tap'
@@ -39,13 +39,13 @@ declare const generationId: GenerationId
 const appId = parseAppId('00000000-0000-4000-8000-000000000000')
 
 const contract = [
-  async function whoMayCallWhat() {
+  async function callers() {
     await apps.list(asAda)
-    // @ts-expect-error a query that leans on row security wants a user's transaction
+    // @ts-expect-error a query that relies on row security requires a user's transaction
     await apps.list(db)
     // @ts-expect-error
     await apps.list(plain)
-    // @ts-expect-error nor is the service a user
+    // @ts-expect-error a service's transaction is not a user's
     await apps.list(serviceTrx)
 
     await config.find(serviceDb, 'key')
@@ -61,15 +61,15 @@ const contract = [
 
     await profiles.get(asAda, userId)
     await profiles.get(serviceDb, userId)
-    // @ts-expect-error what is for both is not for anybody
+    // @ts-expect-error a query for users and services does not accept a plain connection
     await profiles.get(db, userId)
-    // @ts-expect-error and names the user
+    // @ts-expect-error a service has to name the user
     await costs.listEntries(serviceDb, {})
   },
 
-  async function whatIsAnId() {
+  async function idTypes() {
     await asUser(db, parseUserId('x'), (trx) => apps.list(trx))
-    // @ts-expect-error a text is no user's id
+    // @ts-expect-error a string is not a user id
     await asUser(db, 'x', (trx) => apps.list(trx))
     // @ts-expect-error
     await profiles.get(serviceDb, appId)
@@ -83,7 +83,7 @@ const contract = [
     db.selectFrom('apps').select('id').where('id', '=', userId)
   },
 
-  async function whatMoneyIs() {
+  async function moneyTypes() {
     await costs.insert(serviceDb, { user_id: userId, kind: 'other', idempotency_key: 'k', cost_micros: 5n })
     // @ts-expect-error a number would lose precision
     await costs.insert(serviceDb, { user_id: userId, kind: 'other', idempotency_key: 'k', cost_micros: 5 })
@@ -93,20 +93,20 @@ const contract = [
     cost_micros satisfies number
   },
 
-  function whatCanBeWritten() {
+  function writableColumns() {
     const request = { user_id: userId, app_id: appId, prompt: 'p', mode: 'autonomous' } as const
     db.insertInto('generation_requests').values(request)
-    // @ts-expect-error no such mode
+    // @ts-expect-error not a mode
     db.insertInto('generation_requests').values({ ...request, mode: 'yolo' })
-    // @ts-expect-error a generation stays its user's
+    // @ts-expect-error the user of a generation cannot change
     db.updateTable('generation_requests').set({ user_id: userId })
     // @ts-expect-error
     db.updateTable('generation_requests').set({ app_id: appId })
-    // @ts-expect-error only the function that allocates one writes it
+    // @ts-expect-error only the allocating function writes it
     db.insertInto('apps').values({ user_id: userId, app_name: 'a', supabase_project_ref: 'ref' })
-    // @ts-expect-error a count that only functions keep
+    // @ts-expect-error only functions write the count
     db.updateTable('supabase_projects').set({ used: 7 })
-    // @ts-expect-error the database reckons it
+    // @ts-expect-error the database generates it
     ;({ month: new Date() }) satisfies Partial<New<'generation_costs'>>
     // @ts-expect-error a view
     db.updateTable('generation_costs_by_user').set({ entries: 1n })
@@ -118,20 +118,20 @@ const contract = [
     ;({ books: { columns: [{ name: 'title' }] } }) satisfies New<'schema_snapshots'>['tables']
   },
 
-  async function whatCannotBeRead() {
+  async function readableResults() {
     const { apps: mine } = await apps.list(asAda)
-    // @ts-expect-error the columns are listed, and this is none of them
+    // @ts-expect-error the column is not selected
     mine[0]?.user_id
-    // @ts-expect-error an outcome has to be looked at
+    // @ts-expect-error the outcome has to be checked first
     ;(await apps.create(asAda, { app_name: 'a' })).app
-    // @ts-expect-error a text of files is nobody's business
+    // @ts-expect-error the text of all files is not selected
     ;(await snapshots.get(serviceDb, { user_id: userId, snapshot_id: 1 as never })).files_snapshot
   },
 ]
 
-t.test('what must not compile does not', async (t) => t.equal(contract.length, 5))
+t.test('invalid code does not compile', async (t) => t.equal(contract.length, 5))
 
-t.test('the values of each enum are those of the database, in its order', async (t) => {
+t.test('each enum array has the values of the database, in the same order', async (t) => {
   const test = await createTestDatabase(t)
   const { rows } = await test.owner.query<{ name: string; labels: string[] }>(
     `select t.typname as name, array_agg(e.enumlabel::text order by e.enumsortorder) as labels

@@ -1,42 +1,42 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Of all that were sent at a time one may slow down: they fail together. */
-const slowDownMilliseconds = 500
-/** From standstill to full speed. */
+/** Calls sent together are throttled together, so the rate is decreased at most once in this time. */
+const decreaseMilliseconds = 500
+/** The time in which the rate grows from its minimum to its maximum. */
 const recoverySeconds = 10
 
-/** Spaces calls in time, wider while the other side cannot keep up. */
-export class Pacer {
-  readonly #most: number
+/** Limits the rate of calls, and adapts it: halved when the service throttles, increased after each success. */
+export class RateLimiter {
+  readonly #maximum: number
   #rate: number
   #next = 0
-  #slowedAt = -Infinity
+  #decreasedAt = -Infinity
 
-  /** @param most calls a second. */
-  constructor(most: number) {
-    this.#most = most
-    this.#rate = most
+  /** @param maximum calls per second. */
+  constructor(maximum: number) {
+    this.#maximum = maximum
+    this.#rate = maximum
   }
 
-  /** Resolves when it is the caller's turn. */
-  async turn(signal: AbortSignal): Promise<void> {
+  /** Resolves when the caller may make the next call, or when `signal` is aborted. */
+  async acquire(signal: AbortSignal): Promise<void> {
     const now = performance.now()
     const at = Math.max(now, this.#next)
     this.#next = at + 1000 / this.#rate
-    // A timer takes a millisecond at least; who is early by less would be late by more.
+    // A timer waits at least a millisecond, so a shorter wait is skipped.
     if (at - now >= 1) await sleep(at - now, undefined, { signal }).catch(() => undefined)
   }
 
-  slowDown(): void {
+  decrease(): void {
     const now = performance.now()
-    if (now - this.#slowedAt < slowDownMilliseconds) return
-    this.#slowedAt = now
+    if (now - this.#decreasedAt < decreaseMilliseconds) return
+    this.#decreasedAt = now
     this.#rate = Math.max(1, this.#rate / 2)
-    this.#next = Math.max(this.#next, now + slowDownMilliseconds)
+    this.#next = Math.max(this.#next, now + decreaseMilliseconds)
   }
 
-  speedUp(): void {
-    this.#rate = Math.min(this.#most, this.#rate + this.#most / (this.#rate * recoverySeconds))
+  increase(): void {
+    this.#rate = Math.min(this.#maximum, this.#rate + this.#maximum / (this.#rate * recoverySeconds))
   }
 }

@@ -1,53 +1,53 @@
 import { performance } from 'node:perf_hooks'
 import { KeyThrottledError, SecretError } from '../../../db/secrets/index.ts'
 import type { SealedSecret, SecretBox, SecretContext } from '../../../db/secrets/index.ts'
-import { Pacer } from './rate-limiter.ts'
+import { RateLimiter } from './rate-limiter.ts'
 
 export interface RewrapperOptions {
-  /** Calls of KMS a second, at most; those that the AWS SDK repeats by itself come on top. */
+  /** Maximum calls of KMS per second, without the retries that the AWS SDK makes itself. */
   readonly rate: number
-  /** How long a secret is tried again while KMS throttles or is not there. */
+  /** How long to retry one secret while KMS throttles or cannot be reached. */
   readonly patienceMs: number
   readonly signal: AbortSignal
 }
 
-/** A box that is asked no more often than KMS can bear. */
+/** Re-wraps secrets at a limited rate, and retries while KMS is overloaded. */
 export class Rewrapper {
   readonly #box: SecretBox
   readonly #options: RewrapperOptions
-  readonly #pacer: Pacer
-  #hasWorked = false
+  readonly #limiter: RateLimiter
+  #hasSucceeded = false
 
   constructor(box: SecretBox, options: RewrapperOptions) {
     this.#box = box
     this.#options = options
-    this.#pacer = new Pacer(options.rate)
+    this.#limiter = new RateLimiter(options.rate)
   }
 
   /**
-   * @param paused hears why it is tried again.
-   * @returns undefined when `signal` stopped it.
+   * @param onRetry called with the error code before each retry.
+   * @returns undefined when `signal` was aborted.
    */
   async rewrap(
     context: SecretContext,
     sealed: SealedSecret,
-    paused: (why: string) => void,
+    onRetry: (code: string) => void,
   ): Promise<SealedSecret | undefined> {
     const { patienceMs, signal } = this.#options
-    for (const giveUp = performance.now() + patienceMs; ; ) {
-      await this.#pacer.turn(signal)
+    for (const deadline = performance.now() + patienceMs; ; ) {
+      await this.#limiter.acquire(signal)
       if (signal.aborted) return undefined
       try {
         const rewrapped = await this.#box.rewrap(context, sealed)
-        this.#pacer.speedUp()
-        this.#hasWorked = true
+        this.#limiter.increase()
+        this.#hasSucceeded = true
         return rewrapped
       } catch (error) {
-        if (!(error instanceof SecretError && error.isRetrySafe) || performance.now() > giveUp) throw error
-        // Who cannot reach KMS in the first place has something to correct, not to wait for.
-        if (!this.#hasWorked && !(error instanceof KeyThrottledError)) throw error
-        this.#pacer.slowDown()
-        paused(error.code)
+        if (!(error instanceof SecretError && error.isRetrySafe) || performance.now() > deadline) throw error
+        // If KMS was never reached, the configuration is probably wrong, so waiting does not help.
+        if (!this.#hasSucceeded && !(error instanceof KeyThrottledError)) throw error
+        this.#limiter.decrease()
+        onRetry(error.code)
       }
     }
   }

@@ -15,10 +15,10 @@ export interface RewrappedRow {
   readonly rewrapped: SealedSecret
 }
 
-/** Of the longest secrets that there can be these are 18 MB. */
-export const pageRows = 200
+/** With the longest possible secrets a page has 18 MB. */
+const pageRows = 200
 
-/** A page of what one key sealed: `$1` the key, `$2` the id after which the page begins. */
+/** SQL for a page of rows that one key sealed. `$1` is the key; `$2`, except for the first page, the last id before it. */
 export function pageOf({ name, id, idType, column, keyId, where, context }: SealedTable, isFirst: boolean): string {
   return `
     select ${id}::text as id, ${column}::text as sealed, ${context} as context
@@ -28,20 +28,20 @@ export function pageOf({ name, id, idType, column, keyId, where, context }: Seal
     limit ${pageRows}`
 }
 
-/** Waits for the connection. */
-export type OneByOne = <T>(work: () => Promise<T>) => Promise<T>
+/** Runs a task when all earlier ones have ended. */
+export type Serialize = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Page by page, as they are asked for. */
+/** Reads the rows page by page, as the caller consumes them. */
 export async function* rowsOf(
   client: pg.Client,
   table: SealedTable,
   keyId: string,
-  oneByOne: OneByOne,
+  serialize: Serialize,
 ): AsyncGenerator<SealedRow> {
   for (let after: string | undefined; ; ) {
     const page = pageOf(table, after === undefined)
     const values = after === undefined ? [keyId] : [keyId, after]
-    const { rows } = await oneByOne(() => client.query<SealedRow>(page, values))
+    const { rows } = await serialize(() => client.query<SealedRow>(page, values))
     yield* rows
     after = rows.at(-1)?.id
     if (rows.length < pageRows) return
@@ -49,21 +49,21 @@ export async function* rowsOf(
 }
 
 /**
- * Each row only if it is what was re-wrapped: not one that somebody has replaced since, nor one that somebody is about
- * to; what is locked is left for the next sweep, and nobody waits for anybody.
+ * Updates each row only if its value is still the one that was re-wrapped. Locked rows are skipped and remain for the
+ * next round, so no session waits for another.
  */
-const writeOf = ({ name, id, idType, column }: SealedTable): string => `
-  with mine as materialized (
+const writeStatement = ({ name, id, idType, column }: SealedTable): string => `
+  with unchanged as materialized (
     select t.${id} as id, n.rewrapped
     from unnest($1::${idType}[], $2::text[], $3::text[]) as n (id, old, rewrapped)
     join ${name} as t on t.${id} = n.id and t.${column}::text = n.old
     for update of t skip locked
   )
-  update ${name} as t set ${column} = mine.rewrapped from mine where t.${id} = mine.id`
+  update ${name} as t set ${column} = unchanged.rewrapped from unchanged where t.${id} = unchanged.id`
 
-/** @returns how many were still what they were. */
+/** @returns the number of rows updated. */
 export async function write(client: pg.Client, table: SealedTable, rows: readonly RewrappedRow[]): Promise<number> {
-  const { rowCount } = await patiently(client, writeOf(table), [
+  const { rowCount } = await patiently(client, writeStatement(table), [
     rows.map(({ id }) => id),
     rows.map(({ old }) => old),
     rows.map(({ rewrapped }) => rewrapped),

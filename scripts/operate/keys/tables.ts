@@ -2,24 +2,24 @@ import type { SecretContext } from '../../../db/secrets/index.ts'
 import type { UserId } from '../../../types/index.ts'
 
 /**
- * Where sealed texts lie. The parts of statements are written as in the indexes `…_sealing_key_…` of these tables, or
- * PostgreSQL would not use them.
+ * A table with sealed secrets. The SQL expressions are written exactly as in the indexes
+ * `…_sealing_key_…` of these tables; otherwise the planner would not use these indexes.
  */
 export interface SealedTable {
   readonly name: string
   readonly id: string
   readonly idType: string
   readonly column: string
-  /** The id of the key that sealed. */
+  /** SQL expression for the id of the key that sealed a row. */
   readonly keyId: string
-  /** Which rows are sealed. */
+  /** SQL condition for the sealed rows. */
   readonly where: string
-  /** The columns that the context is made of, as JSON. */
+  /** SQL expression for the columns of the secret's context, as JSON. */
   readonly context: string
   contextOf(columns: Readonly<Record<string, string>>): SecretContext
 }
 
-const ofToken: SealedTable['contextOf'] = ({ user_id = '', provider = '' }) => ({
+const tokenContext: SealedTable['contextOf'] = ({ user_id = '', provider = '' }) => ({
   table: 'user_secrets',
   user_id: user_id as UserId,
   provider,
@@ -34,7 +34,7 @@ export const sealedTables: readonly SealedTable[] = [
     keyId: `split_part(encrypted_token::text, '.', 3)`,
     where: 'true',
     context: `jsonb_build_object('user_id', user_id, 'provider', provider)`,
-    contextOf: ofToken,
+    contextOf: tokenContext,
   },
   {
     name: 'public.deployment_config',
@@ -47,7 +47,7 @@ export const sealedTables: readonly SealedTable[] = [
     contextOf: ({ key = '' }) => ({ table: 'deployment_config', key }),
   },
   {
-    // Tokens of users that are gone: sealed for the row of user_secrets that they were in.
+    // Tokens of deleted users, still sealed with the context of their row in user_secrets.
     name: 'public.cleanup_outbox',
     id: 'id',
     idType: 'bigint',
@@ -55,6 +55,6 @@ export const sealedTables: readonly SealedTable[] = [
     keyId: `split_part(sealed_token::text, '.', 3)`,
     where: 'sealed_token is not null',
     context: `context`,
-    contextOf: ofToken,
+    contextOf: tokenContext,
   },
 ]

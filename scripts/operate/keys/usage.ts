@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { Failure } from '../../core/failure.ts'
+import { inSnapshot } from '../read-only.ts'
 import { sealedTables } from './tables.ts'
 import type { SealedTable } from './tables.ts'
 
-/** How many rows of a table a key sealed. */
+/** The number of rows of a table that a key sealed. */
 export interface KeyUsage {
   readonly table: SealedTable
   readonly keyId: string
@@ -11,9 +12,9 @@ export interface KeyUsage {
 }
 
 /**
- * From one key to the next, and not `group by`: that would read every sealed text to find its key. It cannot be an
- * index-only scan, since the planner does not see that an expression which the index has needs no column; but of the
- * rows it looks at nothing but whether they are visible.
+ * SQL for the number of rows per key. It steps through the index from one key to the next: `group by` would read every
+ * sealed text. The planner does not use an index-only scan for an indexed expression, but the scan reads heap rows only
+ * to check their visibility.
  */
 export const usageOf = ({ name, keyId, where }: SealedTable): string => `
   with recursive keys (key_id) as (
@@ -27,27 +28,25 @@ export const usageOf = ({ name, keyId, where }: SealedTable): string => `
   from keys
   where key_id is not null`
 
-/** By index, whatever the planner makes of few rows: it does not know that it costs most to fetch what is cut out. */
-export const byIndex = 'set local enable_seqscan = off; set local enable_bitmapscan = off'
+/** Forces index scans: for few rows the planner prefers others, because it ignores the cost of detoasting the texts. */
+export const forceIndexScan = 'set local enable_seqscan = off; set local enable_bitmapscan = off'
 
-/** One moment of all tables; a row that another role may hide is an error. */
+/** Counts the rows of all tables in one snapshot. Fails when row security would hide rows. */
 export async function countKeys(client: pg.Client): Promise<KeyUsage[]> {
-  await client.query(`begin isolation level repeatable read read only; set local row_security = off; ${byIndex}`)
-  try {
+  const work = async (): Promise<KeyUsage[]> => {
     const counted: KeyUsage[] = []
     for (const table of sealedTables) {
       const { rows } = await client.query<{ key_id: string; rows: number }>(usageOf(table))
       counted.push(...rows.map(({ key_id, rows }) => ({ table, keyId: key_id, rows })))
     }
     return counted
-  } finally {
-    await client.query('rollback')
   }
+  return inSnapshot(client, work, forceIndexScan)
 }
 
 export async function requireIndexes(client: pg.Client, label: string): Promise<void> {
   const { rows } = await client.query<{ ready: boolean }>(
     `select to_regclass('public.cleanup_outbox_sealing_key_id_sealed_idx') is not null as ready`,
   )
-  if (!rows[0]?.ready) throw new Failure(`${label} is not migrated that far`, 'run `make migrate` first')
+  if (!rows[0]?.ready) throw new Failure(`${label} lacks a migration that this command needs`, 'run `make migrate` first')
 }

@@ -3,77 +3,75 @@ import type pg from 'pg'
 import type { BatchProgress } from '../../core/batch-progress.ts'
 import { BatchSize, patiently, politeness, prepareBatches } from '../../core/batches.ts'
 import { Failure } from '../../core/failure.ts'
-import { aged, kept } from './policy.ts'
-import type { Aged } from './policy.ts'
+import { inSnapshot } from '../read-only.ts'
+import { limited, unlimited } from './policy.ts'
+import type { RetentionRule } from './policy.ts'
 
 /**
- * Deletes by age what the policy lists. Runs as the owner: nobody else may delete from what is append-only.
+ * Deletes the rows whose retention period has ended. Runs as the owner: no other role may delete from append-only tables.
  *
- * Goes through each primary key from its low end to its high one, so many ids at a time, and deletes what is due among
- * them. It does not stop at the first row that is too young: ids rise with time only nearly (a long transaction, a
- * clean-up that took months), and one young row must not hide the old ones behind it.
- * A run that was stopped, or killed, begins again; what it deleted is gone.
+ * Each table is read in batches in the order of its primary key, and the expired rows of each batch are deleted. The run
+ * does not stop at the first row that is not expired: ids follow time only roughly (long transactions, clean-ups that
+ * take months), so expired rows can have higher ids.
+ * A stopped or killed run keeps what it deleted; the next run starts from the beginning.
  */
 
-export interface Rule extends Aged {
+export interface Rule extends RetentionRule {
   readonly table: string
 }
 
-export interface Due {
+/** The expired rows of a table. */
+export interface Expired {
   readonly rule: Rule
+  /** All rows of the table. */
   readonly rows: number
-  readonly due: number
-  /** Day of the oldest row that is due. */
+  readonly expired: number
+  /** Date of the oldest expired row. */
   readonly oldest: string | null
-  /** What is older goes; microseconds and all. */
+  /** Rows from before this time are expired. A text, because a JavaScript date would lose the microseconds. */
   readonly cutoff: string
 }
 
 /**
  * The policy, with other ages for some tables: `user_activity_log=90d,cleanup_outbox=7d`.
- * @throws Failure for a table that nothing is deleted from by age, and an age that is none.
+ *
+ * @throws Failure for a table without a retention period, and for an invalid age.
  */
 export function readRules(ages = ''): Rule[] {
   const days = new Map<string, number>()
   for (const part of ages.split(',').filter((text) => text.trim() !== '')) {
     const [, table = '', count] = /^\s*([a-z_]+)\s*=\s*([1-9]\d{0,4})d\s*$/.exec(part) ?? []
-    if (!(`public.${table}` in aged)) {
-      const names = Object.keys(aged).map((name) => name.replace('public.', ''))
-      throw new Failure(`"${part.trim()}" is no table and age`, `write <table>=<days>d, of ${names.join(', ')}`)
+    if (!(`public.${table}` in limited)) {
+      const names = Object.keys(limited).map((name) => name.replace('public.', ''))
+      throw new Failure(`"${part.trim()}" is not a table and an age`, `write <table>=<days>d; the tables are ${names.join(', ')}`)
     }
     days.set(`public.${table}`, Number(count))
   }
-  return Object.entries(aged).map(([table, rule]) => ({ table, ...rule, days: days.get(table) ?? rule.days }))
+  return Object.entries(limited).map(([table, rule]) => ({ table, ...rule, days: days.get(table) ?? rule.days }))
 }
 
-/** What would be deleted now. */
-export async function lookForDue(client: pg.Client, rules: readonly Rule[]): Promise<Due[]> {
-  // Row security off: a role that sees only some of the rows fails, instead of missing the others.
-  await client.query(`
-    begin isolation level repeatable read read only;
-    set local row_security = off;
-    set local statement_timeout = '30min'`)
-  try {
-    const found: Due[] = []
+/** Counts the expired rows of each table. Deletes nothing. */
+export async function findExpired(client: pg.Client, rules: readonly Rule[]): Promise<Expired[]> {
+  const work = async (): Promise<Expired[]> => {
+    const found: Expired[] = []
     for (const rule of rules) {
       const { rows: times } = await client.query<{ cutoff: string }>(
         'select (now() - make_interval(days => $1))::text as cutoff',
         [rule.days],
       )
       const { cutoff } = times[0]!
-      const { rows } = await client.query<{ rows: string; due: string; oldest: string | null }>(
-        `select count(*) as rows, count(*) filter (where since < $1::timestamptz) as due,
+      const { rows } = await client.query<{ rows: string; expired: string; oldest: string | null }>(
+        `select count(*) as rows, count(*) filter (where since < $1::timestamptz) as expired,
            to_char(min(since) filter (where since < $1::timestamptz) at time zone 'UTC', 'YYYY-MM-DD') as oldest
-         from (select ${rule.since} as since from ${rule.table} as t offset 0) as aged`,
+         from (select ${rule.since} as since from ${rule.table} as t offset 0) as ages`,
         [cutoff],
       )
-      const { rows: count, due, oldest } = rows[0]!
-      found.push({ rule, rows: Number(count), due: Number(due), oldest, cutoff })
+      const { rows: count, expired, oldest } = rows[0]!
+      found.push({ rule, rows: Number(count), expired: Number(expired), oldest, cutoff })
     }
     return found
-  } finally {
-    await client.query('rollback')
   }
+  return inSnapshot(client, work, `set local statement_timeout = '30min'`)
 }
 
 export interface RetentionOptions {
@@ -81,67 +79,68 @@ export interface RetentionOptions {
   readonly report?: (progress: BatchProgress) => void
 }
 
-/** @returns how many rows were deleted of each table; with `isDone` false when `signal` stopped it. */
-export async function deleteDue(
+/** @returns the number of deleted rows by table; `isDone` is false when `signal` stopped the run. */
+export async function deleteExpired(
   client: pg.Client,
-  found: readonly Due[],
+  found: readonly Expired[],
   options: RetentionOptions = {},
 ): Promise<{ isDone: boolean; deleted: Map<string, number> }> {
   await prepareBatches(client)
   await client.query('set row_security = off')
   const deleted = new Map<string, number>()
-  for (const due of found) {
-    for await (const count of batches(client, due, options)) {
-      deleted.set(due.rule.table, (deleted.get(due.rule.table) ?? 0) + count)
+  for (const table of found) {
+    for await (const count of deleteInBatches(client, table, options)) {
+      deleted.set(table.rule.table, (deleted.get(table.rule.table) ?? 0) + count)
       if (options.signal?.aborted) return { isDone: false, deleted }
     }
   }
   return { isDone: true, deleted }
 }
 
-async function* batches(
+/** Yields the number of deleted rows after each batch. */
+async function* deleteInBatches(
   client: pg.Client,
-  { rule: { table, since }, rows: total, due, cutoff }: Due,
+  { rule: { table, since }, rows: total, expired, cutoff }: Expired,
   { report, signal }: RetentionOptions,
 ): AsyncGenerator<number> {
-  if (due === 0) return
+  if (expired === 0) return
   const phase = table.replace('public.', '')
   const size = new BatchSize(100)
   let done = 0
-  const say = (pause: string) => report?.({ phase, done, total, batch: size.rows, pause })
-  const giveWay = politeness(client, [table], say, signal)
+  const onPause = (pause: string) => report?.({ phase, done, total, batch: size.rows, pause })
+  const waitForOthers = politeness(client, [table], onPause, signal)
   const statement = `
     with page as materialized (
-      select t.id, ${since} < $3::timestamptz as is_due
+      select t.id, ${since} < $3::timestamptz as is_expired
       from ${table} as t
       where t.id > $1
       order by t.id
       limit $2
-    ), gone as (
-      delete from ${table} as t using page where t.id = page.id and page.is_due and ${since} < $3::timestamptz
+    ), deleted as (
+      delete from ${table} as t using page where t.id = page.id and page.is_expired and ${since} < $3::timestamptz
       returning 1
     )
-    select max(id) as last, count(*)::integer as looked, (select count(*)::integer from gone) as deleted from page`
+    select max(id) as last, count(*)::integer as read, (select count(*)::integer from deleted) as deleted from page`
   for (let after = '-9223372036854775808'; ; ) {
-    await giveWay()
+    await waitForOthers()
     const started = performance.now()
-    const result = await patiently<{ last: string | null; looked: number; deleted: number }>(client, statement, [
+    const result = await patiently<{ last: string | null; read: number; deleted: number }>(client, statement, [
       after,
       size.rows,
       cutoff,
     ])
-    const { last, looked, deleted } = result.rows[0]!
+    const { last, read, deleted } = result.rows[0]!
     if (last === null) return
     after = last
-    done += looked
+    done += read
     report?.({ phase, done, total: Math.max(total, done), batch: size.rows })
     size.took(performance.now() - started)
     yield deleted
   }
 }
 
-/** Tables that the policy forgot, and those that it names and that are not there. */
-export async function compareWithPolicy(client: pg.Client): Promise<{ forgotten: string[]; missing: string[] }> {
+/** Finds tables that the policy does not list, and listed tables that do not exist. */
+export async function compareWithPolicy(client: pg.Client): Promise<{ unlisted: string[]; missing: string[] }> {
   const { rows } = await client.query<{ name: string }>(`
     select format('%I.%I', relnamespace::regnamespace, relname) as name
     from pg_class
@@ -149,9 +148,9 @@ export async function compareWithPolicy(client: pg.Client): Promise<{ forgotten:
       and relkind in ('r', 'p') and not relispartition
     order by 1`)
   const tables = rows.map(({ name }) => name)
-  const named = [...Object.keys(aged), ...Object.keys(kept)]
+  const listed = [...Object.keys(limited), ...Object.keys(unlimited)]
   return {
-    forgotten: tables.filter((table) => !named.includes(table)),
-    missing: named.filter((table) => !tables.includes(table)),
+    unlisted: tables.filter((table) => !listed.includes(table)),
+    missing: listed.filter((table) => !tables.includes(table)),
   }
 }

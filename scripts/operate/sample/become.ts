@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** Who writes from here on, as the Data API would say it; `none` is the login itself. */
+/** Sets the role and the claims of the following statements, as the Data API does. `none` is the login role. */
 export const become = (
   client: pg.Client,
   role: 'authenticated' | 'service_role' | 'none',

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 
 /**
- * What a platform's settings go through, for their history: a region that moves, and a token that somebody stored in
- * plain and then sealed, so that its plain value is redacted. As service_role, whoever it acts for.
+ * Creates a configuration history: a region that changes, and a token that is first stored unencrypted and then sealed,
+ * so that its unencrypted value is redacted. Runs as service_role, acting for an operator.
  */
 export async function loadConfigChanges(client: pg.Client, operatorId: string, sealed: string): Promise<void> {
   await client.query(`select set_config('leo.acting_user', $1, true)`, [operatorId])

@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { become } from './become.ts'
 
 /**
- * What the samples cost, as a worker writes it: tokens and compute time of each iteration, a deployment of each finished
- * generation, storage of an app, one correction. "Type generator" is older than the ledger: its snapshots speak for it.
+ * Inserts the costs of the samples as a worker does: tokens and compute time of each iteration, a deployment of each
+ * completed generation, storage of one app, and one correction. "Type generator" stands for an app that is older than the
+ * ledger, so it has snapshots and no costs.
  */
 export async function loadCosts(client: pg.Client, userIds: readonly string[]): Promise<void> {
   await become(client, 'service_role')
@@ -16,7 +17,7 @@ export async function loadCosts(client: pg.Client, userIds: readonly string[]): 
             format('%s/%s/%s', s.generation_request_id, s.iteration_number, c.kind)
      from iteration_snapshots as s
      join generation_requests as r on r.user_id = s.user_id and r.id = s.generation_request_id
-     cross join lateral (select (s.metadata -> 'tokens')::bigint, (s.metadata -> 'duration_ms')::bigint) as said (tokens, ms)
+     cross join lateral (select (s.metadata -> 'tokens')::bigint, (s.metadata -> 'duration_ms')::bigint) as measured (tokens, ms)
      cross join lateral (
        values
          ('tokens'::cost_kind, 'sample-model-1', tokens * 3 / 10, tokens * 2 / 10, tokens * 5 / 10, 0),

@@ -4,9 +4,9 @@ import { become } from './become.ts'
 interface Profile {
   readonly email: string
   readonly name: string
-  /** What the Data API passes on; the activity log keeps two of them. */
+  /** Request headers as the Data API passes them on; the activity log stores both. */
   readonly headers: Readonly<Record<'user-agent' | 'x-forwarded-for', string>>
-  /** Patches, in the order in which a settings page sent them. */
+  /** Successive patches of the preferences. */
   readonly preferences: readonly object[]
 }
 
@@ -28,7 +28,7 @@ const profiles: readonly Profile[] = [
   },
 ]
 
-/** Who has said something about themselves, each written as that user; the third one lives with the defaults. */
+/** Inserts the profiles of two users, each as that user. The third user has no profile, so the defaults apply. */
 export async function loadProfiles(client: pg.Client, idOf: (email: string) => string): Promise<void> {
   for (const { email, name, headers, preferences } of profiles) {
     const id = idOf(email)

@@ -11,14 +11,14 @@ import { loadSchemaSnapshots } from './schema_snapshots.ts'
 import { loadCleanups, loadSupabasePool } from './supabase_pool.ts'
 
 /**
- * Sample data: three users and what they have built. The "generated" apps are the real files of installed packages, so
- * that sizes, paths and contents are what a generation leaves behind. Everything is written in one transaction, as the
- * roles that would write it, so the samples obey every rule that live data does.
+ * Sample data: three users with their apps and generations. The generated files are copies of installed packages, so
+ * that sizes, paths and contents are realistic. Everything is written in one transaction with the roles that write live
+ * data, so all constraints and policies apply.
  */
 
 interface Generation {
   readonly prompt: string
-  /** How many of the app's files exist when it ends, as a share; the iterations approach it step by step. */
+  /** The share of the app's files that exist at the end. It grows with each iteration. */
   readonly share: number
   readonly iterations: number
   readonly status: 'completed' | 'failed' | 'paused' | 'generating' | 'queued' | 'cancelled'
@@ -28,7 +28,7 @@ interface Generation {
 interface App {
   readonly owner: string
   readonly name: string
-  /** The installed package whose files stand for the generated ones. */
+  /** The installed package whose files are used. */
   readonly files: string
   readonly generations: readonly Generation[]
 }
@@ -41,8 +41,8 @@ const apps: readonly App[] = [
     name: 'Loading spinner',
     files: 'ora',
     generations: [
-      { prompt: 'A spinner for command lines that shows what is being waited for', share: 0.7, iterations: 4, status: 'completed' },
-      { prompt: 'Keep the spinner out of logs that nobody watches', share: 1, iterations: 3, status: 'completed' },
+      { prompt: 'A spinner for command lines that shows the current task', share: 0.7, iterations: 4, status: 'completed' },
+      { prompt: 'Hide the spinner when the output is not a terminal', share: 1, iterations: 3, status: 'completed' },
       { prompt: 'Let several spinners share one line', share: 1, iterations: 2, status: 'generating' },
     ],
   },
@@ -51,7 +51,7 @@ const apps: readonly App[] = [
     name: 'Colours',
     files: 'chalk',
     generations: [
-      { prompt: 'Colour words in a terminal, but only where colours are seen', share: 1, iterations: 3, status: 'completed' },
+      { prompt: 'Colour words in a terminal, if it supports colours', share: 1, iterations: 3, status: 'completed' },
       { prompt: 'Add a theme for people who mix up red and green', share: 1, iterations: 0, status: 'queued' },
     ],
   },
@@ -76,17 +76,17 @@ const apps: readonly App[] = [
     name: 'Colours',
     files: 'yoctocolors',
     generations: [
-      { prompt: 'The smallest library for terminal colours that can be', share: 1, iterations: 2, status: 'completed' },
+      { prompt: 'The smallest possible library for terminal colours', share: 1, iterations: 2, status: 'completed' },
       { prompt: 'A smaller one', share: 1, iterations: 0, status: 'cancelled' },
     ],
   },
 ]
 
-/** @returns false when the samples are there already. */
-export async function loadSamples(client: pg.Client, say: (detail: string) => void): Promise<boolean> {
+/** @returns false when the samples already exist. */
+export async function loadSamples(client: pg.Client, report: (app: string) => void): Promise<boolean> {
   await client.query('begin')
   try {
-    // A second run at the same time waits here, and then finds them.
+    // A concurrent run waits here, and then finds the samples.
     await client.query(`select pg_advisory_xact_lock(hashtext('leo-saas-schema samples'))`)
     const present = await client.query('select from apps where user_id = $1', [userId(users[0])])
     if (present.rowCount) {
@@ -101,7 +101,7 @@ export async function loadSamples(client: pg.Client, say: (detail: string) => vo
       )
     }
     for (const app of apps) {
-      say(app.name)
+      report(app.name)
       await loadApp(client, app)
     }
     await loadPlatform(client)
@@ -145,7 +145,7 @@ async function loadApp(client: pg.Client, app: App): Promise<void> {
         10,
       ],
     )
-    await work(client, { owner, id: request.rows[0]?.id ?? 0, app, generation, tree })
+    await processGeneration(client, { owner, id: request.rows[0]?.id ?? 0, app, generation, tree })
   }
 }
 
@@ -157,11 +157,11 @@ interface Job {
   readonly tree: readonly (readonly [path: string, content: string])[]
 }
 
-/** What a worker does with a generation, up to the status that the sample asks for. */
-async function work(client: pg.Client, { owner, id, app, generation, tree }: Job): Promise<void> {
+/** Processes a generation as a worker does, up to the status of the sample. */
+async function processGeneration(client: pg.Client, { owner, id, app, generation, tree }: Job): Promise<void> {
   const { status, iterations } = generation
   if (status === 'queued') {
-    // At the end of the queue, or it would soon look like one that nobody works on.
+    // At the end of the queue, so that it is not soon reported as overdue.
     await become(client, 'service_role')
     await client.query(`update generation_requests set queue_at = now() + interval '1 day' where id = $1`, [id])
     return
@@ -221,9 +221,9 @@ async function work(client: pg.Client, { owner, id, app, generation, tree }: Job
 async function loadPlatform(client: pg.Client): Promise<void> {
   await become(client, 'service_role')
   const settings = [
-    ['fly.region', 'ams', 'Where apps are deployed unless the user says otherwise.'],
-    ['generation.default_max_iterations', '10', 'What a generation gets when its user does not say.'],
-    ['github.organization', 'leo-samples', 'Owner of the repositories that generations are pushed to.'],
+    ['fly.region', 'ams', 'Default region for deployments.'],
+    ['generation.default_max_iterations', '10', 'Default limit of iterations.'],
+    ['github.organization', 'leo-samples', 'Owner of the repositories of generations.'],
   ]
   for (const [key, value, description] of settings) {
     await client.query('insert into deployment_config (key, value, description) values ($1, $2, $3)', [key, value, description])
@@ -242,7 +242,7 @@ async function loadPlatform(client: pg.Client): Promise<void> {
   }
 }
 
-/** Random bytes in the form of a sealed secret: no key opens them. */
+/** A text in the format of a sealed secret, with random contents that no key can open. */
 const unopenable = (): string =>
   `leo1.dev.sample.${randomBytes(60).toString('base64url')}.${randomBytes(180).toString('base64url')}`
 

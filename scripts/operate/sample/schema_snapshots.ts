@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { become } from './become.ts'
 
-/** The tables that the first generation of "Loading spinner" makes: one, then a column of it and another table. */
+/** Inserts the tables of the first generation of "Loading spinner": one table, then another column and table. */
 export async function loadSchemaSnapshots(client: pg.Client, userIds: readonly string[]): Promise<void> {
   const id = { name: 'id', type: 'uuid', nullable: false, default: 'gen_random_uuid()' }
   const name = { name: 'name', type: 'text', nullable: false }

@@ -5,7 +5,7 @@ interface Cleanup {
   readonly attempt: number
 }
 
-/** A pool with the sample apps in it: two projects that take more, and one that is being drained. */
+/** Creates a pool and allocates the sample apps: two active projects, and one that is draining. */
 export async function loadSupabasePool(client: pg.Client): Promise<void> {
   const { rows: apps } = await client.query<{ id: string }>('select id from apps order by app_name, user_id')
   await insertProject(client, 'leosamplesprojectold', 2)
@@ -16,7 +16,7 @@ export async function loadSupabasePool(client: pg.Client): Promise<void> {
   for (const { id } of apps) await allocate(client, id)
 }
 
-/** What an app and a connection that their user deletes leave to clean up: one is done, one failed, two wait. */
+/** Deletes an app and a token to create clean-ups: one finished, one failed, two pending. */
 export async function loadCleanups(client: pg.Client, userId: string, sealedToken: string): Promise<void> {
   const { rows } = await client.query<{ id: string }>(
     `insert into apps (user_id, app_name) values ($1, 'Palette') returning id`,

@@ -3,18 +3,17 @@ import { Failure } from '../../core/failure.ts'
 
 export type Kind = 'plain' | 'secret'
 
-/** As deployment_config_key_form_check says. */
+/** The same pattern as in deployment_config_key_form_check. */
 const form = /^(?=.{1,128}$)[A-Za-z][A-Za-z0-9_.-]*$/
 
 /**
- * Which settings there may be, and which of them are secret: a line `name plain` or `name secret` each, # before a
- * comment.
+ * Reads the file that lists the allowed settings. Each line is `name plain` or `name secret`; `#` starts a comment.
  *
- * @throws Failure for a line that says anything else, a name that the database refuses, and one that comes twice.
+ * @throws Failure for an invalid line, a name that the database rejects, and a duplicate name.
  */
 export async function readDeclaration(file: string): Promise<ReadonlyMap<string, Kind>> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new Failure(`${file} cannot be read`, 'declare which settings are secret in it: settings=<file>', { cause })
+    throw new Failure(`${file} cannot be read`, 'name the file that declares the settings: settings=<file>', { cause })
   })
   const declared = new Map<string, Kind>()
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -22,11 +21,11 @@ export async function readDeclaration(file: string): Promise<ReadonlyMap<string,
     if (!name) continue
     const place = `${file}:${index + 1}`
     if ((kind !== 'plain' && kind !== 'secret') || more.length > 0) {
-      throw new Failure(`${place} does not say plain or secret`, 'write a name and one of the two')
+      throw new Failure(`${place} is not a declaration`, 'write a name, then plain or secret')
     }
     if (!form.test(name)) {
-      const rule = 'letters, digits, dot, dash and underscore, a letter first, 128 at most'
-      throw new Failure(`${place}: the database takes no setting of this name`, rule)
+      const remedy = 'use at most 128 letters, digits, dots, dashes and underscores, starting with a letter'
+      throw new Failure(`${place}: the database does not accept this name`, remedy)
     }
     if (declared.has(name)) throw new Failure(`${place}: ${name} is declared twice`, 'remove one of the lines')
     declared.set(name, kind)

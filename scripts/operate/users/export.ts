@@ -1,25 +1,26 @@
 import type { Writable } from 'node:stream'
 import pg from 'pg'
 import { Failure } from '../../core/failure.ts'
-import { accountColumns, leftOut, ownerless } from './rules.ts'
-import { allRows, isTheirs, namesThem, otherMentions, ownerOf, readTables } from './tables.ts'
+import { allRows } from '../read-only.ts'
+import { accountColumns, excludedColumns, tablesWithoutOwner } from './rules.ts'
+import { belongsToUser, mentionsUser, otherMentions, ownerOf, readTables } from './tables.ts'
 import type { UserColumn, UserTable } from './tables.ts'
 
 /**
- * Everything of one user, a line of JSON a row, in one snapshot: {"table": "public.apps", "row": {…}}. Then the
- * manifest, {"manifest": {…}}, without which the file is not whole.
+ * Exports all data of a user in one snapshot, one line of JSON per row: {"table": "public.apps", "row": {…}}. The last
+ * line is the manifest, {"manifest": {…}}; a file without it is incomplete.
  *
- * Rows that are the user's come whole, but for secrets: of a sealed token the export says that it is there, for which
- * provider and until when. Rows of others that name the user (`generation_events.acting_user_id`) say only that, what
- * kind of thing it was, and when: {"table": …, "mention": {…}}.
+ * Rows of the user are exported with all columns except secrets: the export shows that a token exists, its provider and
+ * its expiry. From rows of other users that mention the user (`generation_events.acting_user_id`) only the mention, enum
+ * values and times are exported: {"table": …, "mention": {…}}.
  */
 
 export interface Manifest {
   readonly user_id: string
   readonly exported_at: string
-  /** Rows of each table, those that only name the user included; all tables, also those without any. */
+  /** Exported lines by table, including mentions. Tables without any are listed with 0. */
   readonly rows: Readonly<Record<string, number>>
-  /** Why these columns are not here. */
+  /** The columns that are not exported, with the reason. */
   readonly left_out: Readonly<Record<string, string>>
 }
 
@@ -28,7 +29,7 @@ export interface ExportOptions {
   readonly signal?: AbortSignal
 }
 
-/** @throws Failure when there is no such user, or their id is in a table of which no rule says what it is. */
+/** @throws Failure when the user does not exist, or is mentioned in a table for which there is no rule. */
 export async function exportUser(
   client: pg.Client,
   userId: string,
@@ -42,10 +43,10 @@ export async function exportUser(
       ${allRows};
       set local statement_timeout = 0;
       set local timezone = 'UTC'`)
-    // Nothing else keeps the server from sending the rest of its answer.
+    // Closing the connection is the only way to stop a running query's result.
     signal?.addEventListener('abort', stop)
     const tables = await readTables(client)
-    await refuseUnjudged(client, tables, userId)
+    await requireRules(client, tables, userId)
     const rows: Record<string, number> = {}
     for (const { name, statements } of [await account(client), ...tables.map(exportOf)]) {
       rows[name] = 0
@@ -55,9 +56,9 @@ export async function exportUser(
         report?.(name, rows[name])
       }
     }
-    if (rows['auth.users'] === 0) throw new Failure(`there is no user ${userId}`, 'look the id up in auth.users')
+    if (rows['auth.users'] === 0) throw new Failure(`there is no user ${userId}`, 'look up the id in auth.users')
     const { rows: times } = await client.query<{ now: string }>('select to_json(now()) #>> \'{}\' as now')
-    const manifest = { user_id: userId, exported_at: times[0]!.now, rows, left_out: secretsAnd(tables) }
+    const manifest = { user_id: userId, exported_at: times[0]!.now, rows, left_out: allExcludedColumns(tables) }
     signal?.throwIfAborted()
     out.write(`${JSON.stringify({ manifest })}\n`)
     return manifest
@@ -72,7 +73,7 @@ export async function exportUser(
 
 interface TableExport {
   readonly name: string
-  /** Each gives lines. */
+  /** SQL statements that each return lines. */
   readonly statements: readonly string[]
 }
 
@@ -90,16 +91,16 @@ async function account(client: pg.Client): Promise<TableExport> {
 
 function exportOf(table: UserTable): TableExport {
   const { name, columns } = table
-  const theirs = isTheirs(table)
-  if (theirs === undefined) return { name, statements: [] }
-  const exportable = columns.filter((column) => !isLeftOut(table, column)).map((column) => column.name)
-  const carried = ownerless[name]?.columns ?? exportable
-  const own = select(name, 'row', carried, theirs)
+  const belongs = belongsToUser(table)
+  if (belongs === undefined) return { name, statements: [] }
+  const exportable = columns.filter((column) => !isExcluded(table, column)).map((column) => column.name)
+  const exported = tablesWithoutOwner[name]?.columns ?? exportable
+  const own = select(name, 'row', exported, belongs)
   const mentions = otherMentions(table)
   if (!ownerOf(table) || mentions.length === 0) return { name, statements: [own] }
   const shown = columns.filter(({ kind }) => kind === 'time' || kind === 'enum').map((column) => column.name)
-  const of = `(${mentions.join(' or ')}) and (${theirs}) is not true`
-  return { name, statements: [own, select(name, 'mention', shown, of, mentionedIn(table))] }
+  const where = `(${mentions.join(' or ')}) and (${belongs}) is not true`
+  return { name, statements: [own, select(name, 'mention', shown, where, mentioningColumns(table))] }
 }
 
 function select(
@@ -115,37 +116,37 @@ function select(
   return `select ${line} as line from ${table} as t where ${where}`
 }
 
-/** The columns that name the user; what else stands there may be another's id. */
-const mentionedIn = ({ columns }: UserTable): string[] =>
+/** The columns that mention the user. Other values of these columns are hidden: they can be ids of other users. */
+const mentioningColumns = ({ columns }: UserTable): string[] =>
   columns
     .filter(({ name, kind }) => kind === 'uuid' && name !== 'user_id')
     .map(({ name }) => `case when t.${name} = $1::uuid then t.${name} end as ${name}`)
 
-const isLeftOut = ({ name }: UserTable, column: UserColumn): boolean =>
-  column.kind === 'secret' || `${name}.${column.name}` in leftOut
+const isExcluded = ({ name }: UserTable, column: UserColumn): boolean =>
+  column.kind === 'secret' || `${name}.${column.name}` in excludedColumns
 
-const secretsAnd = (tables: readonly UserTable[]): Record<string, string> => ({
+const allExcludedColumns = (tables: readonly UserTable[]): Record<string, string> => ({
   ...Object.fromEntries(
     tables.flatMap(({ name, columns }) =>
       columns.filter(({ kind }) => kind === 'secret').map((column) => [`${name}.${column.name}`, 'a sealed token']),
     ),
   ),
-  ...leftOut,
+  ...excludedColumns,
 })
 
-async function refuseUnjudged(client: pg.Client, tables: readonly UserTable[], userId: string): Promise<void> {
-  for (const table of tables.filter((each) => !ownerOf(each) && !(each.name in ownerless))) {
-    const statement = `select from ${table.name} as t where ${namesThem(table)} limit 1`
+async function requireRules(client: pg.Client, tables: readonly UserTable[], userId: string): Promise<void> {
+  for (const table of tables.filter((each) => !ownerOf(each) && !(each.name in tablesWithoutOwner))) {
+    const statement = `select from ${table.name} as t where ${mentionsUser(table)} limit 1`
     const { rowCount } = await client.query(statement, [userId])
     if (rowCount === 0) continue
     throw new Failure(
-      `${table.name} names the user, and no rule says whose rows it has`,
-      'write one in scripts/operate/users/rules.ts',
+      `${table.name} mentions the user, but no rule defines whose rows it contains`,
+      'add a rule in scripts/operate/users/rules.ts',
     )
   }
 }
 
-/** Row by row as they arrive, and no faster than they are written: memory holds a few, however many there are. */
+/** Writes rows as they arrive, and pauses the connection while the output is full, so that memory use stays constant. */
 async function stream(client: pg.Client, statement: string, userId: string, out: Writable): Promise<number> {
   const { stream: socket } = client.connection
   const resume = (): unknown => socket.resume()

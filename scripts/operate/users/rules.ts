@@ -1,61 +1,62 @@
 /**
- * What the catalog cannot know about whose rows a table has. A table with a column `user_id` needs no word here: its
- * rows are exported and erased. A table without one does, or a test fails, and so does whoever meets a user's id in it.
+ * Rules for tables without a column `user_id`: which of their rows belong to a user. Tables with that column need no
+ * rule; their rows are exported and erased automatically. A test fails for a table that has neither, and so does an
+ * export of a user whom it mentions.
  */
 
-export interface OwnerlessTable {
-  /** Whose rows these are, or why they are nobody's. */
+export interface TableWithoutOwner {
+  /** The contents of the table. */
   readonly what: string
-  /** Which rows, named `t`, are the user's, by `$1::uuid` or `$1::text`. Absent: none is. */
+  /** SQL condition for the rows, named `t`, of the user `$1::uuid` or `$1::text`. Absent when no row belongs to a user. */
   readonly rows?: string
-  /** What of such a row an export carries; whatever else stands there is not about the user. */
+  /** The columns to export; the others are not about the user. */
   readonly columns?: readonly string[]
-  /** What names a user and stays when they are erased. */
-  readonly stays?: { readonly where: string; readonly why: string }
+  /** Rows that mention a user and are kept when the user is erased. */
+  readonly retained?: { readonly where: string; readonly why: string }
 }
 
-const books = 'books of the upgrade: numbers and digests of rows'
+const upgradeRecords = 'records of the upgrade: counts and digests of rows'
 
-export const ownerless: Readonly<Record<string, OwnerlessTable>> = {
+export const tablesWithoutOwner: Readonly<Record<string, TableWithoutOwner>> = {
   'public.cleanup_outbox': {
-    what: 'what the user\'s deleted apps and secrets left elsewhere',
+    what: 'external resources of deleted apps and secrets of the user',
     rows: `t.context ->> 'user_id' = $1::text`,
     columns: ['id', 'kind', 'target', 'context', 'created_at', 'available_at', 'finished_at'],
-    stays: { where: 't.finished_at is null', why: 'until it is cleaned up; then it forgets the user' },
+    retained: { where: 't.finished_at is null', why: 'until the clean-up is finished; it then removes the user id' },
   },
   'public.supabase_project_places': {
-    what: 'where the databases of the user\'s apps are',
+    what: 'the database allocations of the user\'s apps',
     rows: 't.app_id in (select a.id from public.apps as a where a.user_id = $1::uuid)',
     columns: ['app_id', 'supabase_project_ref', 'status', 'allocated_at'],
   },
   'public.deployment_config_history': {
-    what: 'settings of the platform; an entry may name who changed one',
+    what: 'changes of platform settings; an entry can contain the user who made the change',
     rows: 't.acting_user_id = $1::uuid',
     columns: ['id', 'key', 'action', 'acting_user_id', 'changed_at'],
-    stays: {
+    retained: {
       where: `strpos(lower((to_jsonb(t) - 'acting_user_id')::text), $1::text) = 0`,
-      why: 'the chain of hashes covers it; it names nobody once the account is gone',
+      why: 'it is part of a hash chain; without the account the id identifies nobody',
     },
   },
-  'public.deployment_config': { what: 'settings of the platform' },
-  'public.supabase_projects': { what: 'the pool' },
-  'private.audit_heads': { what: 'ends of chains of hashes' },
+  'public.deployment_config': { what: 'platform settings' },
+  'public.supabase_projects': { what: 'the pool of projects' },
+  'private.audit_heads': { what: 'last hashes of hash chains' },
   'private.error_codes': { what: 'part of the schema' },
   'private.queues': { what: 'whether claims are paused' },
-  'private.upgrade_changes': { what: books },
-  'private.upgrade_counts': { what: books },
-  'private.upgrade_progress': { what: books },
-  'private.upgrade_samples': { what: books },
+  'private.upgrade_changes': { what: upgradeRecords },
+  'private.upgrade_counts': { what: upgradeRecords },
+  'private.upgrade_progress': { what: upgradeRecords },
+  'private.upgrade_samples': { what: upgradeRecords },
 }
 
-/** Columns that no export carries, besides every one of the type sealed_secret. */
-export const leftOut: Readonly<Record<string, string>> = {
-  'private.secret_refreshes.holder': 'a number of ours, not about the user',
-  'private.secret_refreshes.rejected_digest': 'of a token, which no export carries',
-  'private.generation_leases.worker': 'a machine of ours, not about the user',
+/** Columns that are not exported, in addition to all columns of type sealed_secret. */
+export const excludedColumns: Readonly<Record<string, string>> = {
+  'private.secret_refreshes.holder': 'an internal number, not about the user',
+  'private.secret_refreshes.rejected_digest': 'a digest of a token; tokens are not exported',
+  'private.generation_leases.worker': 'the name of a worker, not about the user',
 }
 
-/** What an export carries of auth.users, as far as it is there: the rest are hashes and tokens of Supabase Auth. */
+/** The exported columns of auth.users, if they exist. The others are hashes and tokens of Supabase Auth. */
 export const accountColumns: readonly string[] = [
   'id',
   'email',

@@ -1,16 +1,16 @@
 import type pg from 'pg'
 import { Failure } from '../../core/failure.ts'
-import { ownerless as rules } from './rules.ts'
+import { tablesWithoutOwner as rules } from './rules.ts'
 
-/** A table of the schema as far as it matters whose rows it has; from the catalog, so a new one is not forgotten. */
+/** A table of the schema, read from the catalog, so that new tables are included. */
 export interface UserTable {
-  /** Schema and name, quoted where they have to be. */
+  /** Schema and name, quoted where necessary. */
   readonly name: string
   readonly columns: readonly UserColumn[]
 }
 
 export interface UserColumn {
-  /** Quoted where it has to be. */
+  /** Quoted where necessary. */
   readonly name: string
   readonly kind: 'uuid' | 'uuids' | 'secret' | 'time' | 'enum' | 'other'
   readonly isNullable: boolean
@@ -48,47 +48,44 @@ export async function readTables(client: pg.Client): Promise<UserTable[]> {
 export const ownerOf = ({ columns }: UserTable): UserColumn | undefined =>
   columns.find(({ name }) => name === 'user_id')
 
-/** SQL that holds for a row `t` of the user `$1`; undefined where no rule says whose rows they are. */
-export function isTheirs(table: UserTable): string | undefined {
+/** SQL condition: the row `t` belongs to the user `$1`. Undefined when no rule defines this. */
+export function belongsToUser(table: UserTable): string | undefined {
   const owner = ownerOf(table)
   if (!owner) return rules[table.name]?.rows
   return owner.kind === 'uuid' ? 't.user_id = $1::uuid' : 'lower(t.user_id::text) = $1::text'
 }
 
 /**
- * SQL that holds for a row `t` that names the user `$1`. Rows that have an owner do so in any column of type uuid: they
- * are many, and what the owner writes in them is the owner's. Rows without one do so in any column whatever.
+ * SQL condition: the row `t` mentions the user `$1`. In rows with an owner only columns of type uuid are searched: these
+ * tables are large, and their texts belong to the owner. In rows without an owner all columns are searched.
  */
-export function namesThem(table: UserTable): string {
-  // t.* and not t, which would be a column of that name.
+export function mentionsUser(table: UserTable): string {
+  // `t.*`, because `t` would refer to a column of that name.
   const anywhere = 'strpos(lower((t.*)::text), $1::text) > 0'
   const owner = ownerOf(table)
   if (!owner) return anywhere
   const ownerless = owner.isNullable ? [`t.user_id is null and ${anywhere}`] : []
-  return [isTheirs(table), ...otherMentions(table), ...ownerless].join(' or ')
+  return [belongsToUser(table), ...otherMentions(table), ...ownerless].join(' or ')
 }
 
-/** In which columns, besides user_id, a row may name the user `$1`. */
+/** SQL conditions: a column other than user_id contains the id of the user `$1`. */
 export const otherMentions = ({ columns }: UserTable): string[] =>
   columns.flatMap(({ name, kind }) => {
     if (name === 'user_id') return []
     return kind === 'uuid' ? [`t.${name} = $1::uuid`] : kind === 'uuids' ? [`$1::uuid = any (t.${name})`] : []
   })
 
-/** Tables of which neither the catalog nor a rule says whose rows they have; rules for tables that are not there. */
-export function compareWithRules(tables: readonly UserTable[]): { unjudged: string[]; missing: string[] } {
+/** Finds tables that have neither a column user_id nor a rule, and rules for tables that do not exist. */
+export function compareWithRules(tables: readonly UserTable[]): { withoutRule: string[]; missing: string[] } {
   return {
-    unjudged: tables.filter((table) => !ownerOf(table) && !(table.name in rules)).map(({ name }) => name),
+    withoutRule: tables.filter((table) => !ownerOf(table) && !(table.name in rules)).map(({ name }) => name),
     missing: Object.keys(rules).filter((name) => !tables.some((table) => table.name === name)),
   }
 }
 
-/** @throws Failure when it is no id, or the one of nobody. */
+/** @throws Failure when the text is missing or not a UUID. */
 export function readUserId(text: string | undefined, command: string): string {
   const id = text?.trim().toLowerCase() ?? ''
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id
-  throw new Failure(id === '' ? 'no user is named' : `"${id}" is no user's id`, `make ${command} user=<uuid>`)
+  throw new Failure(id === '' ? 'the user is missing' : `"${id}" is not a user id`, `make ${command} user=<uuid>`)
 }
-
-/** In this transaction a role that sees only some of the rows fails, instead of missing the others. */
-export const allRows = 'set local row_security = off'

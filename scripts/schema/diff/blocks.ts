@@ -1,9 +1,12 @@
 import type { Drawing } from '../render/drawing.ts'
 
-/** A report before it has a form. Texts may hold anything that somebody named: each form makes them harmless. */
+/**
+ * One section of a report, independent of the output format. Texts can contain arbitrary object names, so each format
+ * escapes them.
+ */
 export interface Section {
   readonly title: string
-  /** One line, for whoever reads no more. */
+  /** One line, shown in the overview. */
   readonly summary: string
   readonly blocks: readonly Block[]
 }

@@ -6,61 +6,61 @@ import { fileName, type Migration } from '../../migrate/migrations.ts'
 import { root } from '../../core/paths.ts'
 import { withScratchServer } from '../../postgres/scratch.ts'
 import { resolveTarget } from '../../postgres/resolve-target.ts'
-import { compareCells } from './cells.ts'
-import { observeDatabases, type Database, type Side } from './databases.ts'
+import { compareCells } from './access-matrix.ts'
+import { allSettledOrThrow, runMigrations, type SchemaComparison } from './compare-schemas.ts'
+import { compareWithDatabase, type Database, type Side } from './databases.ts'
+import { drawChanges } from './draw-changes.ts'
 import { compareFiles } from './files.ts'
 import { defaultBase, mergeBase, snapshotOf, workTree, type Snapshot } from './git.ts'
 import { lint } from './lint.ts'
 import { notesFor } from './notes.ts'
-import { allEnded, rehearse, type Pair } from './observe.ts'
-import { picture } from './picture.ts'
-import type { MeasuredFile, Report, Seen, Size } from './report.ts'
-import { judgeReport, verdictOf } from './verdict.ts'
+import type { Findings, MeasuredFile, Report, Size } from './report.ts'
+import { reasonsFor, verdictOf } from './verdict.ts'
 
-export interface Request {
-  /** A git ref, a database's URL, or `DATABASE_URL` for the one that it names. Absent: `origin/main`, else `main`. */
+export interface CompareOptions {
+  /** A git ref, a database URL, or `DATABASE_URL` for the value of that variable. Default: `origin/main`, else `main`. */
   readonly base?: string | undefined
-  /** The same; absent: the work tree. */
+  /** The same forms. Default: the work tree. */
   readonly head?: string | undefined
-  /** A file of `make sizes`. */
+  /** Path of a file written by `make sizes`. */
   readonly sizes?: string | undefined
-  /** Instead of this clone. */
+  /** Path of the repository to read. Default: this clone. */
   readonly repository?: string
-  /** Lends a server of ours, as its superuser. */
+  /** Runs work on a temporary server, connected as its superuser. */
   readonly withServer?: typeof withScratchServer
 }
 
 /**
- * What head does to base. Changes nothing but databases of its own, on a server of its own.
+ * Reports what head changes relative to base. Writes only to temporary databases on a temporary server.
  *
- * @throws Failure when one of the two cannot be made or looked at; there is no half report.
+ * @throws Failure when one of the two cannot be built or read; a partial report is never returned.
  */
-export async function compare(request: Request): Promise<Report> {
-  const [base, head] = await Promise.all([readSide(request, 'base'), readSide(request, 'head')])
-  if (!('target' in base) && !('target' in head)) return compareSnapshots(base, head, request)
-  return compareDatabases(base, head, request)
+export async function compare(options: CompareOptions): Promise<Report> {
+  const [base, head] = await Promise.all([readSide(options, 'base'), readSide(options, 'head')])
+  if (!('target' in base) && !('target' in head)) return compareSnapshots(base, head, options)
+  return compareDatabases(base, head, options)
 }
 
-async function readSide({ repository = root, ...request }: Request, side: 'base' | 'head'): Promise<Side> {
-  const name = request[side]
+async function readSide({ repository = root, ...options }: CompareOptions, side: 'base' | 'head'): Promise<Side> {
+  const name = options[side]
   if (name === undefined) return side === 'base' ? defaultBase(repository) : workTree(repository)
   if (name === 'DATABASE_URL') return databaseOf(await resolveTarget())
-  // No ref has this in it.
+  // A git ref cannot contain a colon.
   if (name.includes('://')) return databaseOf(parseDatabaseUrl(name))
   return snapshotOf(repository, name)
 }
 
 const databaseOf = (target: Target): Database => ({ target, label: target.label })
 
-async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request): Promise<Report> {
-  const { repository = root, withServer = withScratchServer } = request
-  const sizes = request.sizes === undefined ? {} : await readSizes(request.sizes)
-  const reading = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
-  const linting = reading.then(({ added }) => lint(added))
+async function compareSnapshots(base: Snapshot, head: Snapshot, options: CompareOptions): Promise<Report> {
+  const { repository = root, withServer = withScratchServer } = options
+  const sizes = options.sizes === undefined ? {} : await readSizes(options.sizes)
+  const filesPromise = mergeBase(repository, base, head).then((origin) => compareFiles(base, origin, head))
+  const lintPromise = filesPromise.then(({ added }) => lint(added))
   const sources = { base: base.types, head: head.types }
-  const rehearsing = withServer((admin) => rehearse(admin, reading, base.label, sources))
-  const [seen, linted, files] = await allEnded([rehearsing, linting, reading] as const)
-  return finish({
+  const runPromise = withServer((admin) => runMigrations(admin, filesPromise, base.label, sources))
+  const [run, linted, files] = await allSettledOrThrow([runPromise, lintPromise, filesPromise] as const)
+  return completeReport({
     base: base.label,
     head: head.label,
     leftOut: [],
@@ -69,45 +69,49 @@ async function compareSnapshots(base: Snapshot, head: Snapshot, request: Request
         file: fileName(migration),
         transaction: migration.transaction,
         isCommitted: !head.uncommitted.includes(fileName(migration)),
-        down: seen.trip.downs.get(fileName(migration))!,
+        down: run.roundTrip.downs.get(fileName(migration))!,
       })),
       ahead: files.ahead,
     },
-    changes: seen.changes,
-    remaining: seen.remaining,
-    cells: compareCells(seen.base, seen.head, seen.matching),
-    locks: seen.measured.map((one) => ({ ...one, sizes: sizesOf(one, sizes) })),
-    lint: { ...linted, advice: seen.advice },
-    types: seen.types,
-    rollback: { afterDown: seen.trip.afterDown, afterUp: seen.trip.afterUp, losses: seen.trip.losses },
-  }, seen, files.added)
+    changes: run.changes,
+    remaining: run.remaining,
+    cells: compareCells(run.base, run.head, run.matching),
+    locks: run.measured.map((one) => ({ ...one, sizes: sizesOf(one, sizes) })),
+    lint: { ...linted, advice: run.advice },
+    types: run.types,
+    rollback: { afterDown: run.roundTrip.afterDown, afterUp: run.roundTrip.afterUp, losses: run.roundTrip.losses },
+  }, run, files.added)
 }
 
-/** What follows from what was seen. */
-function finish(known: Seen, pair: Pair, added: readonly Migration[]): Report {
-  const { base, head, ...rest } = known
-  const reasons = judgeReport(known)
+/** Adds to the findings what is derived from them: verdict, reasons, notes and drawing. */
+function completeReport(findings: Findings, schemas: SchemaComparison, added: readonly Migration[]): Report {
+  const { base, head, ...rest } = findings
+  const reasons = reasonsFor(findings)
   const verdict = verdictOf(reasons)
-  const notes = notesFor(known, verdict, added)
-  const drawing = picture(pair.base, pair.head, pair.changes)
+  const notes = notesFor(findings, verdict, added)
+  const drawing = drawChanges(schemas.base, schemas.head, schemas.changes)
   return { format: 1, base, head, verdict, reasons, ...rest, notes, drawing }
 }
 
-async function compareDatabases(base: Side, head: Side, { withServer = withScratchServer }: Request): Promise<Report> {
-  const seen = await observeDatabases(base, head, withServer)
-  return finish({
+async function compareDatabases(
+  base: Side,
+  head: Side,
+  { withServer = withScratchServer }: CompareOptions,
+): Promise<Report> {
+  const schemas = await compareWithDatabase(base, head, withServer)
+  return completeReport({
     base: base.label,
     head: head.label,
-    leftOut: seen.leftOut,
+    leftOut: schemas.leftOut,
     files: null,
-    changes: seen.changes,
-    remaining: seen.remaining,
-    cells: compareCells(seen.base, seen.head, seen.matching),
+    changes: schemas.changes,
+    remaining: schemas.remaining,
+    cells: compareCells(schemas.base, schemas.head, schemas.matching),
     locks: null,
     lint: null,
-    types: seen.types,
+    types: schemas.types,
     rollback: null,
-  }, seen, [])
+  }, schemas, [])
 }
 
 // --- Sizes
@@ -118,9 +122,9 @@ async function readSizes(file: string): Promise<Sizes> {
     const isSize = (one: Size) => typeof one?.rows === 'number' && typeof one.bytes === 'number'
     if (Object.values(sizes).every(isSize)) return sizes
   } catch (cause) {
-    throw new Failure(`${basename(file)} cannot be read as JSON`, 'write it by `make sizes file=sizes.json`', { cause })
+    throw new Failure(`${basename(file)} cannot be read as JSON`, 'create it with `make sizes file=sizes.json`', { cause })
   }
-  throw new Failure(`${basename(file)} is no file of sizes`, 'write it by `make sizes file=sizes.json`')
+  throw new Failure(`${basename(file)} is not a sizes file`, 'create it with `make sizes file=sizes.json`')
 }
 
 type Sizes = Readonly<Record<string, Size>>

@@ -2,65 +2,57 @@ import { Failure } from '../../core/failure.ts'
 import { fileName, readMigrations, type Migration } from '../../migrate/migrations.ts'
 import { withFiles, type Snapshot } from './git.ts'
 
-export interface NewFile {
-  readonly file: string
-  readonly version: string
-  /** Whether it runs in a transaction. */
-  readonly transaction: boolean
-  readonly isCommitted: boolean
-}
-
-/** The migrations of base, and what head adds to them. */
+/** The migrations of base, and those that head adds. */
 export interface Files {
   readonly base: readonly Migration[]
   readonly added: readonly Migration[]
-  /** Files of base that the branch does not have yet: head is what merging it makes. */
+  /** Migrations of base that the branch does not have yet. They are applied too, as a merge would. */
   readonly ahead: readonly string[]
 }
 
 /**
- * What head adds to base.
+ * Finds the migrations that head adds to base.
  *
- * @param origin where the two parted.
- * @throws Failure when `make migrate` would refuse the outcome, or could not read it.
+ * @param origin the merge base of the two.
+ * @throws Failure when `make migrate` would refuse the merged migrations, or could not read them.
  */
 export async function compareFiles(base: Snapshot, origin: Snapshot, head: Snapshot): Promise<Files> {
   const edited = [...head.files].filter(([name, text]) => {
-    const [was, parted] = [base.files.get(name), origin.files.get(name)]
-    return was !== undefined && text !== was && text !== parted
+    const [textInBase, textInOrigin] = [base.files.get(name), origin.files.get(name)]
+    return textInBase !== undefined && text !== textInBase && text !== textInOrigin
   })
   refuse(
     edited.map(([name]) => name),
-    `edited, though ${base.label} has them`,
-    `restore them (\`git checkout ${base.commit.slice(0, 7)} -- <file>\`) and put the change in a new migration`,
+    `that ${base.label} already has were edited`,
+    `restore them (\`git checkout ${base.commit.slice(0, 7)} -- <file>\`) and make the change in a new migration`,
   )
   const missing = [...base.files.keys()].filter((name) => !head.files.has(name))
   refuse(
     missing.filter((name) => origin.files.has(name)),
-    `deleted or renamed, though ${base.label} has them`,
-    'bring them back, and undo what they did in a new migration',
+    `that ${base.label} already has were deleted or renamed`,
+    'restore them, and undo their effect in a new migration',
   )
   const added = new Map([...head.files].filter(([name]) => !base.files.has(name)))
   const [old, fresh] = [await read(base.files), await read(added)]
   const names = new Map(old.map((migration) => [migration.version, fileName(migration)]))
   refuse(
-    fresh.flatMap((one) => (names.has(one.version) ? [`${fileName(one)} (that of ${names.get(one.version)})`] : [])),
-    'whose version is taken',
-    'give them new timestamps: `make new name=…` makes files to move them into',
+    fresh.flatMap((one) => (names.has(one.version) ? [`${fileName(one)} (used by ${names.get(one.version)})`] : [])),
+    'use a version that is taken',
+    'create files with new timestamps (`make new name=…`) and move the contents there',
   )
   const newest = old.at(-1)?.version ?? ''
   refuse(
     fresh.filter(({ version }) => version < newest).map(fileName),
-    `out of order: ${base.label} has newer ones, and \`make migrate\` would refuse them`,
-    'give them newer timestamps: `make new name=…` makes files to move them into',
+    `are out of order: ${base.label} has newer ones, so \`make migrate\` would refuse them`,
+    'create files with new timestamps (`make new name=…`) and move the contents there',
   )
   return { base: old, added: fresh, ahead: missing }
 }
 
 const read = (files: ReadonlyMap<string, string>): Promise<Migration[]> => withFiles(files, readMigrations)
 
-function refuse(names: readonly string[], what: string, remedy: string): void {
+function refuse(names: readonly string[], problem: string, remedy: string): void {
   if (names.length === 0) return
   const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
-  throw new Failure(`migrations ${what}: ${names.slice(0, 3).join(', ')}${more}`, remedy)
+  throw new Failure(`migrations ${problem}: ${names.slice(0, 3).join(', ')}${more}`, remedy)
 }

@@ -6,8 +6,9 @@ import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../../core/failure.ts'
 import { fromRoot } from '../../core/paths.ts'
+import type { TypesSource } from '../types/thread.ts'
 
-export const migrationsPath = 'db/migrations'
+const migrationsPath = 'db/migrations'
 const configPath = '.kysely-codegenrc.json'
 const typesPath = 'types'
 
@@ -15,29 +16,21 @@ const typesPath = 'types'
 export interface Snapshot {
   /** `origin/main (3f2a91c)` */
   readonly label: string
-  /** What it is, or in the work tree what it is based on. */
+  /** The commit itself; for the work tree, its `HEAD`. */
   readonly commit: string
-  /** Name → text, with `\n` line endings. */
+  /** The migrations: name → text, with `\n` line endings. */
   readonly files: ReadonlyMap<string, string>
-  /** Those of a work tree that no commit has as they are. */
+  /** Migrations of the work tree that are new or modified since `HEAD`. */
   readonly uncommitted: readonly string[]
   readonly types: TypesSource
 }
 
-/** What beside the schema decides about the types. */
-export interface TypesSource {
-  /** The settings of kysely-codegen. */
-  readonly config: string
-  /** The files of `types/` that are written by hand: name → text. */
-  readonly written: ReadonlyMap<string, string>
-}
-
-/** @throws Failure when there is no such commit, or no migration in it. */
+/** @throws Failure when the commit does not exist or has no migrations. */
 export async function snapshotOf(repository: string, ref: string): Promise<Snapshot> {
   const commit = await resolve(repository, ref)
   if (commit !== undefined) return snapshot(repository, ref, commit)
-  // It may be a URL that went wrong, password and all.
-  const name = /[:@]/.test(ref) ? 'of that name' : ref
+  // The name may be a mistyped URL that contains a password, so it is not printed.
+  const name = /[:@]/.test(ref) ? 'with the given name' : ref
   throw new Failure(`there is no commit ${name}`, 'fetch it (`git fetch`), or name another: make diff BASE=main')
 }
 
@@ -47,7 +40,7 @@ export async function defaultBase(repository: string): Promise<Snapshot> {
     const commit = await resolve(repository, ref)
     if (commit !== undefined) return snapshot(repository, ref, commit)
   }
-  throw new Failure('there is neither origin/main nor main', 'fetch it, or name the base: make diff BASE=<commit>')
+  throw new Failure('there is neither origin/main nor main', 'fetch one of them, or name the base: make diff BASE=<commit>')
 }
 
 export async function workTree(repository: string): Promise<Snapshot> {
@@ -67,24 +60,25 @@ export async function workTree(repository: string): Promise<Snapshot> {
 }
 
 /**
- * The newest commit that both come from; `base` itself where there is none, or a shallow clone does not know it.
+ * Finds the merge base of the two sides. Returns `base` when there is none, or when a shallow clone lacks it and `head`
+ * contains all migrations of `base` unchanged.
  *
- * @throws Failure when it would have to be known, to tell what main did meanwhile from what the branch did.
+ * @throws Failure when the merge base is needed to tell changes of base from changes of head, and the clone lacks it.
  */
 export async function mergeBase(repository: string, base: Snapshot, head: Snapshot): Promise<Snapshot> {
   const found = await git(repository, ['merge-base', base.commit, head.commit]).catch(() => '')
   if (found !== '') return found.trim() === base.commit ? base : snapshot(repository, 'the merge base', found.trim())
-  const isOnTop = [...base.files].every(([name, text]) => head.files.get(name) === text)
+  const hasAllOfBase = [...base.files].every(([name, text]) => head.files.get(name) === text)
   const isShallow = (await git(repository, ['rev-parse', '--is-shallow-repository'])).trim() === 'true'
-  if (isOnTop || !isShallow) return base
+  if (hasAllOfBase || !isShallow) return base
   throw new Failure(
-    `this shallow clone does not know where ${base.label} and ${head.label} parted`,
-    'fetch the rest: `git fetch --unshallow`',
+    `this shallow clone does not contain the merge base of ${base.label} and ${head.label}`,
+    'fetch the whole history: `git fetch --unshallow`',
   )
 }
 
 async function resolve(repository: string, ref: string): Promise<string | undefined> {
-  // Asked first, for without a repository there is no commit either.
+  // Fails when there is no repository, so that this is not reported as a missing commit.
   await git(repository, ['rev-parse', '--git-dir'])
   return git(repository, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]).then(
     (text) => text.trim(),
@@ -109,24 +103,24 @@ async function snapshot(repository: string, ref: string, commit: string): Promis
 
 type Files = ReadonlyMap<string, string>
 
-/** What is right in the folder. */
+/** The files directly in the folder, not in its subfolders. */
 function inFolder(files: Files, folder: string): Files {
-  const own = [...files].flatMap(([path, text]): [string, string][] =>
+  const direct = [...files].flatMap(([path, text]): [string, string][] =>
     dirname(path) === folder ? [[basename(path), text]] : [],
   )
-  return new Map(own)
+  return new Map(direct)
 }
 
 const migrationsIn = (files: Files): Files =>
   new Map([...files].filter(([name]) => !name.startsWith('.') && !name.endsWith('.md')))
 
-/** Of a repository without types, or of a commit before them: none. */
+/** `undefined` for a repository, or an early commit, that has no generated types. */
 function typesOf(config: string | undefined, files: Files): TypesSource | undefined {
   if (config === undefined || !files.has('index.ts')) return undefined
   return { config, written: new Map([...files].filter(([name]) => name !== 'db.ts')) }
 }
 
-/** Those of this clone. */
+/** The types of this clone. */
 export async function ownTypes(): Promise<TypesSource> {
   const config = await readFile(fromRoot(configPath), 'utf8')
   return typesOf(config, await readFolder(fromRoot(), typesPath))!
@@ -135,14 +129,14 @@ export async function ownTypes(): Promise<TypesSource> {
 async function readFolder(repository: string, path: string): Promise<Files> {
   const folder = join(repository, path)
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new Failure(`${path} cannot be read`, 'run this in a complete clone', { cause })
+    throw new Failure(`${path} cannot be read`, 'run the command in a complete clone', { cause })
   })
   const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
   const read = async (name: string) => [name, unixLines(await readFile(join(folder, name), 'utf8'))] as const
   return new Map(await Promise.all(names.sort().map(read)))
 }
 
-/** By path. Nothing is laid on the disk. */
+/** Reads the files under these paths at a commit, without writing to the disk. Path → text. */
 async function readCommit(repository: string, commit: string, paths: readonly string[]): Promise<Files> {
   const tree = await git(repository, ['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths])
   const blobs = tree.matchAll(/100\d{3} blob (\w+)\t([^\0]+)\0/g)
@@ -171,21 +165,21 @@ async function gitBytes(repository: string, args: readonly string[], input = '')
   try {
     const options = { maxBuffer: Infinity, encoding: 'buffer' } as const
     const running = promisify(execFile)('git', ['-C', repository, ...args], options)
-    // It may end without reading all: then its own words are told below.
+    // Git may exit without reading all of its input. Its own error message is reported below.
     running.child.stdin!.on('error', () => undefined).end(input)
     return (await running).stdout
   } catch (cause) {
     const { code, stderr } = cause as { code?: string | number; stderr?: Buffer }
-    const said = stderr?.toString().trim() ?? ''
-    if (code === 'ENOENT') throw new Failure('there is no git here', 'install it', { cause })
-    if (/not a git repository/.test(said)) {
-      throw new Failure('this is no clone of a git repository', 'run it in one', { cause })
+    const message = stderr?.toString().trim() ?? ''
+    if (code === 'ENOENT') throw new Failure('git is not installed', 'install git', { cause })
+    if (/not a git repository/.test(message)) {
+      throw new Failure('this folder is not in a git repository', 'run the command in a clone', { cause })
     }
-    throw new Failure(`git ${args[0]}: ${said || 'failed'}`, 'see to that', { cause })
+    throw new Failure(`git ${args[0]} failed: ${message}`, 'correct the cause, then run the command again', { cause })
   }
 }
 
-/** Lends a folder with these files. */
+/** Calls `work` with a temporary folder that contains these files. */
 export async function withFiles<T>(
   files: ReadonlyMap<string, string>,
   work: (folder: string) => Promise<T>,
@@ -193,7 +187,7 @@ export async function withFiles<T>(
   try {
     const folder = await mkdtemp(join(tmpdir(), 'leo-diff-'))
     try {
-      // None is on its way when one fails and the folder goes; and to wait for each takes longer than to write it.
+      // Synchronous: no write is pending when one fails and the folder is removed, and it is faster for small files.
       for (const [name, text] of files) writeFileSync(join(folder, name), text)
       return await work(folder)
     } finally {
@@ -202,6 +196,6 @@ export async function withFiles<T>(
   } catch (cause) {
     if (!(cause instanceof Error && 'syscall' in cause && 'code' in cause)) throw cause
     const what = `the temporary folder ${tmpdir()} cannot be used: ${String(cause.code)}`
-    throw new Failure(what, 'make room there, or name another in TMPDIR', { cause })
+    throw new Failure(what, 'free space there, or set TMPDIR to another folder', { cause })
   }
 }

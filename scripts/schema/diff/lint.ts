@@ -5,7 +5,7 @@ import { withFiles } from './git.ts'
 import { recipes } from './recipes.ts'
 import type { LintReport, Suppression } from './report.ts'
 
-/** What squawk finds in these files, and what it would find if nobody had said why not. */
+/** Runs squawk over these migrations. Returns its findings, and the suppressions with their reasons. */
 export async function lint(migrations: readonly Migration[]): Promise<Omit<LintReport, 'advice'>> {
   const files = new Map(migrations.map(({ file, source }) => [basename(file), source]))
   const findings = await withFiles(files, lintMigrations)

@@ -1,61 +1,64 @@
-import { inMermaid } from '../render/mermaid.ts'
+import { formatMermaid } from '../render/mermaid.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
 import { headline, sectionsOf } from './sections.ts'
 
-/** By this line a workflow finds its comment again. */
+/** The first line of every report: a workflow finds its earlier comment by it. */
 export const marker = '<!-- leo-saas-schema: schema diff -->'
 
-/** GitHub takes 65,536 characters. Counted in bytes, which are never fewer. */
-export const most = 65_000
+/** GitHub limits a comment to 65,536 characters. Counted in bytes, of which there are at least as many. */
+export const maxBytes = 65_000
 
 const signs = { additive: '🟢', care: '🟡', breaking: '🔴', destructive: '🔴' } as const
 const reasonsShown = 20
 
-/** For a comment or a job's summary: sections as long as there is room, then their summaries alone. */
-export function inMarkdown(report: Report, room = most): string {
+/**
+ * Formats a report for a pull request comment or a job summary. Every section is in the summary table; its details follow
+ * only while they fit into `limit` bytes.
+ */
+export function formatMarkdown(report: Report, limit = maxBytes): string {
   const { base, head, leftOut, verdict, reasons } = report
   const sections = sectionsOf(report)
-  const left = reasons.length - reasonsShown
+  const omitted = reasons.length - reasonsShown
   const top = [
     marker,
     `## ${signs[verdict]} Schema: ${headline(report)}`,
     '',
     `${escape(base)} → ${escape(head)}`,
     '',
-    ...leftOut.flatMap((what) => [`${signs.care} ${escape(what)}`, '']),
+    ...leftOut.flatMap((reason) => [`${signs.care} ${escape(reason)}`, '']),
     ...reasons
       .slice(0, reasonsShown)
-      .map(({ severity, of, why }) => `- ${signs[severity]} ${escape(cut(`${of}: ${why}`))}`),
-    ...(left > 0 ? [`- and ${left} more`] : []),
+      .map(({ severity, of, why }) => `- ${signs[severity]} ${escape(truncate(`${of}: ${why}`))}`),
+    ...(omitted > 0 ? [`- and ${omitted} more`] : []),
     '',
     '| | |',
     '|---|---|',
     ...sections.map(({ title, summary }) => `| **${escape(title)}** | ${escape(summary)} |`),
     '',
   ].join('\n')
-  const note = `\nThe rest is too long for a comment: \`make diff\` shows all of it.\n`
+  const note = `\nThe report is too long for a comment. \`make diff\` shows all of it.\n`
   let text = top
   let isCut = false
   for (const section of sections.filter(({ blocks }) => blocks.length > 0)) {
-    const part = inPart(section)
-    const fits = Buffer.byteLength(text) + Buffer.byteLength(part) + Buffer.byteLength(note) <= room
+    const part = formatSection(section)
+    const fits = Buffer.byteLength(text) + Buffer.byteLength(part) + Buffer.byteLength(note) <= limit
     if (fits) text += part
     else isCut = true
   }
   return isCut ? text + note : text
 }
 
-/** In the place of a report that there is none of, so that an old one does not stay. */
-export const failureInMarkdown = ({ message, remedy }: Failure): string =>
-  `${marker}\n## 🔴 Schema: no report\n\n${escape(cut(message))}\n\n→ ${escape(cut(remedy))}\n`
+/** Formats a failure in place of a report, so that it replaces the comment of an earlier run. */
+export const formatFailure = ({ message, remedy }: Failure): string =>
+  `${marker}\n## 🔴 Schema: no report\n\n${escape(truncate(message))}\n\n→ ${escape(truncate(remedy))}\n`
 
-const inPart = ({ title, blocks }: Section): string =>
-  `\n<details${title === 'Access' || title === 'What changes' ? ' open' : ''}><summary>${escape(title)}</summary>\n\n` +
-  `${blocks.map(inBlock).join('\n\n')}\n\n</details>\n`
+const formatSection = ({ title, blocks }: Section): string =>
+  `\n<details${title === 'Access' || title === 'Changes' ? ' open' : ''}><summary>${escape(title)}</summary>\n\n` +
+  `${blocks.map(formatBlock).join('\n\n')}\n\n</details>\n`
 
-function inBlock(block: Block): string {
+function formatBlock(block: Block): string {
   switch (block.kind) {
     case 'list':
       return [
@@ -72,7 +75,7 @@ function inBlock(block: Block): string {
     case 'code':
       return fenced(block.language, block.text)
     case 'drawing':
-      return fenced('mermaid', inMermaid(block.drawing))
+      return fenced('mermaid', formatMermaid(block.drawing))
   }
 }
 
@@ -82,7 +85,10 @@ function fenced(language: string, text: string): string {
   return `${fence}${language}\n${text}\n${fence}`
 }
 
-/** A name is whatever a pull request says: it may not call people, link, or be HTML. In a code span nothing does. */
+/**
+ * Escapes a text that may contain names chosen in a pull request: they must not mention users, create links or be HTML.
+ * Code spans need no escaping, except for the table separator.
+ */
 const escape = (text: string): string =>
   text
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
@@ -98,4 +104,4 @@ const escapePlain = (text: string): string =>
     .replace(/[\\`*_{}[\]()#+!|~-]/g, '\\$&')
     .replace(/@|:\/\/|www\.|#/g, '$&\u200b')
 
-const cut = (text: string): string => (text.length > 500 ? `${text.slice(0, 500)}…` : text)
+const truncate = (text: string): string => (text.length > 500 ? `${text.slice(0, 500)}…` : text)

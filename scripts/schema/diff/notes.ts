@@ -1,40 +1,45 @@
 import { strength } from '../measure/measure.ts'
 import type { Migration } from '../../migrate/migrations.ts'
 import type { Change, Severity } from '../catalog/model.ts'
-import type { Seen } from './report.ts'
+import type { Findings } from './report.ts'
 
-/** What whoever deploys it has to know and to do, in that order. */
-export function notesFor(seen: Seen, verdict: Severity, added: readonly Migration[]): string[] {
-  if (seen.files === null) return []
-  if (added.length === 0) return ['Nothing to migrate.']
-  const changes = seen.changes.filter(({ partOf }) => partOf === null)
-  return [...order(seen, changes, verdict), ...timeouts(seen, added), ...waits(seen), ...backfills(changes)]
+/** Instructions for deploying the change: order of steps, locks, waiting times, backfills. */
+export function notesFor(findings: Findings, verdict: Severity, added: readonly Migration[]): string[] {
+  if (findings.files === null) return []
+  if (added.length === 0) return ['There are no migrations to apply.']
+  const changes = findings.changes.filter(({ partOf }) => partOf === null)
+  return [
+    ...deploymentOrder(findings, changes, verdict),
+    ...lockTimeouts(findings, added),
+    ...longOperations(findings),
+    ...backfills(changes),
+  ]
 }
 
-function order({ types }: Seen, changes: readonly Change[], verdict: Severity): string[] {
-  const gone = changes.filter(
+function deploymentOrder({ types }: Findings, changes: readonly Change[], verdict: Severity): string[] {
+  const removed = changes.filter(
     ({ action, section, kind }) =>
       /removed|renamed/.test(action) && section === 'structure' && !/^(index|statistics)$/.test(kind),
   )
   const values = changes.filter(({ action, kind }) => action === 'added' && kind === 'enum value')
-  const known = values.length === 0
+  const newValues = values.length === 0
     ? []
-    : [`Services that read ${names(values)} have to know it before anybody writes it.`]
-  if (gone.length > 0) {
-    const first = `First deploy services that no longer use ${names(gone)}; then \`make migrate\``
-    return [`${first}; no service of before may run after it.`, ...known]
+    : [`Before any service writes ${names(values)}, deploy services that can read it.`]
+  if (removed.length > 0) {
+    const first = `First deploy services that no longer use ${names(removed)} and stop all older ones`
+    return [`${first}; then run \`make migrate\`.`, ...newValues]
   }
   if (verdict === 'breaking' || verdict === 'destructive' || types.bump === 'major') {
-    const first = 'First see that every running service gets along with what breaks, by the reasons above'
-    return [`${first}; then \`make migrate\`, then the services.`, ...known]
+    const first = 'First make sure that every running service can work with the breaking changes listed above'
+    return [`${first}; then run \`make migrate\`, then deploy the services.`, ...newValues]
   }
-  return ['First `make migrate`, then the services: those of before run on the new schema.', ...known]
+  return ['First run `make migrate`, then deploy the services. Running services work on the new schema.', ...newValues]
 }
 
 const names = (changes: readonly Change[]): string =>
   [...new Set(changes.map(({ kind, object, was }) => `${kind} ${was ?? object}`))].join(', ')
 
-function timeouts({ locks }: Seen, added: readonly Migration[]): string[] {
+function lockTimeouts({ locks }: Findings, added: readonly Migration[]): string[] {
   const strong = (locks ?? []).filter(
     ({ transaction, effects }) =>
       transaction && effects.some(({ locks }) => locks.some(({ mode }) => strength(mode) >= strength('SHARE'))),
@@ -42,26 +47,26 @@ function timeouts({ locks }: Seen, added: readonly Migration[]): string[] {
   const without = strong.filter(({ file }) =>
     added.some((one) => one.file.endsWith(file) && !/\bset\s+local\s+lock_timeout\b/i.test(one.up)),
   )
-  const tries = 'The locks are given up after `lock_timeout`, and `make migrate` tries five times'
+  const retries = 'A lock that is not granted within `lock_timeout` fails the migration, and `make migrate` tries five times'
   return [
-    ...(strong.length > without.length ? [`${tries}: end long transactions before.`] : []),
+    ...(strong.length > without.length ? [`${retries}: end long transactions first.`] : []),
     ...without.map(
-      ({ file }) => `${file} waits for its locks without \`lock_timeout\`, and whoever comes after waits behind it.`,
+      ({ file }) => `${file} waits for its locks without \`lock_timeout\`: later queries on these tables queue behind it.`,
     ),
   ]
 }
 
-function waits({ locks }: Seen): string[] {
+function longOperations({ locks }: Findings): string[] {
   const effects = (locks ?? []).flatMap(({ file, effects }) => effects.map((effect) => ({ file, ...effect })))
   const tables = (key: 'rewrites' | 'writes') => [...new Set(effects.flatMap((effect) => effect[key]))].sort()
-  const alone = effects.filter(({ isConcurrent }) => isConcurrent)
-  const batches = 'if they are many, do it in batches before (`make backfill`)'
+  const concurrent = effects.filter(({ isConcurrent }) => isConcurrent)
+  const batches = 'if there are many, change them in batches beforehand (`make backfill`)'
   return [
-    ...alone.map(
-      ({ file }) => `${file} waits for every older transaction; cut off, it is begun anew by \`make migrate\`.`,
+    ...concurrent.map(
+      ({ file }) => `${file} waits for every older transaction. If it is interrupted, \`make migrate\` starts it again.`,
     ),
     ...tables('rewrites').map(
-      (table) => `${table} is written anew: it needs as much free disk again, and a quiet hour if it is large.`,
+      (table) => `${table} is rewritten: this needs free disk space of its size, and a time of low load if it is large.`,
     ),
     ...tables('writes').map((table) => `Rows of ${table} change in one transaction: ${batches}.`),
   ]
@@ -70,19 +75,17 @@ function waits({ locks }: Seen): string[] {
 function backfills(changes: readonly Change[]): string[] {
   const added = changes.filter(({ action }) => action === 'added')
   const valueOf = ({ facts }: Change, name: string) => facts.find(({ fact }) => fact === name)?.to ?? null
-  const open = added.filter((one) => one.kind === 'constraint' && valueOf(one, 'validated') === 'no')
-  const empty = added.filter(
+  const notValid = added.filter((one) => one.kind === 'constraint' && valueOf(one, 'validated') === 'no')
+  const nullable = added.filter(
     (one) =>
       one.kind === 'column' &&
       valueOf(one, 'nullable') === 'yes' &&
       ['default', 'generated'].every((name) => valueOf(one, name) === null),
   )
   return [
-    ...open.map(
-      ({ object, table }) => `Bring the old rows of ${table} over, then validate ${object} in a migration of its own.`,
+    ...notValid.map(
+      ({ object, table }) => `Correct the existing rows of ${table}, then validate ${object} in a separate migration.`,
     ),
-    ...empty.map(
-      ({ object }) => `${object} is null in rows that are there: if it is to say something of them, backfill next.`,
-    ),
+    ...nullable.map(({ object }) => `${object} is null in existing rows: backfill it if they need a value.`),
   ]
 }

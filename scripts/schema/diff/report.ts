@@ -4,30 +4,30 @@ import type { Finding as LintFinding } from '../lint/squawk.ts'
 import type { Drawing } from '../render/drawing.ts'
 import type { Hunk } from '../compare/hunks.ts'
 import type { Change, Severity } from '../catalog/model.ts'
-import type { Cell } from './cells.ts'
-import type { TypeChange } from '../types/compare.ts'
+import type { Cell } from './access-matrix.ts'
+import type { TypesReport } from '../types/compare.ts'
 
 /**
- * What `make diff json=1` prints. Names and this shape are kept from version to version; sentences are for people and
- * may change. The same sides give the same bytes.
+ * The output of `make diff json=1`. Names and structure are stable between versions; sentences are for people and can
+ * change. The same two sides give the same bytes.
  */
 export interface Report {
   readonly format: 1
   readonly base: string
   readonly head: string
-  /** What could not be compared, and why; whoever reads no more than the top has to know. */
+  /** What could not be compared, and why. Shown at the top of each format. */
   readonly leftOut: readonly string[]
   readonly verdict: Severity
-  /** The worst first. */
+  /** The most severe first. */
   readonly reasons: readonly Reason[]
   /** `null` with a database on either side. */
   readonly files: FilesReport | null
   readonly changes: readonly Change[]
-  /** What the dumps say differently and no change does. */
+  /** Dump differences that no change explains. */
   readonly remaining: readonly Hunk[]
-  /** Of the access matrix, those that differ. */
+  /** The cells of the access matrix that differ. */
   readonly cells: readonly Cell[]
-  /** By migration, as measured; `null` with a database on either side. */
+  /** Measured effects by migration; `null` with a database on either side. */
   readonly locks: readonly MeasuredFile[] | null
   /** `null` with a database on either side. */
   readonly lint: LintReport | null
@@ -35,23 +35,23 @@ export interface Report {
   /** `null` with a database on either side. */
   readonly rollback: RollbackReport | null
   readonly notes: readonly string[]
-  /** `null` when no table is touched. */
+  /** `null` when no table changed. */
   readonly drawing: Drawing | null
 }
 
-/** What the verdict and all that follows from it are made of. */
-export type Seen = Omit<Report, 'format' | 'verdict' | 'reasons' | 'notes' | 'drawing'>
+/** The part of a report from which the rest is derived. */
+export type Findings = Omit<Report, 'format' | 'verdict' | 'reasons' | 'notes' | 'drawing'>
 
 export interface Reason {
   readonly severity: Severity
-  /** Which object or file. */
+  /** The object or file. */
   readonly of: string
   readonly why: string
 }
 
 export interface FilesReport {
   readonly added: readonly FileReport[]
-  /** Of base, which the branch does not have yet. */
+  /** Migrations of base that the branch does not have yet. */
   readonly ahead: readonly string[]
 }
 
@@ -63,14 +63,14 @@ export interface FileReport {
 }
 
 /**
- * `undoes`: run, and it worked. `refuses`: it raises, and says why. `fails`: it was meant to work. `not reached`: a
- * later one did not work.
+ * Result of running a down section. `undoes`: it succeeded. `refuses`: its own `raise exception` stopped it. `fails`:
+ * another error. `not reached`: the down section of a newer migration did not succeed.
  */
 export interface Down {
   readonly outcome: 'undoes' | 'refuses' | 'fails' | 'not reached'
-  /** What it says when it refuses or fails. */
+  /** The error message when it refuses or fails. */
   readonly why: string | null
-  /** Whether it has conditions under which it raises, though it did not here. */
+  /** Whether it contains `raise exception`, even if that was not reached. */
   readonly mayRefuse: boolean
 }
 
@@ -78,7 +78,7 @@ export interface MeasuredFile {
   readonly file: string
   readonly transaction: boolean
   readonly effects: readonly StatementEffect[]
-  /** Of the tables locked, where a size file knows them. */
+  /** Sizes of the locked tables that the sizes file lists. */
   readonly sizes: Readonly<Record<string, Size>>
 }
 
@@ -90,7 +90,7 @@ export interface Size {
 export interface LintReport {
   readonly findings: readonly LintFinding[]
   readonly suppressions: readonly Suppression[]
-  /** Of Supabase's advisors, what base does not have. */
+  /** Advice of Supabase's advisors that does not apply to base. */
   readonly advice: readonly Advice[]
 }
 
@@ -101,16 +101,11 @@ export interface Suppression {
   readonly reason: string
 }
 
-export interface TypesReport {
-  readonly changes: readonly TypeChange[]
-  /** What the package's next version is for the types' sake. */
-  readonly bump: 'none' | 'minor' | 'major'
-}
-
 export interface RollbackReport {
-  /** What is different from base after up and down, and from head after up, down and up. */
+  /** Differences from base after up and down. */
   readonly afterDown: readonly string[]
+  /** Differences from head after up, down and up. */
   readonly afterUp: readonly string[]
-  /** Data that a rollback loses, or does not bring back. */
+  /** Data that a rollback loses or does not restore. */
   readonly losses: readonly string[]
 }

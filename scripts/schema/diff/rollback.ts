@@ -11,12 +11,12 @@ export interface RoundTrip extends RollbackReport {
 }
 
 /**
- * Applies the migrations, undoes them, the newest first, and applies them again. Objects made anew are others by their
- * ids, so what is compared goes by name.
+ * Applies the migrations, rolls them back, the newest first, and applies them again. Recreated objects have new OIDs, so
+ * the results are compared by name.
  *
- * @param client of a database as base is; they are known to apply.
+ * @param client of a database with the schema of base, to which the migrations are known to apply.
  */
-export async function roundTrip(
+export async function tryRoundTrip(
   client: pg.Client,
   migrations: readonly Migration[],
   { base, head, changes }: { readonly base: Catalog; readonly head: Catalog; readonly changes: readonly Change[] },
@@ -28,11 +28,11 @@ export async function roundTrip(
     downs.set(fileName(migration), isStopped ? notReached : await undo(client, migration))
   }
   const undone = migrations.filter((one) => downs.get(fileName(one))?.outcome === 'undoes')
-  const isWhole = undone.length === migrations.length
-  const afterDown = isWhole ? differences(base, await readCatalog(client)) : []
+  const isReversible = undone.length === migrations.length
+  const afterDown = isReversible ? differences(base, await readCatalog(client)) : []
   const failure = await redo(client, undone)
   const afterUp = failure === undefined ? differences(head, await readCatalog(client)) : [failure]
-  return { downs, afterDown, afterUp, losses: losses(changes, isWhole) }
+  return { downs, afterDown, afterUp, losses: losses(changes, isReversible) }
 }
 
 const notReached: Down = { outcome: 'not reached', why: null, mayRefuse: false }
@@ -61,7 +61,7 @@ async function redo(client: pg.Client, migrations: readonly Migration[]): Promis
   return undefined
 }
 
-/** As dbmate does. @throws pg.DatabaseError; then nothing of it is left. */
+/** Runs one section as dbmate does. @throws pg.DatabaseError; a transaction has then been rolled back. */
 export async function apply(client: pg.Client, sql: string, transaction: boolean): Promise<void> {
   if (!transaction) {
     await client.query(sql)
@@ -77,24 +77,24 @@ export async function apply(client: pg.Client, sql: string, transaction: boolean
   }
 }
 
-/** A role belongs to the cluster and stays by design: others may log in as it. */
-const differences = (wanted: Catalog, found: Catalog): string[] =>
-  diffCatalogs(wanted, found, 'name')
+/** Roles are ignored: they belong to the cluster, and a rollback keeps them because other databases may use them. */
+const differences = (expected: Catalog, actual: Catalog): string[] =>
+  diffCatalogs(expected, actual, 'name')
     .filter(({ kind, partOf }) => kind !== 'role' && partOf === null)
     .map(({ action, kind, object, facts }) => {
-      const which = action === 'changed' ? `: ${facts.map(({ fact }) => fact).join(', ')}` : ''
-      return `${action} ${kind} ${object}${which}`
+      const changedFacts = action === 'changed' ? `: ${facts.map(({ fact }) => fact).join(', ')}` : ''
+      return `${action} ${kind} ${object}${changedFacts}`
     })
 
 function losses(changes: readonly Change[], isReversible: boolean): string[] {
-  const whole = changes.filter(({ partOf, section }) => partOf === null && section === 'structure')
+  const independent = changes.filter(({ partOf, section }) => partOf === null && section === 'structure')
   const holdsData = /^(partitioned )?table$|^column$/
   return [
-    ...whole
+    ...independent
       .filter(({ action, kind, isRecreated }) => holdsData.test(kind) && (action === 'removed' || isRecreated))
-      .map(({ kind, object }) => `${kind} ${object}: a rollback makes it anew, empty`),
-    ...(isReversible ? whole : [])
+      .map(({ kind, object }) => `${kind} ${object}: a rollback recreates it empty`),
+    ...(isReversible ? independent : [])
       .filter(({ action, kind }) => action === 'added' && holdsData.test(kind))
-      .map(({ kind, object }) => `${kind} ${object}: a rollback drops what was written to it since`),
+      .map(({ kind, object }) => `${kind} ${object}: a rollback drops the data written to it since`),
   ]
 }

@@ -2,54 +2,58 @@ import { diffLines } from 'diff'
 import type { Change, FactChange } from '../catalog/model.ts'
 import { list, type Block, type Item, type Section } from './blocks.ts'
 import type { Report } from './report.ts'
+import { verdictLabels } from './verdict.ts'
 import { plural } from '../../core/text.ts'
 
 export function changesSection({ changes, remaining }: Report): Section {
-  const told = changes.filter((change) => change.section === 'structure' && isTold(change))
-  const groups = groupBy(told)
+  const reported = changes.filter((change) => change.section === 'structure' && isReported(change))
+  const groups = groupByTable(reported)
   return {
-    title: 'What changes',
+    title: 'Changes',
     summary: [
-      plural(told.length, 'change'),
-      ...(remaining.length > 0 ? [`${plural(remaining.length, 'further difference')} of the dumps`] : []),
+      plural(reported.length, 'change'),
+      ...(remaining.length > 0 ? [`${plural(remaining.length, 'further difference')} between the dumps`] : []),
     ].join(', '),
     blocks: [
-      ...[...groups].flatMap(([name, group]) => [...list(group.map(describe), name), ...group.flatMap(texts)]),
+      ...[...groups].flatMap(([name, group]) => [...list(group.map(describe), name), ...group.flatMap(textDiffs)]),
       ...remaining.flatMap(({ entry, lines }): Block[] => [
-        ...list([`${entry}, by its dump`]),
+        ...list([`${entry}: found only by comparing the dumps`]),
         { kind: 'code', language: 'diff', text: lines.join('\n') },
       ]),
     ],
   }
 }
 
-const isText = ({ from, to }: FactChange): boolean =>
+const isMultiline = ({ from, to }: FactChange): boolean =>
   from !== null && to !== null && `${from}${to}`.trim().includes('\n')
 
-/** What takes more than a line is compared line by line. */
-function texts({ kind, object, action, facts }: Change): Block[] {
+/** Values of several lines are compared line by line. */
+function textDiffs({ kind, object, action, facts }: Change): Block[] {
   if (action === 'added' || action === 'removed') return []
-  return facts.filter(isText).map(({ fact, from, to }) => {
+  return facts.filter(isMultiline).map(({ fact, from, to }) => {
     const parts = diffLines(from!, to!).map(({ added, removed, value }) =>
       value.replace(/\n$/, '').replace(/^/gm, added ? '+' : removed ? '-' : ' '),
     )
-    const near = around(parts.join('\n').split('\n'))
-    return { kind: 'code', language: 'diff', text: [`@@ ${kind} ${object}: ${fact} @@`, ...near].join('\n') }
+    const context = withContext(parts.join('\n').split('\n'))
+    return { kind: 'code', language: 'diff', text: [`@@ ${kind} ${object}: ${fact} @@`, ...context].join('\n') }
   })
 }
 
-/** With two lines of what stayed. */
-const around = (lines: readonly string[]): string[] =>
+/** The changed lines, each with two lines of context. */
+const withContext = (lines: readonly string[]): string[] =>
   lines.filter((_, at) => lines.slice(Math.max(0, at - 2), at + 3).some((line) => !line.startsWith(' ')))
 
-/** What comes or goes with another is part of it, unless there is something to it. */
-export const isTold = ({ partOf, severity, kind }: Change): boolean =>
+/**
+ * Whether a change has an entry of its own. A part that is added or removed with its object has none, unless it is a
+ * column or more than additive.
+ */
+export const isReported = ({ partOf, severity, kind }: Change): boolean =>
   partOf === null || severity !== 'additive' || kind === 'column'
 
-function groupBy(changes: readonly Change[]): Map<string, Change[]> {
+function groupByTable(changes: readonly Change[]): Map<string, Change[]> {
   const groups = new Map<string, Change[]>()
   for (const change of changes) {
-    const name = change.table ?? 'Elsewhere'
+    const name = change.table ?? 'Other objects'
     const group = groups.get(name)
     if (group) group.push(change)
     else groups.set(name, [change])
@@ -63,25 +67,25 @@ export function describe(change: Change): Item {
   const { kind, action, object, was, table, facts, severity, reasons, isRecreated, followers } = change
   const name = kind === 'column' && table !== null ? object.slice(table.length + 1) : object.replace(` on ${table}`, '')
   const isWhole = (action === 'added' || action === 'removed') && !/^(grant|default privileges|role)$/.test(kind)
-  const said = isWhole ? essence(kind, facts) : ''
+  const summary = isWhole ? summarize(kind, facts) : ''
   return {
     text: [
-      `${signs[action]} ${isRecreated ? 'made anew: ' : ''}${kind} ${name}`,
+      `${signs[action]} ${isRecreated ? 'recreated: ' : ''}${kind} ${name}`,
       was === null ? '' : `, was ${was}`,
-      said === '' ? '' : `: ${said}`,
+      summary === '' ? '' : `: ${summary}`,
     ].join(''),
     details: [
-      ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isText(fact)).map(tellFact)),
-      ...followers.map((one) => `followed by ${one.kind} ${one.object}`),
-      ...(severity === 'additive' ? [] : reasons.map((reason) => `${severity}: ${reason}`)),
+      ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isMultiline(fact)).map(formatFact)),
+      ...followers.map((one) => `the definition of ${one.kind} ${one.object} now uses the new name`),
+      ...(severity === 'additive' ? [] : reasons.map((reason) => `${verdictLabels[severity]}: ${reason}`)),
     ],
   }
 }
 
-const tellFact = ({ fact, from, to }: FactChange): string => `${fact}: ${short(from)} → ${short(to)}`
+const formatFact = ({ fact, from, to }: FactChange): string => `${fact}: ${short(from)} → ${short(to)}`
 
-/** Of what came or went, what one wants to know of it; the rest is in the file. */
-const essential: Readonly<Record<string, readonly string[]>> = {
+/** The facts shown for an added or removed object; the migration has the others. */
+const shownFacts: Readonly<Record<string, readonly string[]>> = {
   'column': ['type', 'nullable', 'default', 'generated', 'identity'],
   'constraint': ['definition', 'deferrable', 'validated'],
   'index': ['definition', 'predicate', 'unique'],
@@ -93,19 +97,20 @@ const essential: Readonly<Record<string, readonly string[]>> = {
   'view': ['security_invoker'],
 }
 
-const unsaid: Readonly<Record<string, string>> = {
+/** Values that are the default, and therefore not shown. */
+const defaultValues: Readonly<Record<string, string>> = {
   nullable: 'yes',
   validated: 'yes',
   permissive: 'yes',
   security: 'invoker',
 }
 
-function essence(kind: string, facts: readonly FactChange[]): string {
-  return (essential[kind] ?? [])
+function summarize(kind: string, facts: readonly FactChange[]): string {
+  return (shownFacts[kind] ?? [])
     .flatMap((name) => {
       const fact = facts.find((one) => one.fact === name)
       const text = fact?.to ?? fact?.from
-      if (text === undefined || text === null || unsaid[name] === text) return []
+      if (text === undefined || text === null || defaultValues[name] === text) return []
       if (name === 'nullable') return ['not null']
       if (name === 'unique') return ['unique']
       return [/^(type|definition|command)$/.test(name) ? short(text) : `${name} ${short(text)}`]
@@ -113,10 +118,10 @@ function essence(kind: string, facts: readonly FactChange[]): string {
     .join(', ')
 }
 
-const longest = 300
+const maxLength = 300
 
 export function short(text: string | null): string {
   if (text === null) return '–'
   const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > longest ? `${line.slice(0, longest)}…` : line
+  return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
 }

@@ -1,36 +1,37 @@
 import { styleText } from 'node:util'
-import { inMermaid } from '../render/mermaid.ts'
+import { formatMermaid } from '../render/mermaid.ts'
 import type { Severity } from '../catalog/model.ts'
 import type { Block, Section } from './blocks.ts'
 import type { Report } from './report.ts'
-import { headline, sectionsOf, verdicts } from './sections.ts'
+import { headline, sectionsOf } from './sections.ts'
+import { verdictLabels } from './verdict.ts'
 import { printable } from '../../core/text.ts'
 
 const colours = { additive: 'green', care: 'yellow', breaking: 'red', destructive: 'red' } as const
 
-/** For a terminal. */
-export function inText(report: Report, isColoured: boolean): string {
+/** Formats a report for a terminal. */
+export function formatText(report: Report, isColoured: boolean): string {
   const paint = (severity: Severity, text: string) => (isColoured ? styleText(colours[severity], text) : text)
   const { base, head, leftOut, verdict, reasons } = report
   return [
     `${printable(base)} → ${printable(head)}`,
-    ...leftOut.map((what) => paint('care', printable(what))),
+    ...leftOut.map((reason) => paint('care', printable(reason))),
     '',
     paint(verdict, headline(report)),
     ...reasons.map(({ severity, of, why }) => {
-      return `  ${paint(severity, verdicts[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
+      return `  ${paint(severity, verdictLabels[severity].padEnd(11))}  ${printable(`${of}: ${why}`)}`
     }),
-    ...sectionsOf(report).flatMap((section) => ['', ...lines(section)]),
+    ...sectionsOf(report).flatMap((section) => ['', ...sectionLines(section)]),
     '',
   ].join('\n')
 }
 
-const lines = ({ title, summary, blocks }: Section): string[] => [
+const sectionLines = ({ title, summary, blocks }: Section): string[] => [
   `${title}: ${printable(summary)}`,
-  ...blocks.flatMap(inLines),
+  ...blocks.flatMap(blockLines),
 ]
 
-function inLines(block: Block): string[] {
+function blockLines(block: Block): string[] {
   switch (block.kind) {
     case 'list': {
       const indent = block.title === undefined ? '  ' : '    '
@@ -50,10 +51,8 @@ function inLines(block: Block): string[] {
     case 'code':
       return indented(block.text)
     case 'drawing':
-      return indented(inMermaid(block.drawing))
+      return indented(formatMermaid(block.drawing))
   }
 }
 
 const indented = (text: string): string[] => text.split('\n').map((line) => `    ${printable(line)}`)
-
-/** Nothing that somebody has named may write to the terminal. */

@@ -1,15 +1,23 @@
 import { strength, type StatementEffect } from '../measure/measure.ts'
 import { severities, worst, type Severity } from '../catalog/model.ts'
 import { measuredRecipes } from './recipes.ts'
-import type { Reason, Report, Seen } from './report.ts'
+import type { Findings, Reason, Report } from './report.ts'
 
-/** All that speaks for a verdict worse than additive, the worst first. */
-export function judgeReport(report: Seen): Reason[] {
+/** The verdicts as shown to people. */
+export const verdictLabels: Readonly<Record<Severity, string>> = {
+  additive: 'additive',
+  care: 'needs care',
+  breaking: 'breaking',
+  destructive: 'destructive',
+}
+
+/** The reasons for a verdict more severe than additive, the most severe first. */
+export function reasonsFor(report: Findings): Reason[] {
   const reasons: Reason[] = [
     ...report.changes.flatMap(({ severity, kind, object, reasons }) =>
       severity === 'additive' ? [] : [{ severity, of: `${kind} ${object}`, why: reasons.join('; ') }],
     ),
-    ...report.remaining.map(({ entry }) => care(entry, 'it is different, and nothing is known about what that means')),
+    ...report.remaining.map(({ entry }) => care(entry, 'its dump differs, and no rule judges the difference')),
     ...(report.locks ?? []).flatMap(({ file, effects }) =>
       hazards(effects).flatMap((found, at) => found.map(({ what }) => care(`${file}:${effects[at]!.line}`, what))),
     ),
@@ -23,8 +31,8 @@ export function judgeReport(report: Seen): Reason[] {
     ...(report.files?.added ?? []).flatMap(({ file, down }) =>
       down.why === null ? [] : [care(file, `it cannot be rolled back: ${down.why}`)],
     ),
-    ...(report.rollback?.afterDown ?? []).map((what) => care('rollback', `not as it was: ${what}`)),
-    ...(report.rollback?.afterUp ?? []).map((what) => care('rollback', `not as it was when applied again: ${what}`)),
+    ...(report.rollback?.afterDown ?? []).map((what) => care('rollback', `differs from base: ${what}`)),
+    ...(report.rollback?.afterUp ?? []).map((what) => care('rollback', `differs from head after applying again: ${what}`)),
   ]
   return severities.toReversed().flatMap((severity) => reasons.filter((reason) => reason.severity === severity))
 }
@@ -35,37 +43,37 @@ export const nameOf = (type: string, member: string | null): string => (member =
 
 const care = (of: string, why: string): Reason => ({ severity: 'care', of, why })
 
-/** What takes time by the size of a table, while somebody waits. */
+/** An operation whose time grows with the table while other sessions wait for its lock. */
 export interface Hazard {
   readonly what: string
-  /** How the same is done while services run. */
+  /** How to do the same without blocking services. */
   readonly recipe: string
 }
 
-/** By statement. */
+/** The hazards of each statement, in the order of the statements. */
 export function hazards(effects: readonly StatementEffect[]): Hazard[][] {
-  // A lock lasts to the end of the transaction.
-  const held = new Set<string>()
+  // Tables locked so far: a lock lasts until the end of the transaction.
+  const locked = new Set<string>()
   return effects.map(({ locks, rewrites, scans, indexes, writes, isConcurrent }) => {
-    for (const { table, mode } of locks) if (!isConcurrent && strength(mode) >= strength('SHARE')) held.add(table)
+    for (const { table, mode } of locks) if (!isConcurrent && strength(mode) >= strength('SHARE')) locked.add(table)
     const isBuilt = (table: string) => indexes.some((index) => index.table === table)
     const { rewrite, index, scan, write } = measuredRecipes
     return [
       ...rewrites.map((table) => ({
-        what: `rewrites ${table}, and nobody reads or writes it meanwhile`,
+        what: `rewrites ${table} while reads and writes wait`,
         recipe: rewrite,
       })),
       ...indexes
-        .filter(({ table }) => held.has(table) && !rewrites.includes(table))
-        .map(({ name, table }) => ({ what: `builds ${name}, and nobody writes to ${table} meanwhile`, recipe: index })),
+        .filter(({ table }) => locked.has(table) && !rewrites.includes(table))
+        .map(({ name, table }) => ({ what: `builds ${name} while writes to ${table} wait`, recipe: index })),
       ...scans
-        .filter((table) => held.has(table) && !rewrites.includes(table) && !isBuilt(table))
-        .map((table) => ({ what: `reads all of ${table} while others wait for it`, recipe: scan })),
+        .filter((table) => locked.has(table) && !rewrites.includes(table) && !isBuilt(table))
+        .map((table) => ({ what: `scans ${table} while other sessions wait for its lock`, recipe: scan })),
       ...writes.map((table) => ({ what: `changes rows of ${table} in one transaction`, recipe: write })),
     ]
   })
 }
 
-/** Of a report, where `limit` or worse is to stop a pipeline. */
+/** 1 when the verdict is `limit` or more severe, else 0. */
 export const exitCode = ({ verdict }: Pick<Report, 'verdict'>, limit: Severity | undefined): number =>
   limit !== undefined && severities.indexOf(verdict) >= severities.indexOf(limit) ? 1 : 0

@@ -1,15 +1,16 @@
-import type { readMatrix } from '../diff/cells.ts'
+import type { readMatrix } from '../diff/access-matrix.ts'
 import type { Catalog, CatalogObject, Kind } from '../catalog/model.ts'
 import { anchor, escapeHtml, htmlTable } from '../render/html.ts'
 
-export interface Known {
+/** What the sections of the page are rendered from. */
+export interface RenderContext {
   readonly catalog: Catalog
-  /** What is part of it, in the catalog's order. */
+  /** The parts of this kind of an object, in the catalog's order. */
   readonly parts: (id: string, kind: Kind) => CatalogObject[]
   readonly matrix: ReturnType<typeof readMatrix>
 }
 
-/** What the search finds or hides. */
+/** A section that the search of the page shows or hides as a whole. */
 export const entry = (title: string, body: readonly string[]): string =>
   [
     `<section id="${anchor(title)}" data-entry>`,
@@ -19,9 +20,9 @@ export const entry = (title: string, body: readonly string[]): string =>
   ].join('\n')
 
 export const code = (text: string | undefined): string => (text === undefined ? '' : `<code>${escapeHtml(text)}</code>`)
-export const said = (text: string | undefined): string => escapeHtml(text ?? '')
+export const plain = (text: string | undefined): string => escapeHtml(text ?? '')
 
-/** Without the columns in which nothing stands, and without rows nothing. */
+/** A titled table without its empty columns; an empty string when there are no rows. */
 export function subtable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return ''
   const used = head.flatMap((_, at) => (rows.some((row) => row[at] !== '') ? [at] : []))

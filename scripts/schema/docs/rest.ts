@@ -1,11 +1,11 @@
 import { labelOf, type CatalogObject, type Kind } from '../catalog/model.ts'
 import { anchor, escapeHtml } from '../render/html.ts'
-import { code, entry, said, subtable, type Known } from './entry.ts'
+import { code, entry, plain, subtable, type RenderContext } from './entry.ts'
 
 const typeKinds: readonly Kind[] = ['enum', 'domain', 'composite type', 'range type', 'base type']
 const routineKinds: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function']
-/** Told with the table, view, type or schema that they are or are part of. */
-const toldElsewhere: readonly Kind[] = [
+/** Described in the section of a table, view or type. */
+const describedElsewhere: readonly Kind[] = [
   'table', 'partitioned table', 'foreign table', 'view', 'materialized view',
   'column', 'constraint', 'index', 'trigger', 'policy', 'rule', 'statistics',
   'enum value', 'attribute',
@@ -17,49 +17,49 @@ interface Rest {
   readonly sections: readonly string[]
 }
 
-/** All that is no table or view, nor a part of one. */
-export function restOf(known: Known, schemas: readonly string[]): Rest {
-  const { catalog } = known
+/** Renders everything that is not a table, a view or a part of one. */
+export function restOf(context: RenderContext, schemas: readonly string[]): Rest {
+  const { catalog } = context
   const label = (one: CatalogObject) => labelOf(catalog, one)
-  // By name: the catalog's own order is partly that in which things were made.
+  // Sorted by name: the catalog's order depends in part on the order of creation.
   const key = (one: CatalogObject) => `${one.kind} ${label(one)}`
-  const ours = catalog.objects
+  const own = catalog.objects
     .filter(({ schema }) => schema === null || schemas.includes(schema))
     .sort((a, b) => (key(a) < key(b) ? -1 : 1))
-  const types = ours.filter(({ kind }) => typeKinds.includes(kind))
-  const routines = ours.filter(({ kind }) => routineKinds.includes(kind))
-  const told = [...typeKinds, ...routineKinds, ...toldElsewhere]
-  // The grants of what is told are told with it, and so is the sequence of a column.
+  const types = own.filter(({ kind }) => typeKinds.includes(kind))
+  const routines = own.filter(({ kind }) => routineKinds.includes(kind))
+  const described = [...typeKinds, ...routineKinds, ...describedElsewhere]
+  // Grants are described with their object, and a sequence with the column that owns it.
   const isPart = ({ kind, parent }: CatalogObject): boolean =>
-    (kind === 'grant' || kind === 'sequence') && told.includes(catalog.byId.get(parent ?? '')?.kind as Kind)
-  const others = ours.filter((one) => !told.includes(one.kind) && !isPart(one))
-  const title = 'Everything else'
+    (kind === 'grant' || kind === 'sequence') && described.includes(catalog.byId.get(parent ?? '')?.kind as Kind)
+  const others = own.filter((one) => !described.includes(one.kind) && !isPart(one))
+  const title = 'Other objects'
   return {
     counts: `${types.length} types, ${routines.length} functions`,
     titles: [...types, ...routines].map(label).concat(title),
     sections: [
       `<h2 id="${anchor('Types and functions')}">Types and functions</h2>`,
-      ...types.map((one) => entry(label(one), typeBody(one, known))),
-      ...routines.map((one) => entry(label(one), routineBody(one, known))),
+      ...types.map((one) => entry(label(one), typeBody(one, context))),
+      ...routines.map((one) => entry(label(one), routineBody(one, context))),
       entry(title, [
         subtable(
           'Objects',
-          ['what', 'which', 'says'],
-          others.map((one) => [escapeHtml(one.kind), code(label(one)), said(factsOf(one))]),
+          ['kind', 'name', 'properties'],
+          others.map((one) => [escapeHtml(one.kind), code(label(one)), plain(factsOf(one))]),
         ),
       ]),
     ],
   }
 }
 
-function typeBody({ id, kind, facts }: CatalogObject, { parts }: Known): string[] {
+function typeBody({ id, kind, facts }: CatalogObject, { parts }: RenderContext): string[] {
   return [
-    `<p>${said(facts['comment'])}</p>`,
+    `<p>${plain(facts['comment'])}</p>`,
     `<p class="soft">${escapeHtml(kind)}${facts['type'] ? ` over ${code(facts['type'])}` : ''}</p>`,
     subtable(
       'Values',
       ['value', 'comment'],
-      parts(id, 'enum value').map(({ name, facts }) => [code(name), said(facts['comment'])]),
+      parts(id, 'enum value').map(({ name, facts }) => [code(name), plain(facts['comment'])]),
     ),
     subtable(
       'Attributes',
@@ -69,20 +69,20 @@ function typeBody({ id, kind, facts }: CatalogObject, { parts }: Known): string[
     subtable(
       'Constraints',
       ['constraint', 'definition', 'comment'],
-      parts(id, 'constraint').map(({ name, facts }) => [code(name), code(facts['definition']), said(facts['comment'])]),
+      parts(id, 'constraint').map(({ name, facts }) => [code(name), code(facts['definition']), plain(facts['comment'])]),
     ),
   ]
 }
 
-function routineBody({ id, schema, name, facts }: CatalogObject, { parts }: Known): string[] {
+function routineBody({ id, schema, name, facts }: CatalogObject, { parts }: RenderContext): string[] {
   const callers = parts(id, 'grant')
     .map((grant) => grant.name)
     .filter((role) => role !== facts['owner'])
-  const nature = `${facts['language']}, ${facts['volatility']}, security ${facts['security']}`
+  const properties = `${facts['language']}, ${facts['volatility']}, security ${facts['security']}`
   return [
-    `<p>${said(facts['comment'])}</p>`,
+    `<p>${plain(facts['comment'])}</p>`,
     `<p>${code(`${schema}.${name}(${facts['arguments'] ?? ''})`)} returns ${code(facts['returns'])}</p>`,
-    `<p class="soft">${escapeHtml(nature)}; callable by ` +
+    `<p class="soft">${escapeHtml(properties)}; callable by ` +
       `${callers.length === 0 ? 'its owner only' : callers.map(code).join(', ')}</p>`,
     `<details><summary>Source</summary><pre tabindex="0">${escapeHtml((facts['body'] ?? '').trim())}</pre></details>`,
   ]

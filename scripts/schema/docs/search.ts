@@ -1,4 +1,7 @@
-/** Runs in the page: shows the entries that have all words, wherever, and of the contents what leads to them. */
+/**
+ * The script of the page. It shows the entries that contain all words of the search, and their links in the table of
+ * contents.
+ */
 export const search = `
 const box = document.querySelector('.search')
 const field = box.querySelector('input')
@@ -10,23 +13,23 @@ const entries = [...document.querySelectorAll('[data-entry]')].map((element) => 
   link: document.querySelector('nav a[href="#' + element.id + '"]').parentElement,
 }))
 const others = [...document.querySelectorAll('main > :not([data-entry]), nav h2')]
-function look() {
+function update() {
   const words = field.value.toLowerCase().split(/\\s+/).filter((word) => word !== '')
   let found = 0
   for (const { element, text, title, link } of entries) {
-    const fits = words.every((word) => text.includes(word) || title.includes(word))
-    element.hidden = link.hidden = !fits
-    if (fits) found += 1
+    const matches = words.every((word) => text.includes(word) || title.includes(word))
+    element.hidden = link.hidden = !matches
+    if (matches) found += 1
   }
   for (const other of others) other.hidden = words.length > 0
   status.textContent = words.length === 0 ? '' : found + ' of ' + entries.length
 }
-field.addEventListener('input', look)
+field.addEventListener('input', update)
 document.addEventListener('keydown', (event) => {
   if (event.key !== '/' || event.target === field || event.ctrlKey || event.metaKey || event.altKey) return
   event.preventDefault()
   field.focus()
 })
 box.hidden = false
-look()
+update()
 `

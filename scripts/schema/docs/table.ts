@@ -1,14 +1,14 @@
-import { commands } from '../diff/cells.ts'
+import { commands } from '../diff/access-matrix.ts'
 import { labelOf, type CatalogObject, type Facts } from '../catalog/model.ts'
 import { escapeHtml } from '../render/html.ts'
-import { code, entry, said, subtable, type Known } from './entry.ts'
+import { code, entry, plain, subtable, type RenderContext } from './entry.ts'
 
-/** A table or view: columns, rules, who may do what. */
-export function tableSection(table: CatalogObject, { catalog, parts, matrix }: Known): string {
+/** Renders a table or view: columns, access, policies, constraints and other parts. */
+export function tableSection(table: CatalogObject, { catalog, parts, matrix }: RenderContext): string {
   const label = labelOf(catalog, table)
   const { facts } = table
   return entry(label, [
-    `<p>${said(facts['comment'])}</p>`,
+    `<p>${plain(facts['comment'])}</p>`,
     settings(table),
     subtable(
       'Columns',
@@ -16,30 +16,30 @@ export function tableSection(table: CatalogObject, { catalog, parts, matrix }: K
       parts(table.id, 'column').map(({ name, facts }) => [
         code(name),
         code(facts['type']),
-        said(facts['nullable']),
+        plain(facts['nullable']),
         code(facts['default'] ?? facts['generated'] ?? (facts['identity'] && `identity ${facts['identity']}`)),
-        said(facts['comment']),
+        plain(facts['comment']),
       ]),
     ),
     subtable('Access', ['role', ...commands], accessOf(label, matrix)),
     subtable('Grants', ['to', 'on', 'privileges'], grantsOf(table, { parts })),
     subtable(
       'Policies',
-      ['policy', 'command', 'to', 'rows seen', 'rows written', 'comment'],
+      ['policy', 'command', 'to', 'using', 'with check', 'comment'],
       parts(table.id, 'policy').map(({ name, facts }) => [
         code(name),
-        said(facts['command']) + (facts['permissive'] === 'no' ? ', restrictive' : ''),
+        plain(facts['command']) + (facts['permissive'] === 'no' ? ', restrictive' : ''),
         code(facts['roles']),
         code(facts['using']),
         code(facts['check']),
-        said(facts['comment']),
+        plain(facts['comment']),
       ]),
     ),
     ...(['constraint', 'index', 'trigger', 'rule', 'statistics'] as const).map((kind) =>
       subtable(
         titles[kind],
         [kind, 'definition', 'comment'],
-        parts(table.id, kind).map(({ name, facts }) => [code(name), code(definitionOf(facts)), said(facts['comment'])]),
+        parts(table.id, kind).map(({ name, facts }) => [code(name), code(definitionOf(facts)), plain(facts['comment'])]),
       ),
     ),
     facts['definition'] === undefined
@@ -65,24 +65,24 @@ function settings({ facts }: CatalogObject): string {
   return `<p class="soft">${escapeHtml(all.join(' · '))}</p>`
 }
 
-/** Those of the owner are its own. */
-function grantsOf(table: CatalogObject, { parts }: Pick<Known, 'parts'>): string[][] {
-  const told = (on: CatalogObject, name: string) =>
+/** The owner's own privileges are left out. */
+function grantsOf(table: CatalogObject, { parts }: Pick<RenderContext, 'parts'>): string[][] {
+  const rowsFor = (on: CatalogObject, name: string) =>
     parts(on.id, 'grant')
       .filter((grant) => grant.name !== table.facts['owner'])
-      .map((grant) => [code(grant.name), name, said(Object.entries(grant.facts).map(privilege).join(', '))])
-  const ofColumns = parts(table.id, 'column').flatMap((column) => told(column, `column ${code(column.name)}`))
-  return [...told(table, 'the whole'), ...ofColumns]
+      .map((grant) => [code(grant.name), name, plain(Object.entries(grant.facts).map(privilege).join(', '))])
+  const ofColumns = parts(table.id, 'column').flatMap((column) => rowsFor(column, `column ${code(column.name)}`))
+  return [...rowsFor(table, 'all columns'), ...ofColumns]
 }
 
-const privilege = ([name, how]: [string, string]): string => (how === 'granted' ? name : `${name} (${how})`)
+const privilege = ([name, option]: [string, string]): string => (option === 'granted' ? name : `${name} (${option})`)
 
-/** Roles that may do nothing are one row. */
-function accessOf(label: string, matrix: Known['matrix']): string[][] {
+/** Roles without any access share one row. */
+function accessOf(label: string, matrix: RenderContext['matrix']): string[][] {
   const roles = [...(matrix.get(label)?.access ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))
   const none = roles.filter(([, cells]) => cells.size === 0).map(([role]) => role)
   const rows = roles
     .filter(([, cells]) => cells.size > 0)
-    .map(([role, cells]) => [code(role), ...commands.map((command) => said(cells.get(command) ?? '–'))])
+    .map(([role, cells]) => [code(role), ...commands.map((command) => plain(cells.get(command) ?? '–'))])
   return none.length === 0 ? rows : [...rows, [none.map(code).join(', '), ...commands.map(() => '–')]]
 }

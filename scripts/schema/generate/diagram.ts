@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { withClient } from '../../core/connect.ts'
 import type { Target } from '../../core/target.ts'
 import { Failure } from '../../core/failure.ts'
+import { text, word } from '../render/mermaid.ts'
 
 interface Column {
   readonly table: string
@@ -31,14 +32,15 @@ interface Catalog {
   readonly foreignKeys: readonly ForeignKey[]
 }
 
-/** What is drawn together: every table of schema public, in one group each. */
+/** The tables of each diagram, by title. Every table of schema public is in exactly one group. */
 export type TableGroups = Readonly<Record<string, readonly string[]>>
 
 /**
- * The tables of schema public as Markdown: a title and a Mermaid `erDiagram` a group, with key columns only and a line
- * for every foreign key, drawn where its table is. A table of another group is a bare box, and so is one of another
- * schema (`auth.users`). The same catalog gives the same text on every server.
- * @throws Failure when a table is in no group or in several, or one of a group does not exist.
+ * Formats the tables of schema public as Markdown: a title and a Mermaid `erDiagram` for each group. A diagram shows key
+ * columns only, and each foreign key in the group of the referencing table. Referenced tables of other groups and of
+ * other schemas (`auth.users`) are boxes without columns. The same catalog gives the same text on every server.
+ *
+ * @throws Failure when a table is in no group or in several, or when a group names a table that does not exist.
  */
 export async function erDiagrams(target: Target, groups: TableGroups): Promise<string> {
   const catalog = await withClient(target, readCatalog)
@@ -47,7 +49,7 @@ export async function erDiagrams(target: Target, groups: TableGroups): Promise<s
     .filter((table) => !catalog.tables.includes(table) || grouped.filter((one) => one === table).length !== 1)
   if (misplaced.length > 0) {
     throw new Failure(
-      `${target.label} and the groups of the diagram differ in ${misplaced.join(', ')}`,
+      `the diagram groups do not match ${target.label}: ${misplaced.join(', ')}`,
       'name every table of schema public in exactly one group, in scripts/schema/generate/files.ts',
     )
   }
@@ -58,13 +60,13 @@ export async function erDiagrams(target: Target, groups: TableGroups): Promise<s
 
 function erDiagram(catalog: Catalog, tables: readonly string[]): string {
   const foreignKeys = catalog.foreignKeys.filter(({ table }) => tables.includes(table))
-  const outside = foreignKeys
+  const foreignTables = foreignKeys
     .filter(({ targetSchema }) => targetSchema !== 'public')
     .map((key) => `${entity(key)}["${key.targetSchema}.${key.target}"]`)
 
   return [
     'erDiagram',
-    ...[...new Set(outside)].sort().map((box) => `  ${box}`),
+    ...[...new Set(foreignTables)].sort().map((box) => `  ${box}`),
     ...tables.flatMap((table) => [
       `  ${quoted(table)} {`,
       ...attributes(catalog, table).map((attribute) => `    ${attribute}`),
@@ -75,8 +77,9 @@ function erDiagram(catalog: Catalog, tables: readonly string[]): string {
 }
 
 /**
- * Replaces what stands between `<!-- generated:name -->` and `<!-- /generated:name -->`.
- * @throws Failure when the markers are not there.
+ * Replaces the text between `<!-- generated:name -->` and `<!-- /generated:name -->`.
+ *
+ * @throws Failure when a marker is missing.
  */
 export function replaceSection(markdown: string, name: string, body: string): string {
   const opening = `<!-- generated:${name} -->`
@@ -84,7 +87,7 @@ export function replaceSection(markdown: string, name: string, body: string): st
   const start = markdown.indexOf(opening)
   const end = markdown.indexOf(closing, start)
   if (start < 0 || end < 0) {
-    throw new Failure(`there is no section ${opening} … ${closing}`, 'put both markers, each on a line of its own')
+    throw new Failure(`the section ${opening} … ${closing} is missing`, 'add both markers, each on a separate line')
   }
   return `${markdown.slice(0, start + opening.length)}\n${body.trim()}\n${markdown.slice(end)}`
 }
@@ -92,7 +95,7 @@ export function replaceSection(markdown: string, name: string, body: string): st
 function attributes({ columns, uniqueKeys, foreignKeys }: Catalog, table: string): string[] {
   const ofTable = (of: { readonly table: string }) => of.table === table
   const primary = uniqueKeys.find((key) => ofTable(key) && key.primary)
-  // A key around the primary one makes nothing unique: it is there for composite foreign keys to point at.
+  // A key that contains the primary key adds no restriction: it exists as the target of composite foreign keys.
   const unique = uniqueKeys.filter((key) => ofTable(key) && !(primary && covers(key, primary)))
   return columns.filter(ofTable).flatMap(({ name, type }) => {
     const has = (key: Key) => key.columns.includes(name)
@@ -102,7 +105,7 @@ function attributes({ columns, uniqueKeys, foreignKeys }: Catalog, table: string
       ...(unique.some(has) ? ['UK'] : []),
     ]
     if (marks.length === 0) return []
-    // UK on one column of several would say that it is unique by itself.
+    // A mark alone would mean that the column is unique by itself, so a composite key is written out.
     const composite = unique
       .filter((key) => has(key) && key.columns.length > 1)
       .map((key) => `unique (${key.columns.join(', ')})`)
@@ -111,7 +114,7 @@ function attributes({ columns, uniqueKeys, foreignKeys }: Catalog, table: string
   })
 }
 
-/** Parent first: how many parents a child has, then how many children a parent. */
+/** A foreign key: the referenced table, the cardinalities, the referencing table. */
 function relationship({ columns, uniqueKeys }: Catalog, key: ForeignKey): string {
   const own = columns.filter(({ table, name }) => table === key.table && key.columns.includes(name))
   const isOptional = own.some(({ nullable }) => nullable)
@@ -122,21 +125,15 @@ function relationship({ columns, uniqueKeys }: Catalog, key: ForeignKey): string
 
 const covers = (outer: Key, inner: Key): boolean => inner.columns.every((column) => outer.columns.includes(column))
 
-/** The parent of a foreign key. A name may hold no dot, so one of another schema gets an alias. */
+/** The referenced table. A Mermaid name cannot contain a dot, so a table of another schema gets an alias. */
 const entity = ({ targetSchema, target }: ForeignKey): string =>
   quoted(targetSchema === 'public' ? target : `${targetSchema}_${target}`)
 
-// In Mermaid's grammar for names: what is no plain word, or is a word of the language, goes in quotes.
+// Mermaid requires quotes around keywords and names that are not plain words.
 const keywords = /^(class|classdef|end|erdiagram|many|one|style|subgraph|title|to)$/i
 
 const quoted = (name: string): string =>
   /^[a-z_]\w*$/i.test(name) && !keywords.test(name) ? name : `"${text(name).replace(/[%\\]/g, '_')}"`
-
-const text = (value: string): string => value.replaceAll('"', "'")
-
-/** Column names and types cannot be quoted, and PK, FK and UK are marks wherever they stand. */
-const word = (name: string): string =>
-  name.replace(/[^\w[\]]/g, '_').replace(/^(?=\d)/, '_').replace(/^[pfu]k$/i, '$&_')
 
 async function readCatalog(client: pg.Client): Promise<Catalog> {
   const tables = await client.query<{ table: string }>(
@@ -185,7 +182,7 @@ async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-/** SQL for the names of columns, given their numbers, in the same order. */
+/** SQL for an array of column names, in the order of the given column numbers. */
 const names = (table: string, numbers: string): string =>
   `array(
      select a.attname::text

@@ -10,7 +10,7 @@ import type { TableGroups } from './diagram.ts'
 import { fromRoot } from '../../core/paths.ts'
 import { appliedVersions, schemaFile } from '../dump/schema-file.ts'
 
-/** A file that is written from a migrated database, or from the sources, and never by hand. */
+/** A file that is generated from a migrated database or from the sources, and never edited by hand. */
 export interface GeneratedFile {
   /** The make target that writes it. */
   readonly name: string
@@ -18,7 +18,7 @@ export interface GeneratedFile {
   readonly generate: (target: Target, current: string) => Promise<string>
 }
 
-/** How README shows the tables. */
+/** The diagrams in the README. */
 export const tableGroups: TableGroups = {
   'Apps and generations': [
     'apps',
@@ -42,7 +42,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
     path: 'README.md',
     generate: async (target, readme) => replaceSection(readme, 'diagram', await erDiagrams(target, tableGroups)),
   },
-  // The compiler takes a moment to load, and nothing else here needs it.
+  // Imported on use: it loads the TypeScript compiler, which the other files do not need.
   { name: 'api', path: 'docs/api.md', generate: async () => (await import('./api/page.ts')).apiPage() },
 ]
 

@@ -8,14 +8,14 @@ import { Failure } from '../../core/failure.ts'
 import { fromRoot } from '../../core/paths.ts'
 
 export interface Advice {
-  /** As Supabase's dashboard names it, `unindexed_foreign_keys`. */
+  /** Name of the lint as in Supabase's dashboard: `unindexed_foreign_keys`. */
   readonly name: string
   readonly level: string
   readonly object: string
   readonly message: string
 }
 
-/** What `dblint --reporter=json` prints. */
+/** The output of `dblint --reporter=json`. */
 interface Report {
   readonly command: 'dblint'
   readonly summary: { readonly skippedDiagnostics: number }
@@ -24,25 +24,26 @@ interface Report {
 
 const run = promisify(execFile)
 
-/** In a new database nothing has used any index yet. */
-const leftOut = 'unused_index'
+/** In a new database every index is unused. */
+const excluded = 'unused_index'
 
 /**
- * What Supabase's advisors (splinter) say about a database, of every category and level but `unused_index`.
- * @throws Failure when they could not look: the database is out of reach or not laid out like Supabase's.
+ * Runs Supabase's advisors (splinter) on a database: all lints of all levels, except `unused_index`.
+ *
+ * @throws Failure when they cannot run: the database cannot be reached or lacks Supabase's roles.
  */
 export async function adviseDatabase(target: Target): Promise<Advice[]> {
-  // Connecting ourselves first tells at once what is wrong; the CLI takes ten seconds and does not say.
+  // Connecting here first reports a connection error at once; the CLI takes ten seconds and does not report the cause.
   const own = await withClient(target, async (client) => {
     await requireApiRoles(client, target)
     return adviseExecutableDefiners(client)
   })
-  const advices = [...(await runSplinter(target)), ...own].filter(({ name }) => name !== leftOut)
+  const advices = [...(await runSplinter(target)), ...own].filter(({ name }) => name !== excluded)
   const key = ({ name, object, message }: Advice) => `${name} ${object} ${message}`
   return advices.sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 
-/** Without one of these roles, the lints that ask what it may do are skipped without a word. */
+/** The CLI silently skips the lints that need one of these roles if it does not exist. */
 async function requireApiRoles(client: pg.Client, target: Target): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `select name from unnest(array['anon', 'authenticated', 'service_role']) as name
@@ -50,12 +51,12 @@ async function requireApiRoles(client: pg.Client, target: Target): Promise<void>
   )
   if (rows.length === 0) return
   throw new Failure(
-    `${target.label} is not laid out like Supabase: no role ${rows.map(({ name }) => name).join(', ')}`,
-    'lay db/supabase/roles.sql and auth.sql first',
+    `${target.label} lacks the Supabase roles ${rows.map(({ name }) => name).join(', ')}`,
+    'run db/supabase/roles.sql and db/supabase/auth.sql first',
   )
 }
 
-/** Splinter's lints 0028 and 0029, which are younger than the copy inside the pinned CLI. */
+/** Splinter's lints 0028 and 0029, which the copy in the pinned CLI does not have yet. */
 async function adviseExecutableDefiners(client: pg.Client): Promise<Advice[]> {
   const { rows } = await client.query<{ role: string; object: string }>(
     `select r.rolname as role, format('public.%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)) as object
@@ -77,15 +78,15 @@ async function runSplinter(target: Target): Promise<Advice[]> {
     process.execPath,
     [cli, 'dblint', '--reporter=json', '--max-diagnostics=none'],
     {
-      // Nine lints are about exposed schemas, and stay silent until this setting, which the Data API makes, names one.
+      // Nine lints check the exposed schemas, which they read from this setting of the Data API.
       env: { ...process.env, DATABASE_URL: target.dbmateUrl, PGOPTIONS: '-c pgrst.db_schemas=public' },
       maxBuffer: Infinity,
     },
-    // It exits 1 on an advice of level error as on trouble, and 0 on all else: the output tells them apart.
+    // It exits with 1 both on advice of level error and on its own failure, so the output is parsed in any case.
   ).catch((error: { stdout: string; stderr: string }) => error)
 
   return parseReport(stdout, stderr).diagnostics.map(({ category, severity, message }) => {
-    // Half of the lints escape their backquotes.
+    // Some lints escape their backquotes.
     const text = message.replaceAll('\\`', '`')
     return { name: snakeCase(category), level: severity, object: firstQuoted(text), message: text }
   })
@@ -94,7 +95,7 @@ async function runSplinter(target: Target): Promise<Advice[]> {
 function parseReport(stdout: string, stderr: string): Report {
   if (/Cannot find module|prebuilt binaries/.test(stderr)) {
     throw new Failure(
-      `@postgres-language-server/cli has no binary for ${process.platform}-${process.arch} here`,
+      `@postgres-language-server/cli is installed without a binary for ${process.platform}-${process.arch}`,
       'run `npm ci` without --omit=optional, or run the checks on Linux, macOS or Windows, x64 or arm64',
     )
   }
@@ -102,10 +103,11 @@ function parseReport(stdout: string, stderr: string): Report {
     const report = JSON.parse(stdout) as Report
     if (report.command === 'dblint' && report.summary.skippedDiagnostics === 0) return report
   } catch {
-    // Not JSON: told below.
+    // The output is not JSON: reported below.
   }
-  const said = stderr.replace(/[━×\s]+/g, ' ').trim() || 'no output'
-  throw new Failure(`Supabase's advisors gave no whole report: ${said}`, 'see `npx postgres-language-server dblint`')
+  const message = stderr.replace(/[━×\s]+/g, ' ').trim() || 'no output'
+  const remedy = 'run `npx postgres-language-server dblint` to see why'
+  throw new Failure(`Supabase's advisors printed no complete report: ${message}`, remedy)
 }
 
 /** `splinter/security/rlsDisabledInPublic` → `rls_disabled_in_public`. */

@@ -10,7 +10,7 @@ import { type Migration, migrationsFolder, readMigrations } from '../../migrate/
 import { fromRoot, root } from '../../core/paths.ts'
 
 export interface Finding {
-  /** Relative to the repository. */
+  /** Path relative to the repository. */
   readonly file: string
   readonly line: number
   readonly rule: string
@@ -19,8 +19,8 @@ export interface Finding {
 }
 
 /**
- * A migration down to the end of its up section, one character a byte: squawk and the parser both count bytes.
- * Until a `Finding` is made of them, lines and columns start at 0, as squawk has them.
+ * A migration up to the end of its up section, decoded with one character per byte: squawk and the parser count bytes.
+ * Lines and columns start at 0, as in squawk's output; in a `Finding` lines start at 1.
  */
 interface Source {
   readonly file: string
@@ -29,21 +29,21 @@ interface Source {
   readonly statements: readonly Statement[]
 }
 
-/** Offsets, from the statement's first token on. */
+/** Byte offsets of a statement, without the comments before it. */
 interface Statement {
   readonly start: number
   readonly end: number
 }
 
-/** A line `-- squawk-ignore <rule>: <reason>`, or one that tries to be: then without a rule. */
+/** A line `-- squawk-ignore <rule>: <reason>`. A malformed one has no rule. */
 interface Ignore {
   readonly line: number
   readonly rule: string | undefined
-  /** What begins right below, further such lines and comments aside. */
+  /** The statement that starts directly below, after further comment lines. */
   readonly statement: Statement | undefined
 }
 
-/** As squawk's JSON reporter prints it. */
+/** A finding in the output of squawk's JSON reporter. */
 interface Violation {
   readonly file: string
   readonly line: number
@@ -56,14 +56,15 @@ interface Violation {
 const run = promisify(execFile)
 
 /**
- * Runs squawk over the up section of every migration. A finding is silenced right above its statement only, with a
- * reason: `-- squawk-ignore <rule>: <reason>`. Without a reason, or with nothing to silence, that line is a finding.
+ * Runs squawk over the up section of every migration. A finding is suppressed by a line directly above its statement,
+ * with a reason: `-- squawk-ignore <rule>: <reason>`. Such a line without a reason, or without a matching finding, is a
+ * finding itself.
  */
 export async function lintMigrations(folder = migrationsFolder): Promise<Finding[]> {
   const sources = await Promise.all((await readMigrations(folder)).map(readSource))
   const violations = await runSquawk(sources)
   return sources.flatMap((source) =>
-    judge(source, violations.filter(({ file }) => file === basename(source.file))).sort((a, b) => a.line - b.line),
+    findingsIn(source, violations.filter(({ file }) => file === basename(source.file))).sort((a, b) => a.line - b.line),
   )
 }
 
@@ -78,35 +79,35 @@ async function readSource({ file, source, transaction }: Migration): Promise<Sou
   }
 }
 
-function judge(source: Source, violations: readonly Violation[]): Finding[] {
+function findingsIn(source: Source, violations: readonly Violation[]): Finding[] {
   const file = relative(root, source.file)
   const offset = offsets(source.text)
   const ignores = readIgnores(source)
-  const silences = ({ rule, statement }: Ignore, violation: Violation) => {
+  const suppresses = ({ rule, statement }: Ignore, violation: Violation) => {
     if (rule !== violation.rule_name || statement === undefined) return false
     const position = offset(violation.line, violation.column)
     return statement.start <= position && position < statement.end
   }
 
-  const loud = violations.filter((violation) => !ignores.some((ignore) => silences(ignore, violation)))
-  const idle = ignores.filter((ignore) => !violations.some((violation) => silences(ignore, violation)))
+  const reported = violations.filter((violation) => !ignores.some((ignore) => suppresses(ignore, violation)))
+  const unused = ignores.filter((ignore) => !violations.some((violation) => suppresses(ignore, violation)))
   return [
-    ...loud.map(({ line, rule_name: rule, message, help }) => ({
+    ...reported.map(({ line, rule_name: rule, message, help }) => ({
       file,
       line: line + 1,
       rule,
       message,
       ...(help === null ? {} : { help }),
     })),
-    ...idle.map(({ line, rule }) => ({
+    ...unused.map(({ line, rule }) => ({
       file,
       line: line + 1,
       rule: 'squawk-ignore',
       message:
         rule === undefined
-          ? 'Silences nothing without a rule and a reason.'
-          : `Silences nothing: the statement right below has no finding of ${rule}.`,
-      help: 'Write `-- squawk-ignore <rule>: <reason>`, one rule a line, right above the statement, or remove it.',
+          ? 'The suppression has no effect: it lacks a rule or a reason.'
+          : `The suppression has no effect: the statement directly below has no finding of ${rule}.`,
+      help: 'Write `-- squawk-ignore <rule>: <reason>` directly above the statement, one rule per line, or remove it.',
     })),
   ]
 }
@@ -128,16 +129,16 @@ function offsets(text: string): (line: number, column: number) => number {
   return (line, column) => (starts[line] ?? text.length) + column
 }
 
-/** What squawk gets to read: without suppressions of its own kind, which need no reason and cover one line only. */
+/** The text for squawk. Its own suppressions are disabled: they need no reason and cover one line only. */
 function squawkInput({ text, transaction }: Source): string {
-  const neutral = text.replaceAll('squawk-', 'squawk_')
-  if (transaction) return neutral
-  // The statement stands alone, so no `set local lock_timeout` can precede it.
-  return `${neutral}\n-- squawk-disable-assume-in-transaction\n-- squawk-ignore-file require-lock-timeout\n`
+  const withoutSuppressions = text.replaceAll('squawk-', 'squawk_')
+  if (transaction) return withoutSuppressions
+  // The file has a single statement, so no `set local lock_timeout` can precede it.
+  return `${withoutSuppressions}\n-- squawk-disable-assume-in-transaction\n-- squawk-ignore-file require-lock-timeout\n`
 }
 
 async function runSquawk(sources: readonly Source[]): Promise<Violation[]> {
-  // Given no file, squawk reads standard input.
+  // Without file arguments squawk reads standard input.
   if (sources.length === 0) return []
   const folder = await mkdtemp(join(tmpdir(), 'squawk-'))
   try {
@@ -150,7 +151,7 @@ async function runSquawk(sources: readonly Source[]): Promise<Violation[]> {
       process.execPath,
       [squawk, '--config', fromRoot('.squawk.toml'), '--reporter', 'json', ...files],
       { cwd: folder, maxBuffer: Infinity },
-      // It exits 1 on findings as on trouble: the output tells them apart.
+      // It exits with 1 both on findings and on its own failure, so the output is parsed in any case.
     ).catch((error: { stdout: string; stderr: string }) => error)
     return parseReport(stdout, stderr)
   } finally {
@@ -163,7 +164,7 @@ function parseReport(stdout: string, stderr: string): Violation[] {
     return JSON.parse(stdout) as Violation[]
   } catch (cause) {
     throw new Failure(
-      `squawk could not run: ${stderr.trim() || stdout.trim() || 'it said nothing'}`,
+      `squawk could not run: ${stderr.trim() || stdout.trim() || 'no output'}`,
       'correct .squawk.toml, or run `npm ci` on a platform that squawk-cli has a binary for',
       { cause },
     )

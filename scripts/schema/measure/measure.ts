@@ -3,8 +3,8 @@ import pg from 'pg'
 import { Failure } from '../../core/failure.ts'
 import { directiveLine, fileName, type Migration } from '../../migrate/migrations.ts'
 
-/** From the weakest to the strongest. */
-export const lockModes = [
+/** Table lock modes, from the weakest to the strongest. */
+const lockModes = [
   'ACCESS SHARE',
   'ROW SHARE',
   'ROW EXCLUSIVE',
@@ -19,25 +19,25 @@ export type LockMode = (typeof lockModes)[number]
 
 export const strength = (mode: LockMode): number => lockModes.indexOf(mode)
 
-/** What a statement did to tables that were there before its migration; tables go by schema and name. */
+/** What a statement did to tables that existed before its migration. Tables are given as schema and name. */
 export interface StatementEffect {
-  /** In the file, from 1. */
+  /** Line in the file, counted from 1. */
   readonly line: number
-  /** On one line, without the comments before it, cut when it is long. */
+  /** The statement on one line, without leading comments, truncated when long. */
   readonly sql: string
-  /** Those that its transaction did not hold before, or only a weaker one. They last until the transaction ends. */
+  /** Locks that the transaction did not hold before, or held in a weaker mode. They last until the transaction ends. */
   readonly locks: readonly TableLock[]
-  /** Tables that got a new file. */
+  /** Tables whose file (relfilenode) changed. */
   readonly rewrites: readonly string[]
-  /** Tables that were read from the first row to the last. */
+  /** Tables that were scanned completely. */
   readonly scans: readonly string[]
-  /** Indexes that were built, or built anew. */
+  /** Indexes that were built or rebuilt. */
   readonly indexes: readonly BuiltIndex[]
   /** Tables in which rows were updated or deleted. */
   readonly writes: readonly string[]
   /**
-   * Runs outside a transaction: then `locks` is what the manual says, and it waits for every older transaction. Of
-   * anything but an index (`call`, `do`, `vacuum`) the locks are not known.
+   * Whether it runs outside a transaction. Such a statement waits for every older transaction, and `locks` is not
+   * measured but taken from the PostgreSQL manual, for indexes only; for `call`, `do` and `vacuum` it is empty.
    */
   readonly isConcurrent: boolean
 }
@@ -53,30 +53,31 @@ export interface BuiltIndex {
 }
 
 /**
- * Runs a migration, statement by statement, and tells what each one did: measured, not parsed, so that what happens
- * inside `do $$` or a function is seen too. It stays applied, but is not recorded. The client must be alone in the
- * database. Tables with some rows give the better answer: on an empty one a look at the first row counts as a scan.
+ * Runs a migration statement by statement and measures the effects of each. Effects are read from the system catalogs,
+ * not derived from the SQL text, so effects inside `do $$` or a function are found too. The migration stays applied but is not
+ * recorded. No other session may use the database. In an empty table, reading the first row counts as a complete scan,
+ * so tables with some rows give more exact results.
  *
- * @throws Failure when a statement fails; then nothing of the migration is left.
+ * @throws Failure when a statement fails; a migration that runs in a transaction has then been rolled back.
  */
 export async function measureMigration(client: pg.Client, migration: Migration): Promise<StatementEffect[]> {
   const statements = await split(migration)
-  const start = await look(client)
+  const start = await readSnapshot(client)
   const rows = await countRows(client, start)
   if (!migration.transaction) {
     const [statement] = statements
     if (!statement) return []
     await run(client, migration, statement)
-    return [concurrentEffect(statement, start, await look(client))]
+    return [concurrentEffect(statement, start, await readSnapshot(client))]
   }
   const effects: StatementEffect[] = []
   await client.query('begin')
   try {
-    let before = await look(client)
+    let before = await readSnapshot(client)
     for (const statement of statements) {
       await run(client, migration, statement)
-      const after = await look(client)
-      effects.push(effect(statement, before, after, start, rows))
+      const after = await readSnapshot(client)
+      effects.push(transactionalEffect(statement, before, after, start, rows))
       before = after
     }
     await client.query('commit')
@@ -87,7 +88,7 @@ export async function measureMigration(client: pg.Client, migration: Migration):
   }
 }
 
-// --- Its statements
+// --- Statements
 
 interface Statement {
   readonly line: number
@@ -96,7 +97,7 @@ interface Statement {
 }
 
 async function split(migration: Migration): Promise<Statement[]> {
-  // The parser counts bytes.
+  // The parser counts offsets in bytes.
   const bytes = Buffer.from(`${migration.up}\n`)
   const firstLine = directiveLine(migration, 'up') + 1
   return ((await parse(bytes.toString())).stmts ?? []).flatMap(({ stmt, stmt_location: at = 0, stmt_len: length }) => {
@@ -108,11 +109,11 @@ async function split(migration: Migration): Promise<Statement[]> {
   })
 }
 
-const longest = 160
+const maxLength = 160
 
 function onOneLine({ text }: Statement): string {
   const line = text.replace(/--.*$/gm, '').replace(/\s+/g, ' ').trim()
-  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
+  return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
 }
 
 async function run(client: pg.Client, migration: Migration, { line, text }: Statement): Promise<void> {
@@ -120,18 +121,18 @@ async function run(client: pg.Client, migration: Migration, { line, text }: Stat
     await client.query(text)
   } catch (cause) {
     if (!(cause instanceof pg.DatabaseError)) throw cause
-    const what = `${fileName(migration)}:${line}: ${cause.message} (${cause.code})`
-    throw new Failure(what, cause.hint ?? 'see to that', { cause })
+    const message = `${fileName(migration)}:${line}: ${cause.message} (${cause.code})`
+    throw new Failure(message, cause.hint ?? 'correct the statement', { cause })
   }
 }
 
-// --- What it did
+// --- Effects
 
 interface Relation {
   readonly oid: number
   readonly name: string
   readonly kind: string
-  /** Of an index, its table's. */
+  /** The OID of an index's table. */
   readonly table: number | null
   readonly file: number
   readonly modes: string[]
@@ -140,10 +141,11 @@ interface Relation {
   readonly rows_changed: number
 }
 
-type Look = ReadonlyMap<number, Relation>
+/** The state of all relations, by OID. */
+type CatalogSnapshot = ReadonlyMap<number, Relation>
 
-/** Reads the system's tables only, and so adds nothing to what it tells. */
-async function look(client: pg.Client): Promise<Look> {
+/** Reads system catalogs only, so that the measurement does not change the measured locks and scans. */
+async function readSnapshot(client: pg.Client): Promise<CatalogSnapshot> {
   const { rows } = await client.query<Relation>(`
     select c.oid, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind, i.indrelid as "table",
       c.relfilenode as file,
@@ -163,7 +165,7 @@ async function look(client: pg.Client): Promise<Look> {
   return new Map(rows.map((row) => [row.oid, row]))
 }
 
-async function countRows(client: pg.Client, tables: Look): Promise<ReadonlyMap<number, number>> {
+async function countRows(client: pg.Client, tables: CatalogSnapshot): Promise<ReadonlyMap<number, number>> {
   const counts = [...tables.values()].flatMap(({ oid, name, kind }) =>
     kind === 'r' ? [`select ${oid} as oid, count(*)::int as rows from ${name}`] : [],
   )
@@ -172,40 +174,43 @@ async function countRows(client: pg.Client, tables: Look): Promise<ReadonlyMap<n
   return new Map(rows.map((row) => [row.oid, row.rows]))
 }
 
-function effect(
+function transactionalEffect(
   statement: Statement,
-  before: Look,
-  after: Look,
-  start: Look,
+  before: CatalogSnapshot,
+  after: CatalogSnapshot,
+  start: CatalogSnapshot,
   rows: ReadonlyMap<number, number>,
 ): StatementEffect {
   const tables = [...after.values()].filter(({ oid, table }) => table === null && start.has(oid))
-  const was = ({ oid }: Relation): Relation => before.get(oid)!
-  const namesOf = (found: readonly Relation[]) => found.map(({ name }) => name)
+  const previous = ({ oid }: Relation): Relation => before.get(oid)!
+  const namesOf = (relations: readonly Relation[]) => relations.map(({ name }) => name)
   return {
     line: statement.line,
     sql: onOneLine(statement),
     locks: tables.flatMap((table) => {
       const mode = strongest(table.modes)
-      const held = strongest(was(table).modes)
+      const held = strongest(previous(table).modes)
       const isNew = mode !== undefined && (held === undefined || strength(mode) > strength(held))
       return isNew ? [{ table: table.name, mode }] : []
     }),
-    rewrites: namesOf(tables.filter((table) => table.kind !== 'p' && table.file !== was(table).file)),
+    rewrites: namesOf(tables.filter((table) => table.kind !== 'p' && table.file !== previous(table).file)),
     scans: namesOf(
       tables.filter((table) => {
-        const { scans, rows_read } = was(table)
+        const { scans, rows_read } = previous(table)
         return table.scans > scans && table.rows_read - rows_read >= (rows.get(table.oid) ?? 0)
       }),
     ),
     indexes: builtIndexes(before, after, start),
-    writes: namesOf(tables.filter((table) => table.rows_changed > was(table).rows_changed)),
+    writes: namesOf(tables.filter((table) => table.rows_changed > previous(table).rows_changed)),
     isConcurrent: false,
   }
 }
 
-/** One whose column got a type of the same form (a wider varchar) is another by its id, and keeps its file. */
-function builtIndexes(before: Look, after: Look, start: Look): BuiltIndex[] {
+/**
+ * Compares files, not OIDs: an index whose column changes to a binary compatible type (a longer varchar) gets a new OID
+ * and keeps its file.
+ */
+function builtIndexes(before: CatalogSnapshot, after: CatalogSnapshot, start: CatalogSnapshot): BuiltIndex[] {
   const files = new Set([...before.values()].map(({ file }) => file))
   return [...after.values()].flatMap(({ name, kind, table, file }) => {
     if (kind !== 'i' || table === null || !start.has(table) || files.has(file)) return []
@@ -213,8 +218,8 @@ function builtIndexes(before: Look, after: Look, start: Look): BuiltIndex[] {
   })
 }
 
-/** Nothing is left to see of its locks once it is done. */
-function concurrentEffect(statement: Statement, before: Look, after: Look): StatementEffect {
+/** The locks are not measured: they are released when the statement ends. */
+function concurrentEffect(statement: Statement, before: CatalogSnapshot, after: CatalogSnapshot): StatementEffect {
   const { node } = statement
   const indexes = builtIndexes(before, after, before)
   const dropped = [...before.values()].filter(({ oid, table }) => table !== null && !after.has(oid))
@@ -234,10 +239,10 @@ function concurrentEffect(statement: Statement, before: Look, after: Look): Stat
   }
 }
 
-/** `AccessExclusiveLock` as the manual writes it. */
-const inWords = (mode: string): string => mode.replace(/Lock$/, '').replace(/\B[A-Z]/g, ' $&').toUpperCase()
+/** `AccessExclusiveLock` → `ACCESS EXCLUSIVE`. */
+const lockModeName = (mode: string): string => mode.replace(/Lock$/, '').replace(/\B[A-Z]/g, ' $&').toUpperCase()
 
 function strongest(modes: readonly string[]): LockMode | undefined {
-  const names = modes.map(inWords)
+  const names = modes.map(lockModeName)
   return lockModes.findLast((mode) => names.includes(mode))
 }

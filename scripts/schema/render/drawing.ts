@@ -1,13 +1,13 @@
 export type Mark = 'added' | 'changed' | 'removed' | 'renamed'
 
-/** Tables and the foreign keys between them. Names may hold anything: each form makes them harmless. */
+/** Tables and the foreign keys between them. Names can contain any character, so each output format escapes them. */
 export interface Drawing {
   readonly boxes: readonly Box[]
   readonly lines: readonly Line[]
 }
 
 export interface Box {
-  /** Unique in a drawing. */
+  /** Label of the table, unique in a drawing. */
   readonly table: string
   readonly mark: Mark | null
   readonly columns: readonly Attribute[]
@@ -16,12 +16,12 @@ export interface Box {
 export interface Attribute {
   readonly type: string
   readonly name: string
-  /** What is said beside it: a mark in words, the keys it is in. */
+  /** Text beside the column: the mark in words, or the keys that it belongs to. */
   readonly note: string
   readonly mark: Mark | null
 }
 
-/** From many to one. */
+/** A foreign key, from the referencing table to the referenced one. */
 export interface Line {
   readonly from: string
   readonly to: string

@@ -4,13 +4,14 @@ export interface Page {
   readonly title: string
   /** HTML. */
   readonly body: string
-  /** A stylesheet and, where the page has one, a script. Nothing else is ever run or loaded. */
+  /** A stylesheet. */
   readonly style: string
+  /** The only script of the page. */
   readonly script?: string
 }
 
-/** A page that is whole in itself, read from a file: its policy forbids to load or to run what is not written here. */
-export function inPage({ title, body, style, script }: Page): string {
+/** A self-contained page. Its content security policy blocks every other resource, style and script. */
+export function htmlPage({ title, body, style, script }: Page): string {
   const policy = [
     `default-src 'none'`,
     `style-src '${hashOf(style)}'`,
@@ -37,7 +38,7 @@ ${script === undefined ? '' : `<script>${script}</script>\n`}</body>
 
 const hashOf = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`
 
-/** For text and for attributes in double quotes. */
+/** Escapes text, and attribute values in double quotes. */
 export const escapeHtml = (text: string): string =>
   text
     .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Bidi_Control}]/gu, '\ufffd')
@@ -46,15 +47,15 @@ export const escapeHtml = (text: string): string =>
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
 
-/** What stands in `backticks` is code. */
+/** Escapes text and formats parts in `backticks` as code. */
 export const inline = (text: string): string =>
   escapeHtml(text).replace(/`([^`]+)`/g, (_, code: string) => `<code>${code}</code>`)
 
-/** An id, and the fragment of a URL that leads to it; another name gets another. */
+/** An element id, also the URL fragment of links to it. Different names give different ids. */
 export const anchor = (name: string): string =>
   name.replace(/[^\w.-]/gu, (sign) => `~${sign.codePointAt(0)!.toString(16)}~`)
 
-/** Rows of HTML. A wide one scrolls by itself, also by the keyboard. */
+/** A table whose cells are HTML. A wide table scrolls separately from the page, also with the keyboard. */
 export const htmlTable = (name: string, head: readonly string[], rows: readonly (readonly string[])[]): string =>
   `<div class="wide" role="group" aria-label="${escapeHtml(name)}" tabindex="0"><table>
 <thead><tr>${head.map((title) => `<th scope="col">${escapeHtml(title)}</th>`).join('')}</tr></thead>

@@ -1,7 +1,7 @@
 import type { Drawing } from './drawing.ts'
 
-/** A Mermaid `erDiagram`, with marks in words, for colours are not drawn everywhere. */
-export const inMermaid = ({ boxes, lines }: Drawing): string =>
+/** Formats a drawing as a Mermaid `erDiagram`. Marks are words, because some renderers do not show colours. */
+export const formatMermaid = ({ boxes, lines }: Drawing): string =>
   [
     'erDiagram',
     ...boxes.flatMap(({ table, mark, columns }) => {
@@ -16,6 +16,9 @@ export const inMermaid = ({ boxes, lines }: Drawing): string =>
   ].join('\n')
 
 const entity = (table: string): string => table.replace(/\W/g, '_')
-const word = (name: string): string =>
+
+/** Column names and types cannot be quoted, and `PK`, `FK` and `UK` are keywords anywhere in a column. */
+export const word = (name: string): string =>
   name.replace(/[^\w[\]]/g, '_').replace(/^(?=\d)/, '_').replace(/^[pfu]k$/i, '$&_')
-const text = (value: string): string => value.replaceAll('"', "'").replace(/[\r\n]+/g, ' ')
+
+export const text = (value: string): string => value.replaceAll('"', "'").replace(/[\r\n]+/g, ' ')

@@ -1,4 +1,4 @@
-/** One for all pages: readable on paper, on a phone, in the dark. */
+/** The stylesheet of all pages, with rules for print, small screens and dark mode. */
 export const style = `
 :root {
   color-scheme: light dark;

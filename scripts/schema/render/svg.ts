@@ -3,28 +3,29 @@ import { escapeHtml } from './html.ts'
 import type { Box, Drawing, Line } from './drawing.ts'
 
 /**
- * Loads what lays a drawing out, some hundred milliseconds, and gives a function that draws: an inline `<svg>` in the
- * colours of the page around it, the same bytes for the same drawing. Marks are words and classes.
+ * Loads Graphviz, which takes some hundred milliseconds, and returns a function that formats a drawing as an inline
+ * `<svg>`. The drawing takes its colours from the page; marks are words and CSS classes. The same drawing gives the same
+ * bytes.
  */
 export async function loadDrawer(): Promise<(drawing: Drawing, title: string) => string> {
   const graphviz = await Graphviz.load()
-  return (drawing, title) => inPage(graphviz.layout(inDot(drawing), 'svg', 'dot'), title)
+  return (drawing, title) => inlineSvg(graphviz.layout(formatDot(drawing), 'svg', 'dot'), title)
 }
 
-function inDot({ boxes, lines }: Drawing): string {
-  // Letters of one width: a page that has another font than was reckoned with still fits the boxes.
+function formatDot({ boxes, lines }: Drawing): string {
+  // A monospaced font: text in another monospaced font still fits the boxes that Graphviz computed.
   return [
     'digraph {',
     '  graph [rankdir=LR bgcolor=transparent nodesep=0.25 ranksep=0.7]',
     '  node [shape=plaintext fontname=Courier fontsize=11 margin=0]',
     '  edge [dir=both arrowtail=crow arrowhead=none fontname=Courier fontsize=9]',
-    ...boxes.map((box, at) => inNode(box, at)),
-    ...lines.map((line) => inEdge(line, (table) => boxes.findIndex((box) => box.table === table))),
+    ...boxes.map((box, at) => formatNode(box, at)),
+    ...lines.map((line) => formatEdge(line, (table) => boxes.findIndex((box) => box.table === table))),
     '}',
   ].join('\n')
 }
 
-function inNode({ table, mark, columns }: Box, at: number): string {
+function formatNode({ table, mark, columns }: Box, at: number): string {
   const head = `<b>${text(table)}</b>${mark ? ` (${mark})` : ''}`
   const rows = columns.map(({ type, name, note }) => {
     const cells = [text(name), text(type), note === '' ? ' ' : `<i>${text(note)}</i>`]
@@ -37,20 +38,20 @@ function inNode({ table, mark, columns }: Box, at: number): string {
   return `  t${at} [class="${mark ?? 'plain'}" label=<${label}>]`
 }
 
-function inEdge({ from, to, columns, mark }: Line, at: (table: string) => number): string {
+function formatEdge({ from, to, columns, mark }: Line, at: (table: string) => number): string {
   const label = `${mark ? `${mark}: ` : ''}${columns}`
   return `  t${at(from)} -> t${at(to)} [class="${mark ?? 'plain'}" label=<${text(label)}>]`
 }
 
-/** Stands for a backslash, which begins an escape for Graphviz even in HTML: `\N` would be the node's name. */
+/** Placeholder for a backslash. Graphviz interprets escapes even in HTML labels: `\N` is the name of the node. */
 const backslash = '\ue05c'
 
-/** What XML cannot hold is not drawn. */
+/** Characters that XML does not allow are replaced. */
 const text = (value: string): string =>
   escapeHtml(value.replace(/[\p{Cc}\p{Cs}\p{Co}\ufffe\uffff]+/gu, ' ')).replaceAll('\\', backslash)
 
-/** Without what belongs to a file of its own, and with a name for those who do not see it. */
-const inPage = (file: string, title: string): string =>
+/** Turns an SVG file into an inline element: removes the header and ids, and adds an accessible name. */
+const inlineSvg = (file: string, title: string): string =>
   file
     .slice(file.indexOf('<svg'))
     .replace(/<title>[^<]*<\/title>\n?/g, '')

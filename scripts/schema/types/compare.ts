@@ -1,112 +1,120 @@
 import { isDeepStrictEqual } from 'node:util'
 import { compileConsumers, type Compiled } from './compile.ts'
-import { writeConsumer, type Consumer, type Use } from './consumer.ts'
+import { writeConsumer, type Consumer, type Operation } from './consumer.ts'
 import { readDeclarations, type Declarations } from './declarations.ts'
-import type { TypesReport } from '../diff/report.ts'
+
+export interface TypesReport {
+  readonly changes: readonly TypeChange[]
+  /** The release that the changes of the types require. */
+  readonly bump: 'none' | 'minor' | 'major'
+}
 
 export interface TypeChange {
-  /** The type: `Apps`, `GenerationStatus`. */
+  /** Name of the type: `Apps`, `GenerationStatus`. */
   readonly type: string
-  /** Of an interface, the column. */
+  /** The column, if the type is an interface. */
   readonly member: string | null
   readonly from: string | null
   readonly to: string | null
-  /** Whether a consumer may stop compiling, and then why. */
+  /** The consumer code that stops compiling, or `null` if none does. */
   readonly breaks: string | null
 }
 
-/** The folder `types/` of the package. */
+/** The contents of the package's folder `types/`. */
 export interface Types {
-  /** What kysely-codegen writes. */
+  /** The file that kysely-codegen generates. */
   readonly db: string
-  /** The files beside it: name → text, `index.ts` among them. */
+  /** The files written by hand, including `index.ts`: name → text. */
   readonly written: ReadonlyMap<string, string>
 }
 
 /**
- * What is different for those who import the types, and what of a consumer that compiled with those of base stops
- * compiling. Of types that are written by hand only the names are compared.
+ * Compares the exported types, and finds the consumer code that compiles with the types of base and not with those of
+ * head. For types that are written by hand only their names are compared.
  */
 export function compareTypes(base: Types, head: Types): TypesReport {
-  const [ofBase, ofHead] = [withoutComments(base.db), withoutComments(head.db)]
-  const isSame = ofBase === ofHead && isDeepStrictEqual(base.written, head.written)
+  const [baseSource, headSource] = [withoutComments(base.db), withoutComments(head.db)]
+  const isSame = baseSource === headSource && isDeepStrictEqual(base.written, head.written)
   if (isSame) return { changes: [], bump: 'none' }
-  const [was, is] = [readDeclarations(ofBase), readDeclarations(ofHead)]
-  const consumer = writeConsumer(ofBase, was, is)
+  const [declaredBefore, declaredAfter] = [readDeclarations(baseSource), readDeclarations(headSource)]
+  const consumer = writeConsumer(baseSource, declaredBefore, declaredAfter)
   const compiled = compileConsumers({
-    base: new Map([...base.written, ['db.ts', ofBase], ...consumer.files]),
-    head: new Map([...head.written, ['db.ts', ofHead], ...consumer.files]),
+    base: new Map([...base.written, ['db.ts', baseSource], ...consumer.files]),
+    head: new Map([...head.written, ['db.ts', headSource], ...consumer.files]),
   })
   const [before, after] = [compiled.get('base')!, compiled.get('head')!]
-  const gone = new Set([...before.exported].filter((name) => !after.exported.has(name)))
-  const seen: Seen = { was, is, failed: failures(consumer, before, after), gone }
-  const changes = [...new Set([...was.keys(), ...is.keys(), ...gone])].sort().flatMap((type) => compare(type, seen))
+  const removed = new Set([...before.exported].filter((name) => !after.exported.has(name)))
+  const failed = failedOperations(consumer, before, after)
+  const names = [...new Set([...declaredBefore.keys(), ...declaredAfter.keys(), ...removed])].sort()
+  const changes = names.flatMap((type) => compareType(type, { declaredBefore, declaredAfter, failed, removed }))
   const isMajor = changes.some(({ breaks }) => breaks !== null)
   return { changes, bump: isMajor ? 'major' : changes.length > 0 ? 'minor' : 'none' }
 }
 
-/** The most of it, and nothing to the compiler but time. */
+/** Comments are most of the file and only cost compile time. */
 const withoutComments = (db: string): string => db.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
 
-interface Seen {
-  readonly was: Declarations
-  readonly is: Declarations
-  /** By type and member, what can be done no more. */
-  readonly failed: ReadonlyMap<string, ReadonlySet<Use>>
-  /** Names that the package exported. */
-  readonly gone: ReadonlySet<string>
+interface Comparison {
+  readonly declaredBefore: Declarations
+  readonly declaredAfter: Declarations
+  /** The operations that no longer compile, by type and member. */
+  readonly failed: ReadonlyMap<string, ReadonlySet<Operation>>
+  /** Names that the package no longer exports. */
+  readonly removed: ReadonlySet<string>
 }
 
 const keyOf = (type: string, member: string | null): string => `${type} ${member ?? ''}`
 
-/** What did not compile with base either is no consumer's code. */
-function failures({ probes }: Consumer, base: Compiled, head: Compiled): Map<string, Set<Use>> {
-  const failed = new Map<string, Set<Use>>()
-  probes.forEach(({ type, member, use }, at) => {
+/** Ignores probes that do not compile with base either: no consumer can contain such code. */
+function failedOperations({ probes }: Consumer, base: Compiled, head: Compiled): Map<string, Set<Operation>> {
+  const failed = new Map<string, Set<Operation>>()
+  probes.forEach(({ type, member, operation }, at) => {
     const line = at + 1
     if (base.errors.has(line) || !head.errors.has(line)) return
     const key = keyOf(type, member)
-    failed.set(key, (failed.get(key) ?? new Set()).add(use))
+    failed.set(key, (failed.get(key) ?? new Set()).add(operation))
   })
   return failed
 }
 
-function compare(type: string, { was, is, failed, gone }: Seen): TypeChange[] {
-  const [before, after] = [was.get(type), is.get(type)]
+function compareType(type: string, { declaredBefore, declaredAfter, failed, removed }: Comparison): TypeChange[] {
+  const [before, after] = [declaredBefore.get(type), declaredAfter.get(type)]
   if (before?.kind === 'interface' && after?.kind === 'interface') {
     return [...new Set([...before.members.keys(), ...after.members.keys()])].sort().flatMap((member): TypeChange[] => {
       const [from, to] = [before.members.get(member) ?? null, after.members.get(member) ?? null]
-      const uses = failed.get(keyOf(type, member))
-      if (from === to && uses === undefined) return []
-      const breaks = to !== null ? whyOfColumn(uses) : type === 'DB' ? 'whoever names the table' : 'whoever names it'
+      const operations = failed.get(keyOf(type, member))
+      if (from === to && operations === undefined) return []
+      const isTable = type === 'DB'
+      const breaks = to !== null ? describeColumn(operations) : isTable ? 'code that uses the table' : 'code that uses it'
       return [{ type, member, from, to, breaks }]
     })
   }
-  const uses = failed.get(keyOf(type, null))
+  const operations = failed.get(keyOf(type, null))
   const [from, to] = [before, after].map((one) => one?.text ?? null)
-  if (from === to && uses === undefined && !gone.has(type)) return []
-  const whyOfType = before?.kind === 'enum' ? whyOfEnum : whyOfColumn
-  return [{ type, member: null, from: from!, to: to!, breaks: gone.has(type) ? 'whoever imports it' : whyOfType(uses) }]
+  if (from === to && operations === undefined && !removed.has(type)) return []
+  const describe = before?.kind === 'enum' ? describeEnum : describeColumn
+  const breaks = removed.has(type) ? 'code that imports it' : describe(operations)
+  return [{ type, member: null, from: from!, to: to!, breaks }]
 }
 
-function whyOfColumn(uses: ReadonlySet<Use> = new Set()): string | null {
-  const writes = uses.has('insert') && uses.has('update') ? 'writes' : uses.has('insert') ? 'inserts' : 'updates'
-  const isWritten = uses.has('insert') || uses.has('update')
-  const verbs = [...(uses.has('read') ? ['reads'] : []), ...(isWritten ? [writes] : [])]
-  const losesNull = (['insert', 'update'] as const).some((use) => uses.has(`${use} null`) && !uses.has(use))
+function describeColumn(failed: ReadonlySet<Operation> = new Set()): string | null {
+  const writes = failed.has('insert') && failed.has('update') ? 'writes' : failed.has('insert') ? 'inserts' : 'updates'
+  const isWritten = failed.has('insert') || failed.has('update')
+  const verbs = [...(failed.has('read') ? ['reads'] : []), ...(isWritten ? [writes] : [])]
+  const losesNull = (['insert', 'update'] as const).some((verb) => failed.has(`${verb} null`) && !failed.has(verb))
   const reasons = [
-    ...(uses.has('leave out') ? ['whoever inserts has to name it'] : []),
-    ...(verbs.length > 0 ? [`whoever ${verbs.join(' or ')} it as what it was`] : []),
-    ...(uses.has('read null') ? ['whoever reads it has to reckon with null'] : []),
-    ...(losesNull ? ['whoever writes null to it'] : []),
+    ...(failed.has('leave out') ? ['code that inserts without it'] : []),
+    ...(verbs.length > 0 ? [`code that ${verbs.join(' or ')} it with the old type`] : []),
+    ...(failed.has('read null') ? ['code that reads it and does not handle null'] : []),
+    ...(losesNull ? ['code that writes null to it'] : []),
   ]
   return reasons.length === 0 ? null : reasons.join('; ')
 }
 
-function whyOfEnum(uses: ReadonlySet<Use> = new Set()): string | null {
+function describeEnum(failed: ReadonlySet<Operation> = new Set()): string | null {
   const reasons = [
-    ...(uses.has('insert') ? ['whoever names a value that is gone'] : []),
-    ...(uses.has('read') ? ['whoever has to name every value: a switch or a Record over it'] : []),
+    ...(failed.has('insert') ? ['code that uses a removed value'] : []),
+    ...(failed.has('read') ? ['code that must list every value: an exhaustive switch or a Record'] : []),
   ]
   return reasons.length === 0 ? null : reasons.join('; ')
 }

@@ -4,21 +4,21 @@ import type ts from 'typescript'
 import { fromRoot } from '../../core/paths.ts'
 import { typescript } from './typescript.ts'
 
-/** What the compiler says of a folder with a consumer in it. */
+/** The compiler's result for a folder with a consumer. */
 export interface Compiled {
-  /** Lines of `consumer.ts` that do not compile, from 0. */
+  /** Lines of `consumer.ts` that do not compile, counted from 0. */
   readonly errors: ReadonlySet<number>
-  /** The names that `index.ts` exports and that stand for something. */
+  /** The names that `index.ts` exports and that are declared. */
   readonly exported: ReadonlySet<string>
 }
 
 const options: ts.CompilerOptions = { strict: true, noEmit: true, noLib: true, allowImportingTsExtensions: true }
 
-/** All of Kysely that makes columns of types; the rest of it would take a second to read. */
+/** The only file of Kysely that is loaded: its column types. Loading all of Kysely takes a second. */
 const kysely = fromRoot('node_modules', 'kysely', 'dist', 'esm', 'util', 'column-type.d.ts')
-const drain = '/type-utils.d.ts'
+const typeUtils = '/type-utils.d.ts'
 
-/** What columns are made of. The compiler's own library takes longer to read than all else. */
+/** The global types that column types use. The compiler's standard library takes longer to load than everything else. */
 const globals = `
   interface Array<T> { readonly length: number; [at: number]: T }
   interface ReadonlyArray<T> { readonly length: number; readonly [at: number]: T }
@@ -36,8 +36,8 @@ const globals = `
   type Record<K extends keyof any, T> = { [P in K]: T }
   type Required<T> = { [P in keyof T]-?: T[P] }
 `
-const given = new Map([
-  [drain, 'export type DrainOuterGeneric<T> = [T] extends [unknown] ? T : never'],
+const builtin = new Map([
+  [typeUtils, 'export type DrainOuterGeneric<T> = [T] extends [unknown] ? T : never'],
   ['/globals.d.ts', globals],
 ])
 
@@ -46,7 +46,7 @@ export function compileConsumers(
   folders: Readonly<Record<string, ReadonlyMap<string, string>>>,
 ): Map<string, Compiled> {
   const { createProgram } = typescript()
-  const texts = new Map(given)
+  const texts = new Map(builtin)
   for (const [folder, files] of Object.entries(folders)) {
     for (const [name, text] of files) texts.set(`/${folder}/${name}`, text)
   }
@@ -67,19 +67,19 @@ export function compileConsumers(
   )
 }
 
-/** An export of what is not there is a symbol all the same. */
+/** The compiler also creates a symbol for an export whose declaration does not exist. */
 function declarationOf(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Declaration | undefined {
-  const own = symbol.flags & typescript().SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
-  return own.declarations?.[0]
+  const target = symbol.flags & typescript().SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+  return target.declarations?.[0]
 }
 
 function hostOf(texts: ReadonlyMap<string, string>): ts.CompilerHost {
   const { createSourceFile, Extension } = typescript()
   const read = (name: string): string | undefined =>
     texts.get(name) ?? (name === kysely ? readFileSync(kysely, 'utf8') : undefined)
-  const place = (name: string, from: string): string => {
+  const resolve = (name: string, from: string): string => {
     if (name === 'kysely') return kysely
-    return from === kysely ? drain : join(dirname(from), name)
+    return from === kysely ? typeUtils : join(dirname(from), name)
   }
   return {
     getSourceFile: (name, target) => {
@@ -88,10 +88,10 @@ function hostOf(texts: ReadonlyMap<string, string>): ts.CompilerHost {
     },
     resolveModuleNameLiterals: (names, from) =>
       names.map(({ text }) => {
-        const resolvedFileName = place(text, from)
-        const isThere = texts.has(resolvedFileName) || resolvedFileName === kysely
+        const resolvedFileName = resolve(text, from)
+        const exists = texts.has(resolvedFileName) || resolvedFileName === kysely
         const extension = resolvedFileName.endsWith('.d.ts') ? Extension.Dts : Extension.Ts
-        return { resolvedModule: isThere ? { resolvedFileName, extension } : undefined }
+        return { resolvedModule: exists ? { resolvedFileName, extension } : undefined }
       }),
     fileExists: (name) => texts.has(name),
     readFile: read,

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
 import type ts from 'typescript'
 
-/** The compiler, loaded when first asked for. To import it takes another second, in which its names are looked for. */
+/** Loads the compiler on first use. `import` would take a second longer: it scans a CommonJS module for its exports. */
 export const typescript = (): typeof ts => createRequire(import.meta.url)('typescript') as typeof ts

@@ -3,19 +3,19 @@ import { Cli } from 'kysely-codegen'
 import { compareTypes, type Types } from './compare.ts'
 
 /**
- * The thread in which kysely-codegen runs, and the compiler that it brings: half a second each, in which the main thread
- * would answer nobody.
+ * A job for the worker thread, which runs kysely-codegen and the TypeScript compiler. Each blocks its thread for half a
+ * second.
  */
 export interface TypesJob {
   readonly work: { readonly config: unknown; readonly url: string } | { readonly base: Types; readonly head: Types }
   readonly port: MessagePort
 }
 
-if (!parentPort) throw new Error('this file is a worker')
+if (!parentPort) throw new Error('this file runs in a worker thread only')
 
-parentPort.on('message', ({ work, port }: TypesJob) => void answer(work, port))
+parentPort.on('message', ({ work, port }: TypesJob) => void run(work, port))
 
-async function answer(work: TypesJob['work'], port: MessagePort): Promise<void> {
+async function run(work: TypesJob['work'], port: MessagePort): Promise<void> {
   try {
     port.postMessage({ result: 'url' in work ? await generate(work) : compareTypes(work.base, work.head) })
   } catch (error) {

@@ -1,9 +1,9 @@
-/** A doc comment, taken apart. Texts are Markdown, as written. */
+/** A parsed doc comment. Its texts are Markdown. */
 export interface Comment {
   readonly summary: string
   readonly params: readonly Named[]
   readonly returns: string | undefined
-  /** By class: `ConstraintError`. */
+  /** The error classes: `ConstraintError`. */
   readonly throws: readonly Named[]
   readonly examples: readonly string[]
   readonly remarks: string | undefined
@@ -14,12 +14,12 @@ export interface Named {
   readonly text: string
 }
 
-const known = ['param', 'returns', 'throws', 'example', 'remarks']
+const supportedTags = ['param', 'returns', 'throws', 'example', 'remarks']
 
 /**
- * Reads a comment. By hand, because the compiler's own reading loses the indentation of examples.
+ * Parses a doc comment. The compiler's parser is not used: it loses the indentation of examples.
  *
- * @param text from its opening to its end.
+ * @param text the comment including its delimiters.
  */
 export function parseComment(text: string): Comment {
   const lines = text
@@ -30,7 +30,7 @@ export function parseComment(text: string): Comment {
   const blocks: { tag: string; lines: string[] }[] = [{ tag: 'summary', lines: [] }]
   for (const line of lines) {
     const [, tag, rest] = /^@(\w+)\s?(.*)$/.exec(line) ?? []
-    if (tag !== undefined && known.includes(tag)) blocks.push({ tag, lines: [rest!] })
+    if (tag !== undefined && supportedTags.includes(tag)) blocks.push({ tag, lines: [rest!] })
     else blocks.at(-1)!.lines.push(line)
   }
   const linesOf = (tag: string): string[][] => blocks.filter((block) => block.tag === tag).map(({ lines }) => lines)
@@ -45,7 +45,7 @@ export function parseComment(text: string): Comment {
   }
 }
 
-/** Lines that are continued become one; an empty line stays between paragraphs. */
+/** Joins the lines of each paragraph. */
 const prose = (lines: readonly string[]): string =>
   lines
     .join('\n')

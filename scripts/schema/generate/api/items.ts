@@ -10,27 +10,27 @@ import type { Compiler } from './signature.ts'
 const kinds = ['function', 'class', 'constant', 'interface', 'type'] as const
 export type Kind = (typeof kinds)[number]
 
-/** One thing that the package exports. */
+/** One export of the package. */
 export interface Item {
-  /** As callers write it: `apps.list`. */
+  /** The name that callers write: `apps.list`. */
   readonly name: string
   readonly kind: Kind
   readonly signature: string
   readonly comment: Comment | undefined
-  /** What a call answers with: nothing, a union whose `outcome` says what became of it, or a value. */
-  readonly answer: 'nothing' | 'outcome' | 'value'
-  /** `db/queries/apps.ts:35`, for who has to mend it. */
-  readonly place: string
+  /** The result of a call: none, a union with a property `outcome`, or another value. */
+  readonly result: 'none' | 'outcome' | 'value'
+  /** Where it is declared: `db/queries/apps.ts:35`. */
+  readonly location: string
 }
 
-/** What is imported together: an entry of the package, or a namespace of one. */
+/** The exports of one entry point of the package, or of one namespace that it exports. */
 export interface Section {
   readonly title: string
   readonly comment: Comment | undefined
   readonly items: readonly Item[]
 }
 
-/** Everything that is exported, once: where several entries export it, under the longest name. */
+/** All exports. One that several entry points export is listed once, under the entry point with the longest name. */
 export function sectionsOf(program: ts.Program, entries: readonly Entry[]): Section[] {
   const checker = program.getTypeChecker()
   const tables = exportsOf(checker, program.getSourceFile(fromRoot('types/db.ts'))!).find(({ name }) => name === 'DB')!
@@ -62,7 +62,7 @@ function sectionsOfModule(compiler: Compiler, file: ts.SourceFile, title: string
   return sections.filter(({ items }) => items.length > 0)
 }
 
-/** What is called comes before what it takes and gives. */
+/** Sorts by kind: functions first, then the types that they use. */
 const ordered = (items: readonly Item[]): Item[] => kinds.flatMap((kind) => items.filter((item) => item.kind === kind))
 
 interface Export {
@@ -76,7 +76,7 @@ function exportsOf(checker: ts.TypeChecker, file: ts.SourceFile): Export[] {
     const symbol = flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(all[at]!) : all[at]!
     return { name, symbol, declaration: symbol.declarations![0]! }
   })
-  // As they stand in their files, not as the compiler came upon them.
+  // In source order: the compiler's order differs.
   return exported.toSorted(({ declaration: a }, { declaration: b }) => {
     const [first, second] = [a.getSourceFile().fileName, b.getSourceFile().fileName]
     return first === second ? a.pos - b.pos : first < second ? -1 : 1
@@ -94,14 +94,14 @@ function itemOf(compiler: Compiler, name: string, declaration: ts.Declaration): 
     kind,
     signature: signatureOf(compiler, name, declaration),
     comment: commentOf(declaration),
-    answer: call === undefined ? 'nothing' : answerOf(checker, call),
-    place: `${relative(root, file.fileName)}:${line + 1}`,
+    result: call === undefined ? 'none' : resultOf(checker, call),
+    location: `${relative(root, file.fileName)}:${line + 1}`,
   }
 }
 
-function answerOf(checker: ts.TypeChecker, call: ts.Signature): Item['answer'] {
+function resultOf(checker: ts.TypeChecker, call: ts.Signature): Item['result'] {
   const result = checker.getAwaitedType(call.getReturnType()) ?? call.getReturnType()
-  if (result.flags & ts.TypeFlags.Void) return 'nothing'
+  if (result.flags & ts.TypeFlags.Void) return 'none'
   return result.getProperty('outcome') ? 'outcome' : 'value'
 }
 
@@ -118,7 +118,7 @@ function commentOf(declaration: ts.Declaration): Comment | undefined {
   return comments.length === 0 ? undefined : parseComment(comments.at(-1)!.getText())
 }
 
-/** The comment above a file's imports is about all of it. */
+/** The comment above the first import describes the file. */
 function commentOfFile(file: ts.SourceFile): Comment | undefined {
   const [first] = file.statements
   const [range] = ts.getLeadingCommentRanges(file.text, 0) ?? []

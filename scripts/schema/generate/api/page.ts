@@ -3,7 +3,7 @@ import type { Comment, Named } from './comment.ts'
 import { sectionsOf } from './items.ts'
 import type { Item, Section } from './items.ts'
 
-/** docs/api.md: everything that the package exports, as its doc comments tell it. */
+/** Renders docs/api.md: every export of the package with its doc comment. */
 export function apiPage(): string {
   const all = entries()
   const sections = sectionsOf(compile(all.map(({ file }) => file)), all)
@@ -19,7 +19,7 @@ In the examples, which run as tests, \`db\` is what \`createClient\` returns, \`
 are parsed ids. What \`leo-saas-schema/errors\` and \`leo-saas-schema/types\` export can be had from \`leo-saas-schema\`, too.
 `
 
-/** Letters of a heading as GitHub makes an anchor of them. */
+/** The anchor that GitHub generates for a heading. */
 const anchor = (heading: string): string =>
   heading
     .toLowerCase()

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { fromRoot, root } from '../../../core/paths.ts'
 
-/** A way into the package, and the source behind it. */
+/** An entry point of the package, and its source file. */
 export interface Entry {
   readonly name: string
   readonly file: string
 }
 
-/** What `exports` of package.json says, the code of it. */
+/** The code entry points in `exports` of package.json. */
 export function entries(): Entry[] {
   const { name, exports } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as {
     name: string
@@ -23,9 +23,9 @@ export function entries(): Entry[] {
 }
 
 /**
- * The package's sources as the compiler sees them, as strictly as tsconfig.json says.
+ * Compiles the sources of the package with the options of tsconfig.json.
  *
- * @param extra more sources, by path, that need not be on the disk.
+ * @param extra additional sources that need not exist on the disk: path → text.
  */
 export function compile(files: readonly string[], extra: ReadonlyMap<string, string> = new Map()): ts.Program {
   const { config } = ts.readConfigFile(fromRoot('tsconfig.json'), ts.sys.readFile)
@@ -35,11 +35,11 @@ export function compile(files: readonly string[], extra: ReadonlyMap<string, str
   const { readFile, fileExists } = host
   host.readFile = (path) => extra.get(path) ?? readFile(path)
   host.fileExists = (path) => extra.has(path) || fileExists(path)
-  // An example may name what it does not use any more.
+  // Examples may declare variables that they do not use.
   return ts.createProgram(all, { ...options, incremental: false, noUnusedLocals: false }, host)
 }
 
-/** What is wrong with a file, a line each, with the text that it is about. */
+/** The compiler errors of a file, one line each, with the source line. */
 export function errorsIn(program: ts.Program, path: string): string[] {
   return ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map(({ file, start = 0, messageText }) => {
     const line = file?.text.slice(file.text.lastIndexOf('\n', start) + 1).split('\n')[0]

@@ -1,43 +1,44 @@
 import type { Item, Section } from './items.ts'
 
-/** A rule for doc comments: what it says of an item that breaks it. */
+/** A rule for doc comments. */
 interface Rule {
-  readonly complaint: string
+  /** The finding for an item that breaks the rule. */
+  readonly message: string
   readonly isBroken: (item: Item) => boolean
 }
 
-/** Who may call it, in one of the ways in which this package says it. */
+/** The accepted ways to state who may call a function. */
 const callers = /\b[Ff]or (the |its |their |a |every )*(users?|services?|workers?|API|login|tests?)\b|\b[Aa]nybody may\b/
 
 const isFunction = ({ kind }: Item): boolean => kind === 'function'
 
 const rules: readonly Rule[] = [
   {
-    complaint: 'has no doc comment that begins with a sentence',
+    message: 'has no doc comment that begins with a sentence',
     isBroken: ({ comment }) => !/^[A-Z`].*[.:]/s.test(comment?.summary ?? ''),
   },
   {
-    complaint: 'does not say who may call it (`For users, inside `asUser`.` `For services.` `Anybody may call it.`)',
+    message: 'does not say who may call it (`For users, inside `asUser`.` `For services.` `Anybody may call it.`)',
     isBroken: (item) => isFunction(item) && !callers.test(item.comment?.summary ?? ''),
   },
   {
-    complaint: 'says neither by `@returns` what it answers, absence included, nor that it throws a NotFoundError',
-    isBroken: ({ answer, comment }) =>
-      answer === 'value' && !comment?.returns && !comment?.throws.some(({ name }) => name === 'NotFoundError'),
+    message: 'has neither a `@returns` that describes the result, including absence, nor a `@throws {NotFoundError}`',
+    isBroken: ({ result, comment }) =>
+      result === 'value' && !comment?.returns && !comment?.throws.some(({ name }) => name === 'NotFoundError'),
   },
-  { complaint: 'has no `@example`', isBroken: (item) => isFunction(item) && !item.comment?.examples.length },
+  { message: 'has no `@example`', isBroken: (item) => isFunction(item) && !item.comment?.examples.length },
   {
-    complaint: 'has a `@throws` without the class in braces',
+    message: 'has a `@throws` without the class in braces',
     isBroken: ({ comment }) => comment?.throws.some(({ name }) => name === '') ?? false,
   },
 ]
 
-/** What is missing in the doc comments, a line each. Types that are generated from the database have theirs there. */
+/** The findings for all doc comments, one line each. Generated types are skipped: their comments are in the database. */
 export const findings = (sections: readonly Section[]): string[] =>
   sections
     .flatMap(({ items }) => items)
-    .filter(({ place }) => !place.startsWith('types/db.ts'))
+    .filter(({ location }) => !location.startsWith('types/db.ts'))
     .flatMap((item) => {
       const broken = rules.filter(({ isBroken }) => isBroken(item))
-      return broken.map(({ complaint }) => `${item.place} ${item.name} ${complaint}`)
+      return broken.map(({ message }) => `${item.location} ${item.name} ${message}`)
     })

@@ -6,7 +6,7 @@ export interface Compiler {
   readonly database: ts.Type
 }
 
-/** A declaration as callers need to see it: as it was written, where that says enough. */
+/** Formats a declaration for callers. It is the source text, unless that refers to table types. */
 export function signatureOf(compiler: Compiler, name: string, declaration: ts.Declaration): string {
   if (ts.isFunctionDeclaration(declaration)) {
     const end = declaration.body?.getFullStart() ?? declaration.getEnd()
@@ -22,7 +22,7 @@ export function signatureOf(compiler: Compiler, name: string, declaration: ts.De
   }
   if (ts.isClassDeclaration(declaration)) return classOf(declaration)
   const text = undecorated(declaration.getText())
-  return namesRows(text) ? columnsOf(compiler, text, declaration) : text
+  return usesTableTypes(text) ? columnsOf(compiler, text, declaration) : text
 }
 
 const slice = (node: ts.Node, from: number, to: number): string => node.getSourceFile().text.slice(from, to).trim()
@@ -34,8 +34,8 @@ function withResult(checker: ts.TypeChecker, head: string, declaration: ts.Signa
   return `${head}: ${typeText(checker, result, declaration)}`
 }
 
-/** `Pick<Row<'apps'>, …>` sends the reader to the tables; the columns and their comments tell. */
-const namesRows = (text: string): boolean => /\b(Row|New|Patch)<'|\bCostSum\b/.test(text)
+/** A type such as `Pick<Row<'apps'>, …>` is written out as columns with their comments. */
+const usesTableTypes = (text: string): boolean => /\b(Row|New|Patch)<'|\bCostSum\b/.test(text)
 
 function columnsOf(compiler: Compiler, text: string, declaration: ts.Declaration): string {
   const { checker } = compiler
@@ -49,12 +49,12 @@ function columnsOf(compiler: Compiler, text: string, declaration: ts.Declaration
     const line = `  ${property.name}${isOptional ? '?' : ''}: ${type}`
     return { name: property.name, text: comment ? `  /** ${comment.replaceAll('\n', ' ')} */\n${line}` : line }
   })
-  // In the order of the names: that of the compiler depends on what it has seen before.
+  // Sorted by name: the compiler's order depends on the types that it has resolved before.
   const lines = members.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((member) => member.text)
   return `${head}${head.startsWith('type') ? ' =' : ''} {\n${lines.join('\n')}\n}`
 }
 
-/** What types/db.ts says of a table's columns; Kysely's types lose it. */
+/** The comments on a table's columns in types/db.ts, which Kysely's mapped types lose. */
 function columnComments({ checker, database }: Compiler, table: string): Map<string, string> {
   const symbol = database.getProperty(table)
   const columns = symbol ? checker.getTypeOfSymbol(symbol).getProperties() : []
@@ -62,7 +62,7 @@ function columnComments({ checker, database }: Compiler, table: string): Map<str
   return new Map(columns.map((column) => [column.name, comment(column)]))
 }
 
-/** What of a class is public: neither bodies nor what it has of `Error`. */
+/** The public members of a class, without bodies and without the constructor of an error class. */
 function classOf(declaration: ts.ClassDeclaration): string {
   const heritage = declaration.heritageClauses?.map((clause) => ` ${clause.getText()}`).join('') ?? ''
   const isAbstract = declaration.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.AbstractKeyword) ?? false
@@ -88,7 +88,7 @@ function memberOf(member: ts.ClassElement): string {
   return text.replaceAll(/^((abstract|declare|override|async) )+/g, '')
 }
 
-/** Over several lines where it has members, with this repository's indentation. */
+/** Prints a type, over several lines when it has members, in this repository's format. */
 function typeText(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): string {
   const { NoTruncation, MultilineObjectLiterals, UseAliasDefinedOutsideCurrentScope } = ts.NodeBuilderFlags
   const flags = NoTruncation | MultilineObjectLiterals | UseAliasDefinedOutsideCurrentScope

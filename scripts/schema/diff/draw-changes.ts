@@ -2,10 +2,10 @@ import type { Attribute, Drawing, Mark } from '../render/drawing.ts'
 import { labelOf, type Catalog, type CatalogObject, type Change } from '../catalog/model.ts'
 
 /**
- * The tables touched and those that a foreign key ties to them: of the former the columns that are new, other or gone.
- * `null` when no table is touched.
+ * Draws the changed tables, with the columns that were added, changed or removed, and the tables that a foreign key
+ * connects to them. Returns `null` when no table changed.
  */
-export function picture(base: Catalog, head: Catalog, changes: readonly Change[]): Drawing | null {
+export function drawChanges(base: Catalog, head: Catalog, changes: readonly Change[]): Drawing | null {
   const marks = new Map<string, Mark>()
   for (const { kind, action, table, object, partOf } of changes) {
     if (table === null || /view$/.test(kind)) continue
@@ -13,7 +13,7 @@ export function picture(base: Catalog, head: Catalog, changes: readonly Change[]
     if (isTable && action !== 'changed') marks.set(object, action)
     else if (!marks.has(table) && partOf === null) marks.set(table, 'changed')
   }
-  // What changed about a part of a view is no matter of tables.
+  // A change to a part of a view marked the view above; views are not drawn.
   for (const catalog of [base, head]) {
     for (const one of catalog.objects) if (/view$/.test(one.kind)) marks.delete(labelOf(catalog, one))
   }
@@ -40,7 +40,7 @@ export interface Key {
   readonly columns: string
 }
 
-/** Foreign keys by what they say, so that both sides can be laid on one another. */
+/** Reads the foreign keys, keyed by their tables and columns, so that those of base and head can be matched. */
 export function readKeys(catalog: Catalog): Map<string, Key> {
   const keys = catalog.objects.flatMap((object): [string, Key][] => {
     const key = object.facts['type'] === 'foreign key' ? readKey(catalog, object) : undefined
@@ -49,7 +49,7 @@ export function readKeys(catalog: Catalog): Map<string, Key> {
   return new Map(keys.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-// As PostgreSQL writes it: a name that is no plain word in quotes, a quote in it twice.
+// PostgreSQL quotes a name that is not a plain identifier, and doubles the quotes in it.
 const name = '(?:"(?:[^"]|"")+"|[^\\s"(),.]+)'
 const names = new RegExp(name, 'g')
 const reference = new RegExp(`^FOREIGN KEY \\((${name}(?:, ${name})*)\\) REFERENCES (${name}(?:\\.${name})?)\\(`)

@@ -1,7 +1,7 @@
 import type { Matching } from '../compare/match.ts'
 import { labelOf, type Catalog, type CatalogObject } from '../catalog/model.ts'
 
-/** What a role may do with a table, where base and head differ. */
+/** One cell of the access matrix (table, role, command) that differs between base and head. */
 export interface Cell {
   readonly table: string
   readonly role: string
@@ -13,20 +13,20 @@ export interface Cell {
 export const commands = ['select', 'insert', 'update', 'delete', 'truncate'] as const
 export type Command = (typeof commands)[number]
 
-const nothing = '–'
+const noAccess = '–'
 
 /**
- * The access matrix as grants and policies make it, cells that differ only. What came with a new table is told; with
- * one that is gone all access went.
+ * Compares the access matrices of base and head and returns the cells that differ. The cells of an added table are
+ * included; those of a removed table are not.
  */
 export function compareCells(base: Catalog, head: Catalog, matching: Matching): Cell[] {
-  const [was, is] = [readMatrix(base, matching), readMatrix(head, matching)]
-  const cells = [...is].flatMap(([key, { table, access }]) => {
-    const before = was.get(key)?.access
+  const [matrixBefore, matrixAfter] = [readMatrix(base, matching), readMatrix(head, matching)]
+  const cells = [...matrixAfter].flatMap(([key, { table, access }]) => {
+    const before = matrixBefore.get(key)?.access
     const roles = [...new Set([...(before?.keys() ?? []), ...access.keys()])].sort()
     return roles.flatMap((role) =>
       commands.flatMap((command): Cell[] => {
-        const [from, to] = [before, access].map((one) => one?.get(role)?.get(command) ?? nothing)
+        const [from, to] = [before, access].map((one) => one?.get(role)?.get(command) ?? noAccess)
         return from === to ? [] : [{ table, role, command, from: from!, to: to! }]
       }),
     )
@@ -36,9 +36,14 @@ export function compareCells(base: Catalog, head: Catalog, matching: Matching): 
 
 const order = ({ table, role, command }: Cell): string => `${table} ${role} ${commands.indexOf(command)}`
 
-/** By role and command. */
+/** Role → command → the rows that it reaches. */
 type Access = ReadonlyMap<string, ReadonlyMap<Command, string>>
 
+/**
+ * Reads which rows of each table each role can reach, as grants and policies define it.
+ *
+ * @returns by object id or by label, as `matching` asks.
+ */
 export function readMatrix(catalog: Catalog, matching: Matching): Map<string, { table: string; access: Access }> {
   const parts = new Map<string, CatalogObject[]>()
   for (const object of catalog.objects) {
@@ -58,22 +63,22 @@ export function readMatrix(catalog: Catalog, matching: Matching): Map<string, { 
     const roles = [...new Set([...named, ...apiRoles, ...inherited.keys()])].filter(
       (role) => role !== table.facts['owner'] && role !== 'PUBLIC',
     )
-    const may = (role: string): ReadonlyMap<Command, string> => {
-      const as = new Set([role, 'PUBLIC', ...(inherited.get(role)?.as ?? [])])
+    const accessOf = (role: string): ReadonlyMap<Command, string> => {
+      const grantees = new Set([role, 'PUBLIC', ...(inherited.get(role)?.inheritsFrom ?? [])])
       return new Map(
         commands.flatMap((command): [Command, string][] => {
-          const has = (of: readonly CatalogObject[]) => of.some(({ name, facts }) => as.has(name) && facts[command])
-          const some = columns.filter(({ id }) => has(grants(id))).map(({ name }) => name)
-          const isWhole = has(grants(table.id))
-          if (!isWhole && some.length === 0) return []
-          const extent = isWhole ? '' : ` of ${some.join(', ')}`
-          const isFree = command === 'truncate' || inherited.get(role)?.bypasses
-          const rows = isFree ? 'all rows' : rowsOf(table, own, as, command)
-          return [[command, `${rows}${extent}`]]
+          const isGranted = (to: readonly CatalogObject[]) =>
+            to.some(({ name, facts }) => grantees.has(name) && facts[command])
+          const grantedColumns = columns.filter(({ id }) => isGranted(grants(id))).map(({ name }) => name)
+          const isWholeTable = isGranted(grants(table.id))
+          if (!isWholeTable && grantedColumns.length === 0) return []
+          const ignoresPolicies = command === 'truncate' || inherited.get(role)?.bypassesRowSecurity
+          const rows = ignoresPolicies ? 'all rows' : describeRows(table, own, grantees, command)
+          return [[command, isWholeTable ? rows : `${rows}; columns ${grantedColumns.join(', ')}`]]
         }),
       )
     }
-    const access: Access = new Map(roles.map((role) => [role, may(role)]))
+    const access: Access = new Map(roles.map((role) => [role, accessOf(role)]))
     return [matching === 'id' ? table.id : label, { table: label, access }] as const
   })
   return new Map(entries)
@@ -81,11 +86,11 @@ export function readMatrix(catalog: Catalog, matching: Matching): Map<string, { 
 
 const apiRoles = ['anon', 'authenticated', 'service_role']
 
-/** Which rows: by policies, where row security is on. */
-function rowsOf(
+/** The rows that the policies for these grantees allow; all rows when row security is off. */
+function describeRows(
   { facts }: CatalogObject,
   parts: readonly CatalogObject[],
-  as: ReadonlySet<string>,
+  grantees: ReadonlySet<string>,
   command: Command,
 ): string {
   if (facts['row security'] !== 'on') return 'all rows'
@@ -93,43 +98,43 @@ function rowsOf(
     (one) =>
       one.kind === 'policy' &&
       [command, 'all'].includes(one.facts['command']!) &&
-      one.facts['roles']!.split(', ').some((role) => as.has(role)),
+      one.facts['roles']!.split(', ').some((role) => grantees.has(role)),
   )
-  const said = (permissive: string) =>
-    policies.filter((one) => one.facts['permissive'] === permissive).map((one) => conditionOf(one, command))
-  const [open, closed] = [said('yes'), said('no')]
-  if (open.length === 0) return 'no rows'
-  return [open.join(' or '), ...closed].join(', and ')
+  const conditionsOf = (isPermissive: 'yes' | 'no') =>
+    policies.filter((one) => one.facts['permissive'] === isPermissive).map((one) => conditionOf(one, command))
+  const [permissive, restrictive] = [conditionsOf('yes'), conditionsOf('no')]
+  if (permissive.length === 0) return 'no rows'
+  return [permissive.join(' or '), ...restrictive].join(', and ')
 }
 
 function conditionOf({ facts: { using, check } }: CatalogObject, command: Command): string {
   const conditions = command === 'insert' ? [check ?? using] : command === 'update' ? [using, check] : [using]
   const texts = [...new Set(conditions.filter((text) => text !== undefined && text !== 'true'))]
-  return texts.length === 0 ? 'all rows' : `rows where ${texts.join(' and then ')}`.replace(/\s+/g, ' ')
+  return texts.length === 0 ? 'all rows' : `rows where ${texts.join(' and, after the update, ')}`.replace(/\s+/g, ' ')
 }
 
-interface Standing {
-  /** The roles whose rights it has without asking. */
-  readonly as: ReadonlySet<string>
-  readonly bypasses: boolean
+interface EffectiveRole {
+  /** The roles whose privileges it has without `set role`, direct and indirect. */
+  readonly inheritsFrom: ReadonlySet<string>
+  readonly bypassesRowSecurity: boolean
 }
 
-function readRoles({ objects }: Catalog): Map<string, Standing> {
+function readRoles({ objects }: Catalog): Map<string, EffectiveRole> {
   const roles = new Map(objects.flatMap((one) => (one.kind === 'role' ? [[one.name, one.facts] as const] : [])))
   const groupsOf = (name: string): string[] => {
     const facts = roles.get(name) ?? {}
     if (facts['inherit'] !== 'true') return []
-    return Object.entries(facts).flatMap(([fact, how]) =>
-      fact.startsWith('member of ') && !how.includes('not inheriting') ? [fact.slice('member of '.length)] : [],
+    return Object.entries(facts).flatMap(([fact, options]) =>
+      fact.startsWith('member of ') && !options.includes('not inheriting') ? [fact.slice('member of '.length)] : [],
     )
   }
-  const closure = (name: string, known = new Set<string>()): Set<string> => {
-    for (const group of groupsOf(name)) if (!known.has(group)) closure(group, known.add(group))
-    return known
+  const allGroupsOf = (name: string, found = new Set<string>()): Set<string> => {
+    for (const group of groupsOf(name)) if (!found.has(group)) allGroupsOf(group, found.add(group))
+    return found
   }
   return new Map(
     [...roles]
       .filter(([, facts]) => facts['superuser'] !== 'true')
-      .map(([name, facts]) => [name, { as: closure(name), bypasses: facts['bypassrls'] === 'true' }]),
+      .map(([name, facts]) => [name, { inheritsFrom: allGroupsOf(name), bypassesRowSecurity: facts['bypassrls'] === 'true' }]),
   )
 }
