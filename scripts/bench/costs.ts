@@ -8,6 +8,7 @@ import { main } from '../core/failure.ts'
 import { step } from '../core/progress.ts'
 import { withScratchDatabase } from '../migrate/scratch-database.ts'
 import { superuser } from '../postgres/server.ts'
+import { quantile } from './compare.ts'
 
 /**
  * Measures the sums per month of random users in a large generation_costs table, as `authenticated` under row security,
@@ -133,7 +134,7 @@ async function assumeUser(client: pg.Client, userId: string): Promise<void> {
 function report(covered: Measurements, without: Measurements): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`.padStart(10)
   const row = (name: string, times: readonly number[]): string => {
-    const columns = [0.5, 0.95, 1].map((share) => ms(quantile(times, share)))
+    const columns = [0.5, 0.95, 1].map((share) => ms(quantile(ascending(times), share)))
     return `  ${name.padEnd(24)}${columns.join('')}  n = ${times.length}`
   }
   const isIndexOnly = (plan: string): string => (/Index Only Scan/.test(plan) ? 'yes' : 'no')
@@ -141,7 +142,7 @@ function report(covered: Measurements, without: Measurements): string {
     .flatMap((name) => {
       const [withIndex, withoutIndex] = [covered[name], without[name]]
       const factor = (share: number): string =>
-        `${(quantile(withoutIndex.warm, share) / quantile(withIndex.warm, share)).toFixed(1)}×`
+        `${(quantile(ascending(withoutIndex.warm), share) / quantile(ascending(withIndex.warm), share)).toFixed(1)}×`
       return [
         '',
         `${name.padEnd(26)}${['p50', 'p95', 'max'].map((title) => title.padStart(10)).join('')}`,
@@ -158,7 +159,4 @@ function report(covered: Measurements, without: Measurements): string {
     .join('\n')
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.ceil(share * sorted.length) - 1] ?? NaN
-}
+const ascending = (times: readonly number[]): number[] => times.toSorted((a, b) => a - b)

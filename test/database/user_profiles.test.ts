@@ -1,5 +1,6 @@
 import t from 'tap'
 import type pg from 'pg'
+import { nested } from './fixtures/constraints/rule.ts'
 import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
 import { refusalOf, repeats } from '../fixtures/leaks.ts'
 import { insertProfile, only } from '../fixtures/rows.ts'
@@ -111,8 +112,6 @@ t.test('concurrent patches are both applied', async (t) => {
   await waiting
   t.strictSame((await read(ownId))['preferences'], { a: 1, b: 2 })
 })
-
-const nested = (levels: number, leaf: unknown = 1): unknown => (levels === 0 ? leaf : { a: nested(levels - 1, leaf) })
 
 t.test('the limits apply to the merged preferences, not to the patch', async (t) => {
   const half = { a: 'x'.repeat(9000) }
