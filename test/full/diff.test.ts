@@ -1,7 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
@@ -12,6 +11,7 @@ import type { Report } from '../../scripts/schema/diff/report.ts'
 import { inText } from '../../scripts/schema/diff/text.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 import { createRepository, failure, report, said, world, type Repository } from '../schema/fixtures/diff_repository.ts'
 
 t.setTimeout(10 * 60_000)
@@ -94,8 +94,7 @@ t.test('a shallow clone without the merge base is an error, one with the merge b
   one.git('checkout', '--quiet', 'main')
   one.write('20270102000000_comment_notes.sql', `comment on table public.notes is 'Notes.';`)
   one.commit()
-  const folder = mkdtempSync(join(tmpdir(), 'diff-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder(t)
   const clone = (depth: number): Repository => {
     const at = join(folder, `${depth}`)
     execFileSync('git', ['clone', '--quiet', '--no-single-branch', `--depth=${depth}`, `file://${one.folder}`, at])
@@ -143,14 +142,8 @@ function start(temporary: string, env: Readonly<Record<string, string>> = {}) {
   return { child, ended: ended.then(([[code], stdout, stderr]): Result => ({ code: code as number | null, stdout, stderr })) }
 }
 
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'diff-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
 t.test('two concurrent runs give the same report and leave no files', async (t) => {
-  const folder = temporaryFolder()
+  const folder = temporaryFolder(t)
   const runs = await Promise.all([start(folder).ended, start(folder).ended])
   for (const { code, stderr } of runs) t.strictSame([code, stderr], [0, ''])
   t.equal(runs[0]!.stdout, runs[1]!.stdout)
@@ -159,7 +152,7 @@ t.test('two concurrent runs give the same report and leave no files', async (t) 
 
 t.test('SIGINT at any time leaves no server and no file, and prints no partial report', async (t) => {
   for (const after of [300, 900, 1500, 2500, 3500]) {
-    const folder = temporaryFolder()
+    const folder = temporaryFolder(t)
     const { child, ended } = start(folder)
     setTimeout(() => child.kill('SIGINT'), after)
     const { code, stdout } = await ended
@@ -170,7 +163,7 @@ t.test('SIGINT at any time leaves no server and no file, and prints no partial r
 })
 
 t.test('a full temporary folder is a one-line error', { skip: process.getuid?.() !== 0 && 'only root can mount' }, async (t) => {
-  const folder = temporaryFolder()
+  const folder = temporaryFolder(t)
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' })
   } catch {

@@ -5,8 +5,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../client/fixtures/package.ts'
+import { compileService, entryPoints, pack, readmeCode, runService, serviceOf, write } from '../client/fixtures/package.ts'
 import { loginTo } from '../fixtures/server.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 /** Services that install the package with npm, on every supported Node and Kysely. Needs the npm registry. */
 
@@ -65,7 +66,7 @@ for (const { kysely, majors } of [
   { kysely: '0.29.9', majors: [22, 24] },
 ]) {
   t.test(`a service with Kysely ${kysely}`, { timeout: 600_000 }, async (t) => {
-    const service = scratchFolder(t)
+    const service = temporaryFolder(t)
     write(service, 'package.json', JSON.stringify({ private: true, type: 'module' }))
     await run(
       'npm',

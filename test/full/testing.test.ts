@@ -5,7 +5,8 @@ import t from 'tap'
 import { isReadable, serverUser } from '../../db/testing/binaries.ts'
 import { commandLine } from '../../db/testing/claims.ts'
 import { root } from '../../db/testing/paths.ts'
-import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../testing/fixtures/testing.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, until } from '../testing/fixtures/testing.ts'
 
 t.setTimeout(600_000)
 
