@@ -1,19 +1,19 @@
 import { performance } from 'node:perf_hooks'
 
-/** One or many measurements of the same thing: the middle one, and how far the others are from it. */
+/** The median, minimum and maximum of repeated measurements. */
 export interface Spread {
   readonly median: number
   readonly least: number
   readonly most: number
 }
 
-/** A line of a suite's table. */
+/** A row of a suite's table. */
 export interface Result {
   readonly what: string
   readonly against: string
-  /** What was measured, in words with units. */
+  /** The measured values with their units. */
   readonly figures: string
-  /** Ours to theirs, over the rounds; absent where there is nothing to compare with. */
+  /** Our value divided by theirs, for each round. Absent if there is no comparison. */
   readonly ratio?: Spread
   readonly aim?: Aim
 }
@@ -21,9 +21,9 @@ export interface Result {
 export interface Aim {
   readonly is: 'at least' | 'at most'
   readonly value: number
-  /** Of the ratio, or of a figure in this unit. */
+  /** The unit of `measured`. Absent if the aim is about the ratio. */
   readonly unit?: string
-  /** The figure, where the aim is not about the ratio. */
+  /** The value that the aim is about. Default: the ratio. */
   readonly measured?: Spread
 }
 
@@ -34,7 +34,7 @@ export interface Suite {
   readonly results: readonly Result[]
 }
 
-/** Each contestant once a round, in turn, the first one another each time: whatever slows the machine down slows them all. */
+/** Runs every contestant once per round, starting with a different one each time, so that a slow phase affects all of them. */
 export async function rounds<Name extends string>(
   count: number,
   contestants: Readonly<Record<Name, () => Promise<number>>>,
@@ -53,11 +53,11 @@ export function spread(values: readonly number[]): Spread {
   return { median: quantile(sorted, 0.5), least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
 }
 
-/** Round by round, so that what slows a round down is in both. */
+/** The ratios of each round. A slow phase of the machine affects both values of a round. */
 export const ratio = (ours: readonly number[], theirs: readonly number[]): Spread =>
   spread(ours.map((value, round) => value / theirs[round]!))
 
-/** Of values in ascending order. */
+/** The quantile of values in ascending order. */
 export const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
 

@@ -8,32 +8,33 @@ import { main } from '../core/failure.ts'
 import { step } from '../core/progress.ts'
 import { withScratchDatabase } from '../migrate/scratch-database.ts'
 import { superuser } from '../postgres/server.ts'
+import { quantile } from './compare.ts'
 
 /**
- * How long a user's sums per month take in a large ledger: as `authenticated`, under row security, for many random
- * users; with the index that covers them and, over the same rows, without it. It prints; it asserts nothing.
+ * Measures the sums per month of random users in a large generation_costs table, as `authenticated` under row security,
+ * with the covering index and without it. Prints the times; it has no assertions.
  */
 
 const users = 10_000
 const rows = 1_000_000
 const index = 'generation_costs_user_id_month_idx'
-/** Whatever has been asked by then is enough. */
+/** A measurement stops after this many milliseconds, also with fewer samples. */
 const timeLimit = 20_000
 
-const questions = {
+const queries = {
   'one month': `select cost_micros from generation_costs_by_month where month = '2026-03-01T00:00:00Z'`,
   'all months': 'select * from generation_costs_by_month order by month',
 } as const
-type Question = keyof typeof questions
-const asked = Object.keys(questions) as Question[]
+type Query = keyof typeof queries
+const queryNames = Object.keys(queries) as Query[]
 
 interface Measurement {
-  /** First statement of a new connection: nothing is planned or looked up yet. */
+  /** Times of the first statement of a new connection, with empty plan and catalog caches. */
   readonly cold: readonly number[]
   readonly warm: readonly number[]
   readonly plan: string
 }
-type Measurements = Readonly<Record<Question, Measurement>>
+type Measurements = Readonly<Record<Query, Measurement>>
 
 await main(() =>
   withScratchDatabase(async (target) => {
@@ -42,21 +43,21 @@ await main(() =>
       await step(`writing ${rows} rows of ${users} users`, () => fill(client))
       return found[0]?.sql ?? ''
     })
-    const without = await step('asking without the index', () => measure(target))
+    const without = await step('querying without the index', () => measure(target))
     await step('building the index', () =>
       withClient(target, async (client) => {
         await client.query(definition)
         await client.query('vacuum analyze generation_costs')
       }),
     )
-    const covered = await step('asking with it', () => measure(target))
+    const covered = await step('querying with the index', () => measure(target))
     process.stdout.write(report(covered, without))
   }),
 )
 
 /**
- * In the order of time, so that a user's rows are scattered as they are in life, a few users having most of them. Triggers
- * and foreign keys rest meanwhile: they would take minutes and leave the same rows.
+ * Inserts rows in the order of their time, so that the rows of a user are scattered as in production, and a few users have
+ * most of them. Triggers and foreign keys are disabled: they would take minutes and not change the rows.
  */
 async function fill(client: pg.Client): Promise<void> {
   await client.query(`set statement_timeout = '10min'; set session_replication_role = replica; drop index ${index}`)
@@ -83,14 +84,14 @@ async function measure(target: Target): Promise<Measurements> {
     const { rows: found } = await client.query<{ id: string }>('select id from auth.users')
     return found.map(({ id }) => id)
   })
-  const anyone = (): string => ids[randomInt(ids.length)] ?? ''
-  const measured: Partial<Record<Question, Measurement>> = {}
-  for (const question of asked) {
-    const cold = await repeat(200, async () => withClient(target, (client) => time(client, anyone(), questions[question])))
+  const randomUser = (): string => ids[randomInt(ids.length)] ?? ''
+  const measured: Partial<Record<Query, Measurement>> = {}
+  for (const name of queryNames) {
+    const cold = await repeat(200, async () => withClient(target, (client) => time(client, randomUser(), queries[name])))
     const client = await connect(target)
     try {
-      const warm = await repeat(2_000, () => time(client, anyone(), questions[question]))
-      measured[question] = { cold, warm: warm.slice(100), plan: await explain(client, anyone(), questions[question]) }
+      const warm = await repeat(2_000, () => time(client, randomUser(), queries[name]))
+      measured[name] = { cold, warm: warm.slice(100), plan: await explain(client, randomUser(), queries[name]) }
     } finally {
       await client.end()
     }
@@ -105,9 +106,9 @@ async function repeat(times: number, once: () => Promise<number>): Promise<numbe
   return taken
 }
 
-/** The statement alone; who asks is said before. */
+/** The time of the statement alone. The identity is set before. */
 async function time(client: pg.Client, userId: string, sql: string): Promise<number> {
-  await become(client, userId)
+  await assumeUser(client, userId)
   const started = performance.now()
   await client.query(sql)
   const taken = performance.now() - started
@@ -116,14 +117,14 @@ async function time(client: pg.Client, userId: string, sql: string): Promise<num
 }
 
 async function explain(client: pg.Client, userId: string, sql: string): Promise<string> {
-  await become(client, userId)
+  await assumeUser(client, userId)
   const statement = `explain (analyze, costs off, timing off, summary off) ${sql}`
   const { rows: lines } = await client.query<{ 'QUERY PLAN': string }>(statement)
   await client.query('rollback')
   return lines.map((line) => line['QUERY PLAN']).join('\n')
 }
 
-async function become(client: pg.Client, userId: string): Promise<void> {
+async function assumeUser(client: pg.Client, userId: string): Promise<void> {
   await client.query('begin')
   await client.query(`select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)`, [
     JSON.stringify({ sub: userId }),
@@ -133,31 +134,29 @@ async function become(client: pg.Client, userId: string): Promise<void> {
 function report(covered: Measurements, without: Measurements): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`.padStart(10)
   const row = (name: string, times: readonly number[]): string => {
-    const columns = [0.5, 0.95, 1].map((share) => ms(quantile(times, share)))
+    const columns = [0.5, 0.95, 1].map((share) => ms(quantile(ascending(times), share)))
     return `  ${name.padEnd(24)}${columns.join('')}  n = ${times.length}`
   }
   const isIndexOnly = (plan: string): string => (/Index Only Scan/.test(plan) ? 'yes' : 'no')
-  return asked
-    .flatMap((question) => {
-      const [now, then] = [covered[question], without[question]]
-      const factor = (share: number): string => `${(quantile(then.warm, share) / quantile(now.warm, share)).toFixed(1)}×`
+  return queryNames
+    .flatMap((name) => {
+      const [withIndex, withoutIndex] = [covered[name], without[name]]
+      const factor = (share: number): string =>
+        `${(quantile(ascending(withoutIndex.warm), share) / quantile(ascending(withIndex.warm), share)).toFixed(1)}×`
       return [
         '',
-        `${question.padEnd(26)}${['p50', 'p95', 'max'].map((title) => title.padStart(10)).join('')}`,
-        row('with the index, cold', now.cold),
-        row('with the index, warm', now.warm),
-        row('without it, cold', then.cold),
-        row('without it, warm', then.warm),
+        `${name.padEnd(26)}${['p50', 'p95', 'max'].map((title) => title.padStart(10)).join('')}`,
+        row('with the index, cold', withIndex.cold),
+        row('with the index, warm', withIndex.warm),
+        row('without it, cold', withoutIndex.cold),
+        row('without it, warm', withoutIndex.warm),
         `  without / with, warm: ${factor(0.5)} at p50, ${factor(0.95)} at p95`,
-        `  Index Only Scan with the index: ${isIndexOnly(now.plan)}, ` +
-          `heap fetches ${/Heap Fetches: (\d+)/.exec(now.plan)?.[1] ?? '–'}; without it: ${isIndexOnly(then.plan)}`,
+        `  Index Only Scan with the index: ${isIndexOnly(withIndex.plan)}, ` +
+          `heap fetches ${/Heap Fetches: (\d+)/.exec(withIndex.plan)?.[1] ?? '–'}; without it: ${isIndexOnly(withoutIndex.plan)}`,
       ]
     })
-    .concat('', 'cold: the first statement of a new connection; either way the pages are in memory', '')
+    .concat('', 'cold: the first statement of a new connection. The pages are in memory in both cases.', '')
     .join('\n')
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.ceil(share * sorted.length) - 1] ?? NaN
-}
+const ascending = (times: readonly number[]): number[] => times.toSorted((a, b) => a - b)

@@ -22,7 +22,7 @@ export async function createMigrated(server: BenchServer, name: string, users = 
   return target
 }
 
-/** A login of leo_worker, or of leo_api, on that server. */
+/** A login that is a member of the role. */
 export async function loginAs(server: BenchServer, database: Target, role: 'leo_api' | 'leo_worker'): Promise<pg.PoolConfig> {
   const user = `bench_${role}`
   await withClient(server.admin, async (client) => {

@@ -9,7 +9,7 @@ import type { Suite } from './compare.ts'
 const page = fromRoot('BENCHMARKS.md')
 const picture = fromRoot('docs', 'benchmarks.svg')
 
-/** Writes BENCHMARKS.md; suites that were not run keep what stands there. */
+/** Writes BENCHMARKS.md. Suites that did not run keep their section. */
 export async function writeReport(suites: readonly Suite[], serverVersion: string, names: readonly string[]): Promise<void> {
   const before = await readFile(page, 'utf8').catch(() => '')
   const sections = new Map(names.map((name) => [name, sectionOf(before, name)]))
@@ -21,9 +21,9 @@ export async function writeReport(suites: readonly Suite[], serverVersion: strin
 
 const head = `# Benchmarks
 
-Written by \`make bench\`, which runs everything side by side on a server of its own that syncs its writes
-(\`make bench only="queue import"\` runs some). A ratio is taken round by round, within one run; what is shown is the
-median, and the least and the most of all rounds in brackets: the noise. Bold says where an aim was missed.
+\`make bench\` writes this page. It starts its own PostgreSQL server with \`fsync\` on and runs the compared implementations
+in turn (\`make bench only="queue import"\` runs some suites). Each round gives one ratio. The tables show the median of all
+rounds, with the minimum and maximum in brackets. A missed aim is bold.
 
 ![Ratios and their aims](docs/benchmarks.svg)
 `
@@ -59,7 +59,7 @@ function sectionOf(text: string, name: string): string {
   return start === -1 || end === -1 ? '' : `${text.slice(start, end)}<!-- /${name} -->\n`
 }
 
-/** One point a ratio with its spread, on a logarithmic axis, and a tick where the aim is. */
+/** Draws each ratio as a point with its spread on a logarithmic axis, and each aim as a tick. */
 async function plot(values: readonly Point[]): Promise<string> {
   const specification = {
     data: { values },
@@ -103,7 +103,7 @@ interface Point {
   readonly aim: number | null
 }
 
-/** The picture is of the page, so that suites that were not run again stay in it. */
+/** The picture is drawn from the page, so that it includes the suites that did not run. */
 function pointsIn(text: string): Point[] {
   const rows = text.matchAll(/^\| (.+?) \| (.+?) \| .+? \| ([\d.]+)(?: \(([\d.]+)–([\d.]+)\))?× \| (?:\*\*)?(?:[≥≤] ([\d.]+)×)?/gm)
   return [...rows].map(([, what, against, median, least = median, most = median, aim]) => ({

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { expectedMatrix, makeWorld, observedMatrix } from './fixtures/access_matrix.ts'
+import { expectedMatrix, insertMatrixUsers, observedMatrix } from './fixtures/access_matrix.ts'
 import type { Matrix } from './fixtures/access_matrix.ts'
 import { assume, createTestDatabase } from '../fixtures/database.ts'
 import { logins } from '../fixtures/server.ts'
 
 const db = await createTestDatabase(t)
-const world = await makeWorld(db)
-const expected = expectedMatrix(world)
+const users = await insertMatrixUsers(db)
+const expected = expectedMatrix(users)
 
-/** The cells that differ, as `cell: expected → observed`; a cell that only one side has counts too. */
+/** The cells that differ, as `cell: expected → observed`, including cells that only one side has. */
 function differences(observed: Matrix, table = ''): string[] {
   return [...new Set([...expected.keys(), ...observed.keys()])]
     .filter((cell) => cell.includes(table))
@@ -17,25 +17,25 @@ function differences(observed: Matrix, table = ''): string[] {
     .sort()
 }
 
-t.test('every role reaches exactly what the table of expectations says, column by column', async (t) => {
-  const observed = await observedMatrix(db, world)
+t.test('every role has exactly the column permissions of the access table', async (t) => {
+  const observed = await observedMatrix(db, users)
   t.strictSame(differences(observed), [])
-  t.ok(observed.size > 1000, `${observed.size} cells tried`)
+  t.ok(observed.size > 1000, `${observed.size} statements tried`)
 })
 
-t.test('a service of leo_api is nobody until it becomes a user, and then that user', async (t) => {
+t.test('a member of leo_api has no access until it assumes a user, and then the access of that user', async (t) => {
   const api = await db.login(logins.leo_api)
   await t.rejects(api.query('select id from apps'), { code: '42501' })
   await api.query('begin')
-  await assume(api, { role: 'authenticated', userId: world.own.userId })
-  t.strictSame((await api.query('select id from apps')).rows, [{ id: world.own.appId }])
+  await assume(api, { role: 'authenticated', userId: users.own.userId })
+  t.strictSame((await api.query('select id from apps')).rows, [{ id: users.own.appId }])
   await api.query('rollback')
-  await t.rejects(api.query('select id from apps'), { code: '42501' }, 'and nobody again after the transaction')
+  await t.rejects(api.query('select id from apps'), { code: '42501' }, 'no access again after the transaction')
   await t.rejects(api.query('set role service_role'), { code: '42501' })
   await t.rejects(api.query('set role anon'), { code: '42501' })
 })
 
-/** What must be noticed, and one of the cells in which it shows. */
+/** Changes that the matrix must report, each with one of the cells that differ. */
 const violations: readonly {
   readonly title: string
   readonly table: string
@@ -55,7 +55,7 @@ const violations: readonly {
     cell: 'authenticated | other row | delete public.user_secrets: no rows → allowed',
   },
   {
-    title: 'a column granted too much',
+    title: 'an additional column grant',
     table: 'public.generation_requests',
     change: 'grant update (attempt) on generation_requests to authenticated',
     cell: 'authenticated | own row | update public.generation_requests.attempt: denied → allowed',
@@ -67,25 +67,25 @@ const violations: readonly {
     cell: 'anon | own row | select public.deployment_config.value: denied → allowed',
   },
   {
-    title: 'truncate left behind by the defaults of a hosted project',
+    title: 'the truncate privilege that the defaults of a hosted project grant',
     table: 'public.iteration_snapshots',
     change: 'grant truncate on iteration_snapshots to service_role',
     cell: 'service_role | own row | truncate public.iteration_snapshots: denied → allowed',
   },
   {
-    title: 'a service that loses a right',
+    title: 'a service that loses a privilege',
     table: 'public.iteration_snapshots',
     change: 'revoke insert on iteration_snapshots from service_role',
     cell: 'leo_worker | own row | insert public.iteration_snapshots.metadata: allowed → denied',
   },
   {
-    title: 'a column that the table does not name',
+    title: 'a column that is missing in the access table',
     table: 'public.apps',
     change: 'alter table apps add column colour text',
     cell: 'service_role | own row | select public.apps.colour: not in the table → allowed',
   },
   {
-    title: 'a table that the table does not name',
+    title: 'a table that is missing in the access table',
     table: 'public.forgotten',
     change: `create table forgotten (id int); insert into forgotten values (1)`,
     cell: 'anon | own row | select public.forgotten.id: not in the table → denied',
@@ -93,11 +93,11 @@ const violations: readonly {
 ]
 
 for (const { title, table, change, cell } of violations) {
-  t.test(`the matrix notices ${title}`, async (t) => {
+  t.test(`the matrix reports ${title}`, async (t) => {
     const broken = await createTestDatabase(t)
-    const brokenWorld = await makeWorld(broken)
+    const brokenUsers = await insertMatrixUsers(broken)
     await broken.owner.query(change)
-    const found = differences(await observedMatrix(broken, brokenWorld, table), table)
+    const found = differences(await observedMatrix(broken, brokenUsers, table), table)
     t.ok(found.includes(cell), cell, { found })
   })
 }

@@ -13,7 +13,7 @@ for (const { title, query, violation, caught } of catalogRules) {
 
     await db.owner.query('begin')
     await db.owner.query(violation)
-    t.ok((await violations(query)).includes(caught), `and the rule catches: ${violation}`)
+    t.ok((await violations(query)).includes(caught), `the rule finds the violation: ${violation}`)
     await db.owner.query('rollback')
   })
 }

@@ -21,12 +21,13 @@ interface Cleanup extends Row {
 
 const claim = async (client: pg.Client, limit = 100, lease = '10 minutes'): Promise<Cleanup[]> =>
   (await client.query<Cleanup>('select * from private.claim_cleanups($1, $2, $3)', ['worker-1', limit, lease])).rows
-const say = async (client: pg.Client, call: string, values: unknown[]): Promise<boolean> =>
+/** Calls a function that returns whether the caller still holds the lease. */
+const callHeld = async (client: pg.Client, call: string, values: unknown[]): Promise<boolean> =>
   only(await client.query<{ held: boolean }>(`select private.${call} as held`, values)).held
 const finish = (client: pg.Client, { id, attempt }: Cleanup): Promise<boolean> =>
-  say(client, 'finish_cleanup($1, $2)', [id, attempt])
+  callHeld(client, 'finish_cleanup($1, $2)', [id, attempt])
 const fail = (client: pg.Client, { id, attempt }: Cleanup, error: string): Promise<boolean> =>
-  say(client, 'fail_cleanup($1, $2, $3)', [id, attempt, error])
+  callHeld(client, 'fail_cleanup($1, $2, $3)', [id, attempt, error])
 const release = (client: pg.Client, appId: unknown): Promise<unknown> =>
   client.query('select private.release_supabase_place($1)', [appId])
 
@@ -38,8 +39,8 @@ const deleteUser = (userId: string): Promise<pg.QueryResult> =>
 const repository = 'https://github.com/leo/books'
 const flyApp = 'https://books.fly.dev'
 
-/** A user with an app of two generations, which name the same repository. */
-async function insertBuilt(columns: Row = { github_url: repository, deployment_url: flyApp }) {
+/** A user with an app of two generations that have the same repository. */
+async function insertBuiltApp(columns: Row = { github_url: repository, deployment_url: flyApp }) {
   const userId = await db.signUp()
   const appId = await insertApp(owner, userId)
   for (let version = 0; version < 2; version += 1) await insertRequest(owner, userId, appId, columns)
@@ -51,7 +52,8 @@ const read = async (id: string): Promise<Row> =>
 const open = async (): Promise<Cleanup[]> =>
   (await owner.query<Cleanup>('select * from cleanup_outbox where finished_at is null order by kind, target')).rows
 const targets = (rows: readonly Cleanup[]): string[][] => rows.map(({ kind, target }) => [kind, target])
-const later = (interval: string) =>
+/** Moves the lease and retry times into the past, as if the interval had passed. */
+const advanceTime = (interval: string) =>
   owner.query(
     `update cleanup_outbox
      set claimed_until = claimed_until - $1::interval, available_at = available_at - $1::interval`,
@@ -60,8 +62,8 @@ const later = (interval: string) =>
 
 t.beforeEach(() => owner.query('delete from cleanup_outbox'))
 
-t.test('a deleted app leaves one row for its repository, its Fly app and its place', async (t) => {
-  const { userId, appId } = await insertBuilt()
+t.test('deleting an app inserts one row for its repository, its Fly app and its allocation', async (t) => {
+  const { userId, appId } = await insertBuiltApp()
   const ref = await insertPlace(owner, appId)
   await db.as(user(userId), (client) => deleteApp(client, appId))
   const built = { context: { app_id: appId, user_id: userId }, sealed_token: null, attempt: 0, finished_at: null }
@@ -72,15 +74,15 @@ t.test('a deleted app leaves one row for its repository, its Fly app and its pla
   ])
 })
 
-t.test('an app that left nothing, and a delete that is taken back, leave no row', async (t) => {
-  const { userId, appId } = await insertBuilt({})
+t.test('deleting an app without resources, and a delete that is rolled back, insert no row', async (t) => {
+  const { userId, appId } = await insertBuiltApp({})
   await db.as(user(userId), (client) => deleteApp(client, appId))
-  const built = await insertBuilt()
+  const built = await insertBuiltApp()
   await db.tryAs(user(built.userId), (client) => deleteApp(client, built.appId))
   t.strictSame(await open(), [])
 })
 
-t.test('a secret that is cut leaves its sealed token and what opens it', async (t) => {
+t.test('deleting a secret inserts its sealed token and the context that decrypts it', async (t) => {
   const { userId, secretId } = await insertTenant(db)
   const select = 'select encrypted_token from user_secrets where id = $1'
   const { encrypted_token } = only(await owner.query<Row>(select, [secretId]))
@@ -93,8 +95,8 @@ t.test('a secret that is cut leaves its sealed token and what opens it', async (
   ])
 })
 
-t.test('a deleted user leaves a row for everything, whoever cascades', async (t) => {
-  const { userId, appId } = await insertBuilt()
+t.test('deleting a user inserts a row for every resource, by all cascades', async (t) => {
+  const { userId, appId } = await insertBuiltApp()
   const second = await insertApp(owner, userId)
   await insertRequest(owner, userId, second, { github_url: 'https://github.com/leo/films' })
   const refs = [await insertPlace(owner, appId), await insertPlace(owner, second)].sort()
@@ -110,12 +112,12 @@ t.test('a deleted user leaves a row for everything, whoever cascades', async (t)
   ])
 })
 
-t.test('of a deleted user it has ids, and no address, name or prompt', async (t) => {
+t.test('the rows of a deleted user contain ids but no email address, name or prompt', async (t) => {
   const { userId, appId, requestId } = await insertTenant(db)
   await owner.query('update generation_requests set github_url = $2 where id = $1', [requestId, repository])
-  const { words } = only(
-    await owner.query<{ words: string[] }>(
-      `select array[u.email, a.app_name, r.prompt, p.display_name] as words
+  const { personal } = only(
+    await owner.query<{ personal: string[] }>(
+      `select array[u.email, a.app_name, r.prompt, p.display_name] as personal
        from auth.users u join apps a on a.user_id = u.id join user_profiles p on p.user_id = u.id
        join generation_requests r on r.app_id = a.id
        where u.id = $1`,
@@ -125,10 +127,10 @@ t.test('of a deleted user it has ids, and no address, name or prompt', async (t)
   await deleteUser(userId)
   const left = JSON.stringify((await open()).map((row) => ({ ...row, sealed_token: null })))
   for (const id of [userId, appId, repository]) t.ok(left.includes(id), id)
-  for (const word of words) t.notOk(left.includes(word), word)
+  for (const text of personal) t.notOk(left.includes(text), text)
 })
 
-t.test('tokens of the same provider and places in the same project are never one row', async (t) => {
+t.test('tokens of the same provider and allocations in the same project get separate rows', async (t) => {
   const [first, second] = [await insertTenant(db), await insertTenant(db)]
   const ref = await insertPlace(owner, await insertApp(owner, first.userId))
   const appId = await insertApp(owner, second.userId)
@@ -140,8 +142,8 @@ t.test('tokens of the same provider and places in the same project are never one
   t.equal(rows.filter(({ target }) => target === ref).length, 2)
 })
 
-t.test('a repository is not handed out while another app of the user names it, and once afterwards', async (t) => {
-  const { userId, appId } = await insertBuilt()
+t.test('a repository cannot be claimed while another app of the user has it, and once afterwards', async (t) => {
+  const { userId, appId } = await insertBuiltApp()
   const fork = await insertApp(owner, userId)
   await insertRequest(owner, userId, fork, { github_url: repository })
   await deleteApp(owner, appId)
@@ -153,8 +155,8 @@ t.test('a repository is not handed out while another app of the user names it, a
   t.strictSame(targets(await open()), [['fly_app', flyApp]])
 })
 
-t.test('a repository that a new app has got by now is not handed out', async (t) => {
-  const { userId, appId } = await insertBuilt({ github_url: repository })
+t.test('a repository that a newer app has cannot be claimed', async (t) => {
+  const { userId, appId } = await insertBuiltApp({ github_url: repository })
   await deleteApp(owner, appId)
   await insertRequest(owner, userId, await insertApp(owner, userId), { github_url: repository })
   t.strictSame(await claim(worker), [])
@@ -162,8 +164,8 @@ t.test('a repository that a new app has got by now is not handed out', async (t)
   t.strictSame(targets(await claim(worker)), [['github_repository', repository]])
 })
 
-t.test('two apps of one repository, deleted at the same time, do not leave it behind', async (t) => {
-  const { userId, appId } = await insertBuilt({ github_url: repository })
+t.test('two apps with the same repository that are deleted concurrently leave a row for it', async (t) => {
+  const { userId, appId } = await insertBuiltApp({ github_url: repository })
   const fork = await insertApp(owner, userId)
   await insertRequest(owner, userId, fork, { github_url: repository })
   const services = [workers[0]!, workers[1]!]
@@ -176,8 +178,8 @@ t.test('two apps of one repository, deleted at the same time, do not leave it be
   for (const cleanup of claimed) t.strictSame(cleanup.target, repository)
 })
 
-t.test('what is being cleaned up does not speak for an app that is deleted now', async (t) => {
-  const { userId, appId } = await insertBuilt({ github_url: repository })
+t.test('an app that is deleted while its repository is being cleaned up inserts another row', async (t) => {
+  const { userId, appId } = await insertBuiltApp({ github_url: repository })
   await deleteApp(owner, appId)
   const [claimed] = await claim(worker)
   const again = await insertApp(owner, userId)
@@ -187,30 +189,30 @@ t.test('what is being cleaned up does not speak for an app that is deleted now',
   t.strictSame(targets(await open()), [['github_repository', repository]])
 })
 
-t.test('deletes neither fail nor wait for what an old row says', async (t) => {
+t.test('a delete succeeds for any URL of a generation, also an invalid or a huge one', async (t) => {
   const long = Array.from({ length: 2_000 }, (_, n) => String.fromCharCode(33 + ((n * n) % 90))).join('')
-  const oddities = [long, '', ' ', 'http://[', 'é\u200b\n', `'; drop table apps; --`, '{}', '\\', null]
+  const unusualUrls = [long, '', ' ', 'http://[', 'é\u200b\n', `'; drop table apps; --`, '{}', '\\', null]
   await owner.query('alter table generation_requests drop constraint generation_requests_github_url_is_https_check')
-  for (const url of oddities) {
-    const { userId, appId } = await insertBuilt({ github_url: url })
+  for (const url of unusualUrls) {
+    const { userId, appId } = await insertBuiltApp({ github_url: url })
     await t.resolves(db.as(user(userId), (client) => deleteApp(client, appId)), `an app: ${String(url).slice(0, 40)}`)
-    const other = await insertBuilt({ github_url: url })
+    const other = await insertBuiltApp({ github_url: url })
     await t.resolves(deleteUser(other.userId), 'a user')
   }
-  t.strictSame(targets(await open()).map(([, target]) => target).sort(), oddities.filter(Boolean).sort())
+  t.strictSame(targets(await open()).map(([, target]) => target).sort(), unusualUrls.filter(Boolean).sort())
 
-  const { userId } = await insertBuilt()
+  const { userId } = await insertBuiltApp()
   const huge = `update generation_requests set github_url = repeat(github_url, 400000)
     where id = (select min(id) from generation_requests where user_id = $1)`
   await owner.query(huge, [userId])
   t.equal((await deleteUser(userId)).rowCount, 1, 'a user with a URL of 10 MB')
 })
 
-t.test('many deletes at once, of whatever shares targets, all succeed', async (t) => {
+t.test('concurrent deletes of users and apps that share targets all succeed', async (t) => {
   const users: string[] = []
   const apps: string[] = []
   for (let count = 0; count < 6; count += 1) {
-    const { userId, appId } = await insertBuilt()
+    const { userId, appId } = await insertBuiltApp()
     const fork = await insertApp(owner, userId)
     await insertRequest(owner, userId, fork, { github_url: repository, deployment_url: flyApp })
     users.push(userId)
@@ -225,7 +227,7 @@ t.test('many deletes at once, of whatever shares targets, all succeed', async (t
   ]
   const codes = await Promise.all(streams.map(inTurn))
   t.strictSame([...new Set(codes.flat())], ['done'])
-  await later('1 hour')
+  await advanceTime('1 hour')
   const claimed = new Set((await claim(worker)).map(({ target }) => target))
   t.strictSame([...claimed].sort(), [flyApp, repository])
 })
@@ -236,8 +238,8 @@ async function inTurn(statements: readonly (() => Promise<unknown>)[]): Promise<
   return codes
 }
 
-t.test('what several workers claim at once goes to one of them each', async (t) => {
-  const { userId } = await insertBuilt({})
+t.test('several workers that claim concurrently never get the same row', async (t) => {
+  const { userId } = await insertBuiltApp({})
   for (let count = 0; count < 40; count += 1) await insertSecret(owner, userId, `p${count}`)
   await deleteUser(userId)
   const claimed = (await Promise.all(workers.map((client) => claim(client, 7)))).flat()
@@ -246,30 +248,30 @@ t.test('what several workers claim at once goes to one of them each', async (t) 
   t.strictSame(await claim(worker), [])
 })
 
-t.test('a lost lease is claimed by another, and the first finishes and fails nothing any more', async (t) => {
+t.test('another worker claims a row whose lease expired, and the first can no longer finish or fail it', async (t) => {
   const { userId } = await insertTenant(db)
   await deleteUser(userId)
   const [first] = (await claim(worker)).filter(({ kind }) => kind === 'oauth_token')
-  t.strictSame(await claim(worker), [], 'while it is held')
-  await later('11 minutes')
+  t.strictSame(await claim(worker), [], 'not while the lease is held')
+  await advanceTime('11 minutes')
   const [second] = (await claim(workers[1]!)).filter(({ id }) => id === first!.id)
   t.equal(second!.attempt, 2)
   t.equal(await finish(worker, first!), false)
   t.equal(await fail(worker, first!, 'too late'), false)
   t.match(await read(first!.id), { finished_at: null, last_error: null, claimed_by: 'worker-1' })
   t.equal(await finish(workers[1]!, second!), true)
-  t.equal(await finish(workers[1]!, second!), false, 'nor twice')
+  t.equal(await finish(workers[1]!, second!), false, 'not twice')
   t.equal(await fail(workers[1]!, second!, 'after all'), false)
 })
 
-t.test('a finished clean-up keeps neither token nor ids', async (t) => {
+t.test('a finished cleanup keeps no token and no ids', async (t) => {
   const { userId, secretId } = await insertTenant(db)
   await deleteUser(userId)
   for (const cleanup of await claim(worker)) {
     if (cleanup.kind === 'oauth_token') await fail(worker, cleanup, `could not revoke ${secretId}`)
     else await finish(worker, cleanup)
   }
-  await later('1 minute')
+  await advanceTime('1 minute')
   for (const cleanup of await claim(worker)) t.equal(await finish(worker, cleanup), true)
   const { rows } = await owner.query<Row>('select * from cleanup_outbox')
   t.equal(rows.length, 2)
@@ -277,8 +279,8 @@ t.test('a finished clean-up keeps neither token nor ids', async (t) => {
   t.notMatch(JSON.stringify(rows), new RegExp(`${userId}|${secretId}|leo1`))
 })
 
-t.test('what fails comes back later and later, at most a day', async (t) => {
-  const { appId } = await insertBuilt({ github_url: repository })
+t.test('the delay after a failure doubles up to one day', async (t) => {
+  const { appId } = await insertBuiltApp({ github_url: repository })
   await deleteApp(owner, appId)
   const waits: unknown[] = []
   for (let attempt = 1; attempt <= 15; attempt += 1) {
@@ -297,8 +299,8 @@ t.test('what fails comes back later and later, at most a day', async (t) => {
   t.strictSame(waits.slice(-3), [2880, 2880, 2880])
 })
 
-t.test('finishing the clean-up of a place frees it, and freeing it finishes the clean-up', async (t) => {
-  const { userId } = await insertBuilt({})
+t.test('finishing the cleanup of an allocation releases it, and releasing it finishes the cleanup', async (t) => {
+  const { userId } = await insertBuiltApp({})
   const apps = [await insertApp(owner, userId), await insertApp(owner, userId)] as const
   for (const app of apps) await insertPlace(owner, app)
   await deleteUser(userId)
@@ -312,8 +314,8 @@ t.test('finishing the clean-up of a place frees it, and freeing it finishes the 
   t.strictSame(used.rows, [{ used: 0 }, { used: 0 }])
 })
 
-t.test('a place that is finished and freed at once is freed once, and nobody deadlocks', async (t) => {
-  const { userId } = await insertBuilt({})
+t.test('an allocation that is finished and released concurrently is released once, without a deadlock', async (t) => {
+  const { userId } = await insertBuiltApp({})
   for (let count = 0; count < 10; count += 1) await insertPlace(owner, await insertApp(owner, userId))
   await deleteUser(userId)
   const cleanups = await claim(worker)
@@ -329,34 +331,34 @@ t.test('a place that is finished and freed at once is freed once, and nobody dea
   t.strictSame(rows, [{ used: 0 }])
 })
 
-t.test('a claim out of range is refused', async (t) => {
-  await insertBuilt().then(({ appId }) => deleteApp(owner, appId))
+t.test('a claim with arguments out of range is rejected', async (t) => {
+  await insertBuiltApp().then(({ appId }) => deleteApp(owner, appId))
   for (const limit of [0, -1, 101]) await t.rejects(claim(worker, limit), { code: 'LEO16' }, `${limit} rows`)
   for (const lease of ['0', '-1 day', '25 hours']) await t.rejects(claim(worker, 1, lease), { code: 'LEO16' }, lease)
   await t.rejects(worker.query(`select private.claim_cleanups('w', null, null)`), { code: 'LEO16' })
   const unnamed = { code: '23514', constraint: 'cleanup_outbox_claimed_by_printable_check' }
   await t.rejects(worker.query(`select private.claim_cleanups('')`), unnamed)
-  const nobody = { code: '23514', constraint: 'cleanup_outbox_claim_has_an_end_check' }
-  await t.rejects(worker.query(`select private.claim_cleanups(null)`), nobody)
+  const noClaimant = { code: '23514', constraint: 'cleanup_outbox_claim_has_an_end_check' }
+  await t.rejects(worker.query(`select private.claim_cleanups(null)`), noClaimant)
   t.equal((await claim(worker, 100, '1 day')).length, 2)
 })
 
-t.test('services look, workers claim, and nobody else reads or writes', async (t) => {
-  const { appId } = await insertBuilt()
+t.test('services can read and workers can claim; all other reads and writes are denied', async (t) => {
+  const { appId } = await insertBuiltApp()
   await deleteApp(owner, appId)
-  const look = (client: pg.Client) => client.query('select from cleanup_outbox')
-  t.equal((await db.as(service, look)).rowCount, 2)
-  t.equal((await look(worker)).rowCount, 2)
+  const select = (client: pg.Client) => client.query('select from cleanup_outbox')
+  t.equal((await db.as(service, select)).rowCount, 2)
+  t.equal((await select(worker)).rowCount, 2)
   const writes = ['update cleanup_outbox set attempt = 0', 'delete from cleanup_outbox']
   for (const persona of [user(await db.signUp()), { role: 'anon' } as const]) {
-    await t.rejects(db.as(persona, look), { code: '42501' })
+    await t.rejects(db.as(persona, select), { code: '42501' })
   }
   for (const write of writes) {
     await t.rejects(db.as(service, (client) => client.query(write)), { code: '42501' })
     await t.rejects(worker.query(write), { code: '42501' })
   }
-  const forge = (client: pg.Client) => insertRow(client, 'cleanup_outbox', { kind: 'fly_app', target: flyApp })
-  await t.rejects(forge(worker), { code: '42501' })
+  const insert = (client: pg.Client) => insertRow(client, 'cleanup_outbox', { kind: 'fly_app', target: flyApp })
+  await t.rejects(insert(worker), { code: '42501' })
   for (const persona of [service, user(await db.signUp())]) await t.rejects(db.as(persona, claim), { code: '42501' })
   t.equal((await claim(worker)).length, 2)
 })

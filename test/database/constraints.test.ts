@@ -3,8 +3,8 @@ import type pg from 'pg'
 import { generations } from './fixtures/constraints/generations.ts'
 import { platform } from './fixtures/constraints/platform.ts'
 import type { Rule } from './fixtures/constraints/rule.ts'
-import { createStage } from './fixtures/constraints/stage.ts'
-import type { Table } from './fixtures/constraints/stage.ts'
+import { insertSeed } from './fixtures/constraints/seed.ts'
+import type { Table } from './fixtures/constraints/seed.ts'
 import { upgrade } from './fixtures/constraints/upgrade.ts'
 import { users } from './fixtures/constraints/users.ts'
 import { createTestDatabase, service, user } from '../fixtures/database.ts'
@@ -16,20 +16,20 @@ import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
 const db = await createTestDatabase(t)
-const stage = await createStage(db)
-const good: Readonly<Record<Table, Row>> = stage.good
-const tables = Object.keys(good) as Table[]
+const seed = await insertSeed(db)
+const validRows: Readonly<Record<Table, Row>> = seed.validRows
+const tables = Object.keys(validRows) as Table[]
 const rules: Readonly<Record<Table, Readonly<Record<string, Rule>>>> = {
-  ...generations(stage),
-  ...platform(stage),
-  ...upgrade(stage),
-  ...users(stage),
+  ...generations(seed),
+  ...platform(seed),
+  ...upgrade(seed),
+  ...users(seed),
 }
 
-// Triggers would mend or refuse some of these rows before the constraint sees them. Here each constraint stands alone.
+// Triggers would change or reject some of these rows before the constraint is checked.
 for (const table of tables) await db.owner.query(`alter table ${table} disable trigger user`)
 
-/** Columns that take no null; not those that are computed, which nobody writes. */
+/** The NOT NULL columns of each table, without generated columns. */
 const required: Readonly<Record<Table, string>> = {
   'public.apps': 'id user_id app_name created_at',
   'public.generation_requests':
@@ -66,33 +66,33 @@ const required: Readonly<Record<Table, string>> = {
 const brief = (change: Row): string => JSON.stringify(change).slice(0, 500)
 
 const codes = { pkey: '23505', key: '23505', fkey: '23503', check: '23514' }
-/** A name that was cut off at 63 characters is a unique key's. */
+/** A name without a suffix belongs to a unique key: PostgreSQL truncates names to 63 bytes. */
 const codeOf = (constraint: string): string => codes[constraint.split('_').at(-1) as keyof typeof codes] ?? codes.key
 
 for (const table of tables) {
-  for (const [constraint, { breaks, holds, behind }] of Object.entries(rules[table])) {
+  for (const [constraint, { rejects, accepts, shadowedBy }] of Object.entries(rules[table])) {
     t.test(constraint, async (t) => {
       const attempt = (change: Row) =>
         rolledBack(db.owner, async () => {
-          if (behind) await db.owner.query(`alter table ${table} drop constraint ${behind}`)
-          return outcomeOf(insertRow(db.owner, table, { ...good[table], ...change }))
+          if (shadowedBy) await db.owner.query(`alter table ${table} drop constraint ${shadowedBy}`)
+          return outcomeOf(insertRow(db.owner, table, { ...validRows[table], ...change }))
         })
-      const refused = { code: codeOf(constraint), constraint }
-      for (const change of breaks) t.hasStrict(await attempt(change), refused, `refuses ${brief(change)}`)
-      for (const change of holds) t.equal((await attempt(change)).code, 'done', `takes ${brief(change)}`)
+      const rejected = { code: codeOf(constraint), constraint }
+      for (const change of rejects) t.hasStrict(await attempt(change), rejected, `rejects ${brief(change)}`)
+      for (const change of accepts) t.equal((await attempt(change)).code, 'done', `accepts ${brief(change)}`)
     })
   }
 
-  t.test(`${table} takes no null in ${required[table]}`, async (t) => {
+  t.test(`${table} rejects null in ${required[table]}`, async (t) => {
     const attempt = (row: Row) => rolledBack(db.owner, () => outcomeOf(insertRow(db.owner, table, row)))
     for (const column of required[table].split(' ')) {
-      t.hasStrict(await attempt({ ...good[table], [column]: null }), { code: '23502', column })
+      t.hasStrict(await attempt({ ...validRows[table], [column]: null }), { code: '23502', column })
     }
-    t.equal((await attempt(good[table])).code, 'done')
+    t.equal((await attempt(validRows[table])).code, 'done')
   })
 }
 
-t.test('a name of nothing but invisible characters is blank, whichever they are', async (t) => {
+t.test('a name that consists of one invisible character is blank', async (t) => {
   const invisible = /[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]/u
   const candidates = Array.from({ length: 0x110000 }, (_, code) => code).filter(
     (code) => code > 0 && (code < 0xd800 || code > 0xdfff) && invisible.test(String.fromCodePoint(code)),
@@ -106,18 +106,18 @@ t.test('a name of nothing but invisible characters is blank, whichever they are'
       'select pg_get_expr(conbin, conrelid) as expression from pg_constraint where conname = $1',
       [constraint],
     )
-    const taken = await db.owner.query<{ code: number }>(
+    const accepted = await db.owner.query<{ code: number }>(
       `select code
        from (select code, chr(code) as app_name, chr(code) as display_name from unnest($1::int[]) as code) as candidates
        where ${rows[0]?.expression} order by code`,
       [candidates],
     )
-    t.strictSame(ranges(taken.rows.map(({ code }) => code)), [], `${constraint} takes none of them`)
+    t.strictSame(ranges(accepted.rows.map(({ code }) => code)), [], `${constraint} rejects each of them`)
   }
 })
 
 t.test('a role that writes a table may execute the functions that its checks call', async (t) => {
-  const { newcomer: userId, own } = stage
+  const { newUserId: userId, own } = seed
   const worker = await db.login(logins.leo_worker)
   type Try = (statement: string, ...values: unknown[]) => Promise<Outcome>
   const as = (persona: Persona): Try => (statement, ...values) =>
@@ -147,14 +147,14 @@ t.test('a role that writes a table may execute the functions that its checks cal
   await db.owner.query('alter table generation_requests disable trigger _100_enqueue')
 })
 
-/** `[1, 2, 3, 10]` as `['1-3', 'a-a']`. */
+/** Formats `[1, 2, 3, 10]` as `['1-3', 'a-a']`. */
 function ranges(codes: readonly number[]): string[] {
   const starts = codes.filter((code) => !codes.includes(code - 1))
   const ends = codes.filter((code) => !codes.includes(code + 1))
   return starts.map((start, index) => `${start.toString(16)}-${ends[index]?.toString(16)}`)
 }
 
-/** What the catalog has and the tables above do not name, and the other way round. */
+/** Constraints and NOT NULL columns that are only in the catalog, or only in the rules above. */
 async function differences(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ rule: string }>(`
     with ours as (select oid, nspname from pg_namespace where nspname in ('public', 'private'))
@@ -179,30 +179,30 @@ async function differences(client: pg.Client): Promise<string[]> {
     ...tables.flatMap((table) => required[table].split(' ').map((column) => `${table}.${column}`)),
   ])
   return [
-    ...[...found].filter((rule) => !named.has(rule)).map((rule) => `not named here: ${rule}`),
+    ...[...found].filter((rule) => !named.has(rule)).map((rule) => `no rule here: ${rule}`),
     ...[...named].filter((rule) => !found.has(rule)).map((rule) => `not in the database: ${rule}`),
   ].sort()
 }
 
-t.test('every constraint of the database is named here', async (t) => {
+t.test('every constraint of the database has a rule here', async (t) => {
   t.strictSame(await differences(db.owner), [])
 })
 
 const violations: Readonly<Record<string, string>> = {
-  'alter table apps add constraint apps_oops_check check (true)': 'not named here: apps_oops_check',
-  'create unique index apps_oops_key on apps (user_id, created_at)': 'not named here: apps_oops_key',
-  'alter table apps add constraint apps_oops_excl exclude (id with =)': 'not named here: apps_oops_excl',
+  'alter table apps add constraint apps_oops_check check (true)': 'no rule here: apps_oops_check',
+  'create unique index apps_oops_key on apps (user_id, created_at)': 'no rule here: apps_oops_key',
+  'alter table apps add constraint apps_oops_excl exclude (id with =)': 'no rule here: apps_oops_excl',
   'alter table generation_requests alter column prompt drop not null':
     'not in the database: public.generation_requests.prompt',
   'alter table iteration_snapshots alter column files_snapshot set not null':
-    'not named here: public.iteration_snapshots.files_snapshot',
+    'no rule here: public.iteration_snapshots.files_snapshot',
   'alter domain sealed_secret add constraint sealed_secret_oops_check check (true)':
-    'not named here: sealed_secret_oops_check',
+    'no rule here: sealed_secret_oops_check',
   'alter table apps drop constraint apps_user_id_fkey': 'not in the database: apps_user_id_fkey',
 }
 
 for (const [change, report] of Object.entries(violations)) {
-  t.test(`is noticed: ${change}`, async (t) => {
+  t.test(`the comparison reports: ${change}`, async (t) => {
     const found = await rolledBack(db.owner, async () => {
       await db.owner.query(change)
       return differences(db.owner)

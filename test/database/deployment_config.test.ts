@@ -10,7 +10,7 @@ const db = await createTestDatabase(t)
 const insert = (client: pg.Client, row: Row): Promise<pg.QueryResult> => insertRow(client, 'deployment_config', row)
 const asService = (row: Row) => db.as(service, (client) => insert(client, row))
 
-t.test('is for services only', async (t) => {
+t.test('services have access, users do not', async (t) => {
   await asService({ key: 'region', value: 'fra' })
   const userId = await db.signUp()
   for (const statement of [
@@ -24,47 +24,47 @@ t.test('is for services only', async (t) => {
   }
 })
 
-t.test('the flag and the form of the value agree', async (t) => {
-  const says = { code: 'LEO07', column: 'encrypted' }
+t.test('a value has the form of a sealed secret if and only if encrypted is true', async (t) => {
+  const mismatch = { code: 'LEO07', column: 'encrypted' }
   await t.resolves(asService({ key: 'plain', value: 'x', encrypted: false }))
   await t.resolves(asService({ key: 'plain_by_default', value: 'x' }))
   await t.resolves(asService({ key: 'sealed', value: sealed(), encrypted: true }))
-  await t.rejects(asService({ key: 'denied', value: sealed(), encrypted: false }), says)
-  await t.rejects(asService({ key: 'denied', value: sealed() }), says)
+  await t.rejects(asService({ key: 'denied', value: sealed(), encrypted: false }), mismatch)
+  await t.rejects(asService({ key: 'denied', value: sealed() }), mismatch)
   await refusesPlaintext(t, asService({ key: 'denied', value: plaintext, encrypted: true }), 'plaintext')
 
   const change = (key: string, columns: string) =>
     db.as(service, (client) => client.query(`update deployment_config set ${columns} where key = $1`, [key]))
-  await t.rejects(change('sealed', 'encrypted = false'), says)
+  await t.rejects(change('sealed', 'encrypted = false'), mismatch)
   await t.rejects(change('plain', 'encrypted = true'), { code: '23514', constraint: 'sealed_secret_form_check' })
-  await t.resolves(change('plain', `encrypted = true, value = '${sealed()}'`), 'both at once')
+  await t.resolves(change('plain', `encrypted = true, value = '${sealed()}'`), 'both in one statement')
 })
 
-t.test('a plaintext that was to be sealed is in no error, whatever else is wrong with the row', async (t) => {
+t.test('an error about an unsealed secret never contains it, even if the row has another error', async (t) => {
   await asService({ key: 'taken', value: 'x' })
   const rows: Readonly<Record<string, Row>> = {
-    'nothing else': { key: 'token' },
+    'no other error': { key: 'token' },
     'a malformed key': { key: '1 token' },
     'no key': { key: null },
-    'a key that is taken': { key: 'taken' },
+    'a duplicate key': { key: 'taken' },
     'no flag': { key: 'token', encrypted: null },
-    'no time': { key: 'token', updated_at: null },
-    'a prefix as if it were sealed': { key: 'token', value: `leo1.kms.${plaintext}` },
-    'more after what is sealed': { key: 'token', value: `${sealed()}\n${plaintext}` },
+    'no updated_at': { key: 'token', updated_at: null },
+    'the prefix of a sealed value': { key: 'token', value: `leo1.kms.${plaintext}` },
+    'text after a sealed value': { key: 'token', value: `${sealed()}\n${plaintext}` },
   }
   for (const [title, row] of Object.entries(rows)) {
     await refusesPlaintext(t, asService({ value: plaintext, encrypted: true, ...row }), title)
   }
 })
 
-t.test('neither is it by way of an update or an upsert', async (t) => {
+t.test('the same holds for an update and an upsert', async (t) => {
   await asService({ key: 'secret', value: sealed(), encrypted: true })
   await asService({ key: 'stored', value: plaintext })
   const statements: Readonly<Record<string, string>> = {
     'an update': `update deployment_config set value = $1 where key = 'secret'`,
     'an update of the key too': `update deployment_config set value = $1, key = '1 secret' where key = 'secret'`,
     'an update of the key to null': `update deployment_config set value = $1, key = null where key = 'secret'`,
-    'a flag on what is stored': `update deployment_config set encrypted = true where key = 'stored' and value = $1`,
+    'encrypted = true on a plain value': `update deployment_config set encrypted = true where key = 'stored' and value = $1`,
     'an upsert': `
       insert into deployment_config (key, value, encrypted) values ('secret', '${sealed()}', true)
       on conflict (key) do update set value = $1`,
@@ -78,13 +78,13 @@ t.test('neither is it by way of an update or an upsert', async (t) => {
   }
 })
 
-t.test('a value that is no secret may be repeated, which shows that the look into errors can fail', async (t) => {
+t.test('an error about a plain value may contain it, which proves that the check above can fail', async (t) => {
   const error = await refusalOf(asService({ key: '1 name', value: plaintext, encrypted: false }))
   t.equal(error.constraint, 'deployment_config_key_form_check')
   t.ok(repeats(error, plaintext))
 })
 
-t.test('updated_at is the time of the change, whatever the writer says', async (t) => {
+t.test('updated_at is the time of the change, not a value from the writer', async (t) => {
   await asService({ key: 'clock', value: 'x', updated_at: 'epoch' })
   const update = `
     update deployment_config set value = 'y', updated_at = 'infinity' where key = 'clock' returning updated_at`

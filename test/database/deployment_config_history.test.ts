@@ -42,12 +42,12 @@ const remove = (key: string): Promise<unknown> => worker.query('delete from depl
 const digestOf = (salt: Buffer | null | undefined, text: string): Buffer =>
   createHash('sha256').update(salt!).update(text).digest()
 const ciphertext = (value: string): string => value.split('.')[4]!
-/** The same plaintext under another wrapped key: only the last part stays. */
+/** The same ciphertext under another wrapped key: only the last part is unchanged. */
 const rewrapped = (value: string, keyId = 'other-key'): string =>
   `leo1.kms.${keyId}.${randomBytes(24).toString('base64url')}.${ciphertext(value)}`
 
-/** How many entries have a text in any column. */
-async function mentions(client: pg.Client, text: string): Promise<number> {
+/** The number of entries that contain the text in any column. */
+async function countMentions(client: pg.Client, text: string): Promise<number> {
   const { rowCount } = await client.query(
     'select from deployment_config_history as h where strpos(h::text, $1) > 0',
     [text],
@@ -55,7 +55,7 @@ async function mentions(client: pg.Client, text: string): Promise<number> {
   return rowCount ?? 0
 }
 
-t.test('every insert, update and delete of a key is an entry, with both values and who made it', async (t) => {
+t.test('every insert, update and delete of a key adds an entry with both values and the actor', async (t) => {
   const personId = randomUUID()
   await insert('region', 'ams')
   await db.as(service, async (client) => {
@@ -71,7 +71,7 @@ t.test('every insert, update and delete of a key is an entry, with both values a
   ])
 })
 
-t.test('a digest is SHA-256 of salt and value, and what one entry leaves the next finds', async (t) => {
+t.test('a digest is SHA-256 of salt and value, and the old digest is the new one of the entry before', async (t) => {
   await insert('digests', 'één')
   await set('digests', '')
   await remove('digests')
@@ -80,26 +80,26 @@ t.test('a digest is SHA-256 of salt and value, and what one entry leaves the nex
   t.strictSame(first?.new_digest, digestOf(first?.new_salt, 'één'))
   t.strictSame(second?.old_digest, first?.new_digest)
   t.strictSame(second?.new_digest, digestOf(second?.new_salt, ''))
-  t.notSame(second?.new_salt, first?.new_salt, 'every value has a salt of its own')
+  t.notSame(second?.new_salt, first?.new_salt, 'every value has its own salt')
   t.strictSame(third?.old_digest, second?.new_digest)
 })
 
-t.test('what changes nothing is no entry: the same value, a description, a re-wrap', async (t) => {
+t.test('the same value, a new description and a re-wrap add no entry', async (t) => {
   const value = sealed()
-  await insert('still', 'on')
-  await insert('still_sealed', value, true)
-  await set('still', 'on')
-  await worker.query(`update deployment_config set description = 'x' where key = 'still'`)
-  await set('still_sealed', rewrapped(value), true)
-  t.equal((await historyOf('still')).length, 1)
-  t.equal((await historyOf('still_sealed')).length, 1)
-  await set('still_sealed', sealed(), true)
-  const [first, second] = await historyOf('still_sealed')
+  await insert('unchanged', 'on')
+  await insert('unchanged_sealed', value, true)
+  await set('unchanged', 'on')
+  await worker.query(`update deployment_config set description = 'x' where key = 'unchanged'`)
+  await set('unchanged_sealed', rewrapped(value), true)
+  t.equal((await historyOf('unchanged')).length, 1)
+  t.equal((await historyOf('unchanged_sealed')).length, 1)
+  await set('unchanged_sealed', sealed(), true)
+  const [first, second] = await historyOf('unchanged_sealed')
   t.match(second, { action: 'update', old_key_id: 'other-key', new_key_id: 'test-key' })
-  t.strictSame(second?.old_digest, first?.new_digest, 'after a re-wrap the fingerprint is the same')
+  t.strictSame(second?.old_digest, first?.new_digest, 'a re-wrap does not change the digest')
 })
 
-t.test('of an encrypted value only the key and a fingerprint are there', async (t) => {
+t.test('an entry of an encrypted value contains only its key id and its digest', async (t) => {
   const arn = 'arn:aws:kms:eu-west-1:111122223333:key/0a-1b_2'
   const [one, two] = [rewrapped(sealed(), arn), sealed()]
   await insert('sealed', one, true)
@@ -113,10 +113,10 @@ t.test('of an encrypted value only the key and a fingerprint are there', async (
     { action: 'delete', old_key_id: 'test-key', new_key_id: null, ...none },
   ])
   t.strictSame(entries[0]?.new_digest, digestOf(entries[0]?.new_salt, ciphertext(one)))
-  for (const value of [one, two]) t.equal(await mentions(db.owner, ciphertext(value)), 0)
+  for (const value of [one, two]) t.equal(await countMentions(db.owner, ciphertext(value)), 0)
 })
 
-/** Ways in which a secret that was stored in plain comes to be encrypted; `key` is what it was stored under. */
+/** Statements that encrypt a secret which is stored as a plain value under `key`. */
 const sealings: Readonly<Record<string, (key: string) => Promise<void>>> = {
   'an update': async (key) => void (await set(key, sealed(), true)),
   'an upsert': async (key) => {
@@ -140,53 +140,53 @@ const sealings: Readonly<Record<string, (key: string) => Promise<void>>> = {
 }
 
 for (const [title, seal] of Object.entries(sealings)) {
-  t.test(`a key that is encrypted by ${title} leaves no plaintext, and neither the means to guess it`, async (t) => {
+  t.test(`encrypting a value by ${title} removes the plaintext and its salts from the history`, async (t) => {
     const key = `token_${randomBytes(4).toString('hex')}`
     await insert(key, `${plaintext}_1`)
     await set(key, `${plaintext}_2`)
     await insert(`${key}_kept`, 'stays')
-    t.equal(await mentions(db.owner, plaintext), 2, 'it was there')
+    t.equal(await countMentions(db.owner, plaintext), 2, 'the history contains it before')
     await seal(key)
-    t.equal(await mentions(db.owner, plaintext), 0)
+    t.equal(await countMentions(db.owner, plaintext), 0)
 
     const entries = await historyOf(key)
-    t.equal(entries.filter(({ action }) => action === 'redact').length, 1, 'the redaction is an entry itself')
+    t.equal(entries.filter(({ action }) => action === 'redact').length, 1, 'the redaction adds an entry')
     for (const entry of entries.filter((one) => one.old_encrypted === false || one.new_encrypted === false)) {
       t.type(entry.redacted_at, Date)
       if (entry.old_encrypted === false) t.equal(entry.old_salt, null)
       if (entry.new_encrypted === false) t.equal(entry.new_salt, null)
     }
-    t.match(await historyOf(`${key}_kept`), [{ new_value: 'stays', redacted_at: null }], 'another key is left alone')
-    t.strictSame((await verifyAudit(db.owner)).findings, [], 'and the chain is whole')
+    t.match(await historyOf(`${key}_kept`), [{ new_value: 'stays', redacted_at: null }], 'other keys keep their entries')
+    t.strictSame((await verifyAudit(db.owner)).findings, [], 'the hash chain is intact')
   })
 }
 
-t.test('a key that is plain again has plain values from then on, until it is encrypted again', async (t) => {
+t.test('a key that is no longer encrypted has plain values in the history, until it is encrypted again', async (t) => {
   await insert('back', sealed(), true)
   await set('back', 'in plain')
   t.match(await historyOf('back'), [{ new_encrypted: true }, { old_encrypted: true, old_value: null, new_value: 'in plain' }])
   await set('back', sealed(), true)
   const entries = await historyOf('back')
-  t.equal(await mentions(db.owner, 'in plain'), 0)
+  t.equal(await countMentions(db.owner, 'in plain'), 0)
   t.match(entries.map(({ action }) => action), ['insert', 'update', 'update', 'redact'])
-  t.ok(entries[1]?.old_salt, 'the fingerprint of a sealed value can still be compared')
+  t.ok(entries[1]?.old_salt, 'the digest of a sealed value can still be checked')
 })
 
-t.test('a secret that was deleted without being encrypted is redacted by hand, by the owner only', async (t) => {
+t.test('the owner, and no service, can redact the history of a deleted plain secret', async (t) => {
   await insert('leaked', plaintext)
   await remove('leaked')
-  t.equal(await mentions(db.owner, plaintext), 2)
+  t.equal(await countMentions(db.owner, plaintext), 2)
   const redact = `select private.redact_config_history('leaked')`
   await t.rejects(worker.query(redact), { code: '42501' })
   await t.rejects(db.as(service, (client) => client.query(redact)), { code: '42501' })
   await db.owner.query(redact)
-  t.equal(await mentions(db.owner, plaintext), 0)
+  t.equal(await countMentions(db.owner, plaintext), 0)
   await db.owner.query(redact)
-  t.match((await historyOf('leaked')).map(({ action }) => action), ['insert', 'delete', 'redact'], 'once is enough')
+  t.match((await historyOf('leaked')).map(({ action }) => action), ['insert', 'delete', 'redact'], 'a second call adds no entry')
   t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
-t.test('a redacted key that stays plain goes on with a new salt', async (t) => {
+t.test('a change after a redaction records the plain value again, with a new salt', async (t) => {
   await insert('url', `https://root:${plaintext}@host`)
   await set('url', 'https://host')
   await db.owner.query(`begin; select private.redact_config_history('url')`)
@@ -195,7 +195,7 @@ t.test('a redacted key that stays plain goes on with a new salt', async (t) => {
   t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
-t.test('what is refused or rolled back leaves no entry and no hole in the chain', async (t) => {
+t.test('a rejected or rolled back statement adds no entry and leaves no gap in the hash chain', async (t) => {
   await t.rejects(insert('1 bad', 'x'), { code: '23514' })
   await worker.query('begin')
   await insert('rolled_back', 'x')
@@ -209,7 +209,7 @@ t.test('what is refused or rolled back leaves no entry and no hole in the chain'
   t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
-t.test('a value of ten megabytes is kept whole', async (t) => {
+t.test('a value of ten megabytes is recorded completely', async (t) => {
   await worker.query(`insert into deployment_config (key, value) values ('large', repeat('x', 10000000))`)
   await remove('large')
   const { rows } = await db.owner.query(
@@ -218,7 +218,7 @@ t.test('a value of ten megabytes is kept whole', async (t) => {
   t.strictSame(rows, [{ new: 10_000_000, old: null }, { new: null, old: 10_000_000 }])
 })
 
-const byHand = [
+const directWrites = [
   `insert into deployment_config_history (key, action, actor_role, previous_hash, hash)
    values ('x', 'redact', 'x', sha256(''), sha256(''))`,
   `update deployment_config_history set new_value = new_value`,
@@ -226,21 +226,21 @@ const byHand = [
   'truncate deployment_config_history',
 ]
 
-t.test('services read the history; nobody writes it by hand, and users see nothing', async (t) => {
+t.test('services can read the history but not write it, and users cannot read it', async (t) => {
   const userId = await db.signUp()
   const count = 'select from deployment_config_history'
   t.ok((await db.as(service, (client) => client.query(count))).rowCount)
   t.ok((await worker.query(count)).rowCount)
   await t.rejects(db.as(user(userId), (client) => client.query(count)), { code: '42501' })
-  for (const statement of byHand) {
+  for (const statement of directWrites) {
     await t.rejects(db.as(service, (client) => client.query(statement)), { code: '42501' }, `service_role: ${statement}`)
     await t.rejects(worker.query(statement), { code: '42501' }, `leo_worker: ${statement}`)
     const { code } = await rolledBack(db.owner, () => outcomeOf(db.owner.query(statement)))
-    t.equal(code, 'done', 'the statement itself is one that can be run')
+    t.equal(code, 'done', 'the owner can run the statement')
   }
 })
 
-t.test('writers at the same time, several keys each in opposite orders, keep one chain and do not deadlock', async (t) => {
+t.test('concurrent writers of several keys in opposite order keep one hash chain and do not deadlock', async (t) => {
   const keys = ['a', 'b', 'c', 'd'].map((name) => `race_${name}`)
   for (const key of keys) await insert(key, '0')
   const clients = await Promise.all([1, 2, 3, 4].map(() => db.login(logins.leo_worker)))
@@ -260,11 +260,11 @@ t.test('writers at the same time, several keys each in opposite orders, keep one
   t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
-t.test('a writer with an older snapshot fails, to try again, instead of growing a second end', async (t) => {
+t.test('a writer with an older snapshot gets a serialization failure, so the chain does not fork', async (t) => {
   const late = await db.login(logins.leo_worker)
   await late.query('begin isolation level repeatable read')
   await late.query('select from deployment_config')
-  await insert('meanwhile', 'x')
+  await insert('concurrent', 'x')
   await t.rejects(insertRow(late, 'deployment_config', { key: 'late', value: 'x' }), { code: '40001' })
   await late.query('rollback')
   await late.query('begin isolation level repeatable read')
@@ -273,7 +273,7 @@ t.test('a writer with an older snapshot fails, to try again, instead of growing 
   t.strictSame((await verifyAudit(db.owner)).findings, [])
 })
 
-t.test('a digest is not the same for the same value, so that nobody sees who shares a secret', async (t) => {
+t.test('equal values have different digests, so that the history does not show that two keys share a secret', async (t) => {
   const value = sealed()
   await insert('one', value, true)
   await insert('two', value, true)

@@ -19,16 +19,16 @@ const read = async (id: string): Promise<Row> =>
 t.test('a user reads their own costs only', async (t) => {
   const all = 'select distinct user_id from generation_costs'
   t.strictSame((await db.as(user(own.userId), (client) => client.query(all))).rows, [{ user_id: own.userId }])
-  t.equal((await db.owner.query(all)).rowCount, 2, "there are another's too")
+  t.equal((await db.owner.query(all)).rowCount, 2, 'the other user has costs too')
 })
 
-t.test('a service adds a cost, a user does not', async (t) => {
+t.test('a service can add a cost, a user cannot', async (t) => {
   await t.rejects(db.as(user(own.userId), (client) => insertCost(client, own.userId)), { code: '42501' })
   const worker = await db.login(logins.leo_worker)
   await t.resolves(insertCost(worker, own.userId, { ...ofGeneration, cost_micros: 5 }))
 })
 
-t.test('nobody who logs in changes, deletes or truncates the ledger', async (t) => {
+t.test('no role other than the owner can update, delete or truncate costs', async (t) => {
   const worker = await db.login(logins.leo_worker)
   const id = await add({ cost_micros: 7 })
   const columns = Object.keys(await read(id)).filter((column) => column !== 'month')
@@ -49,7 +49,7 @@ t.test('nobody who logs in changes, deletes or truncates the ledger', async (t) 
   t.match(await read(id), { cost_micros: '7' })
 })
 
-t.test('a cost is for the app of its generation, and no other', async (t) => {
+t.test('a cost of a generation has the app of the generation', async (t) => {
   t.match(await read(await add(ofGeneration)), { app_id: own.appId })
   t.match(await read(await add({ ...ofGeneration, app_id: own.appId })), { app_id: own.appId })
   const second = await insertApp(db.owner, own.userId)
@@ -58,30 +58,31 @@ t.test('a cost is for the app of its generation, and no other', async (t) => {
   }
 })
 
-t.test('a cost without a generation is for an app of the user, or for none', async (t) => {
+t.test('a cost without a generation has an app of the user or none', async (t) => {
   t.match(await read(await add({ kind: 'storage', app_id: own.appId })), { app_id: own.appId, generation_request_id: null })
   t.match(await read(await add({ kind: 'other' })), { app_id: null })
   for (const app_id of [other.appId, randomUUID()]) await t.rejects(add({ app_id }), { code: 'LEO18' })
 })
 
-t.test("a cost of another user's generation is refused", async (t) => {
-  const refused = { code: '23503', constraint: 'generation_costs_user_id_generation_request_id_fkey' }
-  await t.rejects(add({ generation_request_id: other.requestId }), refused)
-  await t.rejects(add({ generation_request_id: other.requestId, iteration_number: 1000 }), refused, 'whatever the iteration')
+t.test("a cost with another user's generation is rejected", async (t) => {
+  const rejected = { code: '23503', constraint: 'generation_costs_user_id_generation_request_id_fkey' }
+  await t.rejects(add({ generation_request_id: other.requestId }), rejected)
+  const tooHigh = { generation_request_id: other.requestId, iteration_number: 1000 }
+  await t.rejects(add(tooHigh), rejected, 'the same error for an iteration above its maximum')
   await t.resolves(add({ generation_request_id: other.requestId }, other.userId))
 })
 
-t.test('an iteration is one that the generation can have', async (t) => {
+t.test('the iteration is between 0 and the maximum of the generation', async (t) => {
   for (const iteration_number of [0, 10, null]) {
     await t.resolves(add({ ...ofGeneration, iteration_number }), `${iteration_number} of 10`)
   }
   await t.rejects(add({ ...ofGeneration, iteration_number: 11 }), { code: 'LEO17', column: 'iteration_number' })
-  await t.rejects(add({ iteration_number: 1 }), { code: 'LEO17' }, 'and there is a generation')
+  await t.rejects(add({ iteration_number: 1 }), { code: 'LEO17' }, 'an iteration without a generation')
   const constraint = 'generation_costs_iteration_number_not_negative_check'
   await t.rejects(add({ ...ofGeneration, iteration_number: -1 }), { code: '23514', constraint })
 })
 
-t.test('the same event costs once', async (t) => {
+t.test('an idempotency key is unique for each user', async (t) => {
   const idempotency_key = 'step-1'
   await add({ idempotency_key, cost_micros: 3 })
   const taken = { code: '23505', constraint: 'generation_costs_user_id_idempotency_key_key' }
@@ -89,45 +90,45 @@ t.test('the same event costs once', async (t) => {
   const again = `insert into generation_costs (user_id, kind, cost_micros, idempotency_key) values ($1, 'tokens', 3, $2)
     on conflict (user_id, idempotency_key) do nothing`
   const repeat = await db.as(service, (client) => client.query(again, [own.userId, idempotency_key]))
-  t.equal(repeat.rowCount, 0, 'and a worker that is told twice need not fail')
+  t.equal(repeat.rowCount, 0, 'on conflict do nothing skips the duplicate')
   await t.resolves(add({ idempotency_key }, other.userId), 'the key is free for another user')
 })
 
-t.test('numbers are negative in a correction only', async (t) => {
-  const refused = { code: '23514', constraint: 'generation_costs_negative_only_in_corrections_check' }
+t.test('only a correction can have negative numbers', async (t) => {
+  const rejected = { code: '23514', constraint: 'generation_costs_negative_only_in_corrections_check' }
   const corrects_id = await add({ ...ofGeneration, cost_micros: 10 })
   for (const column of ['input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros']) {
-    await t.rejects(add({ [column]: -1 }), refused)
+    await t.rejects(add({ [column]: -1 }), rejected)
     await t.resolves(add({ [column]: -1, corrects_id }))
   }
 })
 
-t.test('a correction is for what the corrected row is for', async (t) => {
-  const about = { ...ofGeneration, app_id: own.appId, kind: 'compute', model: 'vendor/model' }
-  const corrects_id = await add({ ...about, cost_micros: 10 })
-  t.match(await read(await add({ corrects_id, kind: null, cost_micros: -1 })), about, 'filled in where it is left out')
-  await t.resolves(add({ ...about, corrects_id, cost_micros: -1 }), 'taken where it is the same')
-  const elsewhere = await insertRequest(db.owner, own.userId, own.appId)
-  const others: Row[] = [
-    ...[{ app_id: randomUUID() }, { generation_request_id: elsewhere }, { iteration_number: 3 }],
+t.test('a correction has the same app, generation, iteration, kind and model as the corrected row', async (t) => {
+  const subject = { ...ofGeneration, app_id: own.appId, kind: 'compute', model: 'vendor/model' }
+  const corrects_id = await add({ ...subject, cost_micros: 10 })
+  t.match(await read(await add({ corrects_id, kind: null, cost_micros: -1 })), subject, 'omitted columns are filled in')
+  await t.resolves(add({ ...subject, corrects_id, cost_micros: -1 }), 'equal columns are accepted')
+  const otherRequestId = await insertRequest(db.owner, own.userId, own.appId)
+  const differences: Row[] = [
+    ...[{ app_id: randomUUID() }, { generation_request_id: otherRequestId }, { iteration_number: 3 }],
     ...[{ kind: 'tokens' }, { model: 'vendor/other' }],
   ]
-  for (const different of others) {
-    await t.rejects(add({ ...about, ...different, corrects_id }), { code: 'LEO19', column: 'corrects_id' })
+  for (const difference of differences) {
+    await t.rejects(add({ ...subject, ...difference, corrects_id }), { code: 'LEO19', column: 'corrects_id' })
   }
 })
 
-t.test('a correction corrects another row, of the same user', async (t) => {
+t.test('a correction references another row of the same user', async (t) => {
   const corrects_id = await add()
-  const refused = { code: '23503', constraint: 'generation_costs_user_id_corrects_id_fkey' }
-  await t.rejects(add({ corrects_id }, other.userId), refused)
-  await t.rejects(add({ corrects_id: 999_999 }), refused)
+  const rejected = { code: '23503', constraint: 'generation_costs_user_id_corrects_id_fkey' }
+  await t.rejects(add({ corrects_id }, other.userId), rejected)
+  await t.rejects(add({ corrects_id: 999_999 }), rejected)
   const itself = { id: 999_999, corrects_id: 999_999, cost_micros: -1 }
   await t.rejects(add(itself), { code: '23514', constraint: 'generation_costs_corrects_another_check' })
   await t.resolves(add({ corrects_id: await add({ corrects_id }) }), 'a correction can be corrected')
 })
 
-t.test('costs stay when generation and app go, and can still be corrected', async (t) => {
+t.test('costs remain when the generation and the app are deleted, and can still be corrected', async (t) => {
   const { userId, appId, requestId } = await insertTenant(db)
   const id = await add({ generation_request_id: requestId, iteration_number: 2, cost_micros: 10 }, userId)
 
@@ -138,10 +139,10 @@ t.test('costs stay when generation and app go, and can still be corrected', asyn
   t.match(await read(id), kept)
   t.match(await read(await add({ corrects_id: id, cost_micros: -10 }, userId)), { ...kept, cost_micros: '-10' })
   const rewritten = await db.owner.query('update generation_costs set model = model where user_id = $1', [userId])
-  t.equal(rewritten.rowCount, 3, 'and they still satisfy every constraint')
+  t.equal(rewritten.rowCount, 3, 'the rows still satisfy every constraint')
 })
 
-t.test('costs go with their user, corrections too', async (t) => {
+t.test('deleting a user deletes their costs and corrections', async (t) => {
   const gone = await insertTenant(db)
   const corrects_id = await add({ generation_request_id: gone.requestId }, gone.userId)
   await add({ corrects_id: await add({ corrects_id }, gone.userId) }, gone.userId)
@@ -156,7 +157,7 @@ t.test('costs go with their user, corrections too', async (t) => {
   t.equal(await count(other.userId), before)
 })
 
-t.test('month is when the month began in UTC, wherever the session is', async (t) => {
+t.test('month is the start of the month in UTC, in any session time zone', async (t) => {
   const months = [
     ['2026-01-31T23:59:59.999999Z', '2026-01-01T00:00:00.000Z'],
     ['2026-02-01T00:00:00Z', '2026-02-01T00:00:00.000Z'],
@@ -174,5 +175,5 @@ t.test('month is when the month began in UTC, wherever the session is', async (t
     }
   }
   const write = (client: pg.Client) => insertCost(client, own.userId, { month: '2026-01-01' })
-  await t.rejects(db.as(service, write), { code: '428C9' }, 'and nobody says otherwise')
+  await t.rejects(db.as(service, write), { code: '428C9' }, 'month cannot be written')
 })

@@ -8,7 +8,7 @@ import type { Row } from '../fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
 
-/** What the rows of each view are told apart by. */
+/** The columns that each view groups by. */
 const views: Readonly<Record<string, readonly string[]>> = {
   generation_costs_by_iteration: ['user_id', 'app_id', 'generation_request_id', 'iteration_number'],
   generation_costs_by_generation: ['user_id', 'app_id', 'generation_request_id'],
@@ -19,7 +19,7 @@ const views: Readonly<Record<string, readonly string[]>> = {
 const numbers = ['input_tokens', 'output_tokens', 'cached_tokens', 'compute_ms', 'cost_micros']
 const sums = ['entries', 'tokens', ...numbers]
 
-/** Sums by key, as text: `user,app: entries tokens …`. */
+/** One line for each group: `user,app: entries tokens …`. */
 type Sums = readonly string[]
 
 const sumsOf = (groups: Map<string, readonly bigint[]>): Sums =>
@@ -28,7 +28,7 @@ const sumsOf = (groups: Map<string, readonly bigint[]>): Sums =>
 const keyOf = (row: Row, keys: readonly string[]): string =>
   keys.map((key) => (row[key] instanceof Date ? row[key].toISOString() : String(row[key]))).join()
 
-/** What is in the ledger, added up here. */
+/** The sums of generation_costs, computed here. */
 async function expectedSums(client: pg.Client, keys: readonly string[]): Promise<Sums> {
   const { rows } = await client.query<Row>('select * from generation_costs')
   const groups = new Map<string, bigint[]>()
@@ -47,8 +47,8 @@ async function viewedSums(client: pg.Client, view: string, keys: readonly string
   return sumsOf(new Map(ledger.map((row) => [keyOf(row, keys), sums.map((name) => BigInt(String(row[name])))])))
 }
 
-/** Random costs and corrections of a new user, some of a generation and an app that are deleted since. */
-async function spend(): Promise<string> {
+/** A new user with random costs and corrections, some of them of a deleted generation and a deleted app. */
+async function insertUserWithCosts(): Promise<string> {
   const userId = await db.signUp()
   const apps = [await insertApp(db.owner, userId), await insertApp(db.owner, userId)]
   const generations: { id: number; appId: string }[] = []
@@ -81,30 +81,30 @@ async function spend(): Promise<string> {
   return userId
 }
 
-const spenders = [await spend(), await spend()]
+const userIds = [await insertUserWithCosts(), await insertUserWithCosts()]
 
 for (const [view, keys] of Object.entries(views)) {
-  t.test(`${view} adds up to the ledger, to the last micro-dollar`, async (t) => {
+  t.test(`${view} has the exact sums of generation_costs`, async (t) => {
     t.strictSame(await viewedSums(db.owner, view, keys), await expectedSums(db.owner, keys))
     const total = async (from: string) =>
       (await db.owner.query(`select user_id, sum(cost_micros) from ${from} group by user_id order by user_id`)).rows
     t.strictSame(await total(view), await total('generation_costs'))
-    t.equal((await total(view)).length, spenders.length)
+    t.equal((await total(view)).length, userIds.length)
   })
 
-  t.test(`${view} shows a user their own costs, a service all, anon none`, async (t) => {
-    const [userId = ''] = spenders
+  t.test(`${view} shows users their own costs and services all costs, and is denied to anon`, async (t) => {
+    const [userId = ''] = userIds
     const owners = async (client: pg.Client) => (await client.query(`select distinct user_id from ${view}`)).rows
     t.strictSame(await db.as(user(userId), owners), [{ user_id: userId }])
     t.strictSame(await db.as({ role: 'authenticated' }, owners), [])
-    t.equal((await db.as(service, owners)).length, spenders.length)
+    t.equal((await db.as(service, owners)).length, userIds.length)
     await t.rejects(db.as({ role: 'anon' }, owners), { code: '42501' })
     const ofUser = await db.as(user(userId), (client) => viewedSums(client, view, keys))
     t.strictSame(ofUser, (await expectedSums(db.owner, keys)).filter((sum) => sum.startsWith(userId)))
   })
 }
 
-t.test('a view that leaves something out is noticed', async (t) => {
+t.test('the comparison finds a view that omits rows', async (t) => {
   const keys = ['user_id', 'app_id']
   const found = await rolledBack(db.owner, async () => {
     await db.owner.query(`
@@ -117,13 +117,13 @@ t.test('a view that leaves something out is noticed', async (t) => {
   t.strictNotSame(found, await expectedSums(db.owner, keys))
 })
 
-t.test("a user's sum per month is read from an index alone, one month by its key", async (t) => {
+t.test("a user's sum for a month is an index-only scan with the month as index condition", async (t) => {
   const explain = async (client: pg.Client, condition: string) => {
     await client.query('set local enable_seqscan = off; set local enable_bitmapscan = off')
     const statement = `explain (costs off) select * from generation_costs_by_month where ${condition}`
     return (await client.query<{ 'QUERY PLAN': string }>(statement)).rows.map((row) => row['QUERY PLAN']).join('\n')
   }
-  const [userId = ''] = spenders
+  const [userId = ''] = userIds
   const month = `month = '2026-02-01T00:00:00Z'`
   for (const plan of [
     await db.as(user(userId), (client) => explain(client, month)),
@@ -134,28 +134,28 @@ t.test("a user's sum per month is read from an index alone, one month by its key
   }
 })
 
-/** Saves an iteration with this metadata; says what the roll-ups make of the generation. */
-async function history(...snapshots: Row[]) {
+/** A new generation with these snapshots. Returns the queries of its rows in the views. */
+async function insertGeneration(...snapshots: Row[]) {
   const { userId, appId } = await insertTenant(db)
   const requestId = await insertRequest(db.owner, userId, appId)
   for (const snapshot of snapshots) {
     const row = { user_id: userId, generation_request_id: requestId, iteration_number: 1, snapshot_type: 'automatic' }
     await insertRow(db.owner, 'iteration_snapshots', { ...row, ...snapshot })
   }
-  const look = async (view: string): Promise<Row[]> => {
+  const rowsOf = async (view: string): Promise<Row[]> => {
     const select = `select * from ${view} where generation_request_id = $1 order by to_jsonb(${view}) ->> 'iteration_number'`
     return (await db.as(user(userId), (client) => client.query<Row>(select, [requestId]))).rows
   }
   return {
     userId,
     requestId,
-    iterations: () => look('generation_costs_by_iteration'),
-    generations: () => look('generation_costs_by_generation'),
+    iterations: () => rowsOf('generation_costs_by_iteration'),
+    generations: () => rowsOf('generation_costs_by_generation'),
   }
 }
 
-t.test('a generation older than the ledger shows what its snapshots tell, at no cost', async (t) => {
-  const { iterations, generations } = await history(
+t.test('a generation without costs shows the tokens and durations of its snapshots, at cost 0', async (t) => {
+  const { iterations, generations } = await insertGeneration(
     { iteration_number: 1, metadata: { tokens: 100, duration_ms: 5, changed_files: ['a'] } },
     { iteration_number: 2, metadata: { tokens: 50, duration: 7 } },
     { iteration_number: 3, metadata: { duration_ms: 0 } },
@@ -163,26 +163,26 @@ t.test('a generation older than the ledger shows what its snapshots tell, at no 
     { iteration_number: 5, metadata: null },
   )
   const unknown = { input_tokens: null, output_tokens: null, cached_tokens: null }
-  const told = { ...unknown, source: 'snapshots', entries: '0', cost_micros: '0' }
+  const ofSnapshots = { ...unknown, source: 'snapshots', entries: '0', cost_micros: '0' }
   t.match(await iterations(), [
-    { ...told, iteration_number: 1, tokens: '100', compute_ms: '5' },
-    { ...told, iteration_number: 2, tokens: '50', compute_ms: '7' },
-    { ...told, iteration_number: 3, tokens: null, compute_ms: '0' },
+    { ...ofSnapshots, iteration_number: 1, tokens: '100', compute_ms: '5' },
+    { ...ofSnapshots, iteration_number: 2, tokens: '50', compute_ms: '7' },
+    { ...ofSnapshots, iteration_number: 3, tokens: null, compute_ms: '0' },
   ])
-  t.equal((await iterations()).length, 3, 'and nothing of iterations of which they tell nothing')
-  t.match(await generations(), [{ ...told, tokens: '150', compute_ms: '12' }])
+  t.equal((await iterations()).length, 3, 'iterations without tokens and duration have no row')
+  t.match(await generations(), [{ ...ofSnapshots, tokens: '150', compute_ms: '12' }])
 })
 
-t.test('an iteration that was saved more than once counts once', async (t) => {
-  const { iterations } = await history(
+t.test('an iteration with several snapshots counts once', async (t) => {
+  const { iterations } = await insertGeneration(
     { metadata: { tokens: 100, duration_ms: 5 } },
     { metadata: { tokens: 100, duration_ms: 9 }, snapshot_type: 'manual' },
   )
   t.match(await iterations(), [{ tokens: '100', compute_ms: '9' }])
 })
 
-t.test('once the ledger has a row of the generation, it alone speaks', async (t) => {
-  const { userId, requestId, iterations, generations } = await history({ metadata: { tokens: 100 } })
+t.test('as soon as a generation has a cost, its snapshots no longer count', async (t) => {
+  const { userId, requestId, iterations, generations } = await insertGeneration({ metadata: { tokens: 100 } })
   t.match(await generations(), [{ source: 'snapshots', tokens: '100' }])
   await insertCost(db.owner, userId, { generation_request_id: requestId, iteration_number: 2, input_tokens: 3, cost_micros: 4 })
   t.match(await generations(), [{ source: 'ledger', entries: '1', tokens: '3', cost_micros: '4' }])
@@ -190,28 +190,28 @@ t.test('once the ledger has a row of the generation, it alone speaks', async (t)
   t.equal((await generations()).length + (await iterations()).length, 2)
 })
 
-t.test('odd metadata is ignored and never an error', async (t) => {
-  const odd = [
+t.test('invalid metadata is ignored without an error', async (t) => {
+  const invalid = [
     ...['"100"', '""', '"1e5"', 'null', 'true', '-1', '-0.5', '1.5', '0.1', '1e400', '-1e400', '1000000000001', '1e131071'],
     ...['[100]', '[]', '[[100]]', '{}', '{"tokens":100}', '{"total":{"tokens":1}}', '"\\ud83d\\ude00"'],
   ]
-  for (const value of odd) {
+  for (const value of invalid) {
     const metadata = `{"tokens":${value},"duration_ms":${value},"duration":${value}}`
-    const { iterations, generations } = await history({ metadata })
+    const { iterations, generations } = await insertGeneration({ metadata })
     t.strictSame([await iterations(), await generations()], [[], []], value)
   }
   for (const value of ['100', '100.0', '1e2']) {
-    const { generations } = await history({ metadata: `{"tokens":${value},"duration_ms":"x","duration":${value}}` })
+    const { generations } = await insertGeneration({ metadata: `{"tokens":${value},"duration_ms":"x","duration":${value}}` })
     t.match(await generations(), [{ tokens: '100', compute_ms: '100' }], `${value} is a whole number`)
   }
 })
 
-t.test("another user's history is not shown", async (t) => {
-  const { requestId } = await history({ metadata: { tokens: 100 } })
+t.test("a user cannot see the sums of another user's snapshots", async (t) => {
+  const { requestId } = await insertGeneration({ metadata: { tokens: 100 } })
   const stranger = await db.signUp()
   for (const view of ['generation_costs_by_iteration', 'generation_costs_by_generation']) {
-    const look = `select tokens from ${view} where generation_request_id = ${requestId}`
-    t.strictSame((await db.as(user(stranger), (client) => client.query(look))).rows, [])
-    t.match(only(await db.owner.query<Row>(look)), { tokens: '100' })
+    const select = `select tokens from ${view} where generation_request_id = ${requestId}`
+    t.strictSame((await db.as(user(stranger), (client) => client.query(select))).rows, [])
+    t.match(only(await db.owner.query<Row>(select)), { tokens: '100' })
   }
 })

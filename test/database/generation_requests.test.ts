@@ -47,7 +47,7 @@ t.test('a user enqueues a generation of their own app', async (t) => {
   })
 })
 
-t.test('a generation keeps the name that its app had', async (t) => {
+t.test('a generation keeps the name of its app at the time of the insert', async (t) => {
   const own = await newUser()
   const { app_name } = only(await db.owner.query<Row>('select app_name from apps where id = $1', [own.appId]))
   const id = await enqueue(db.owner, own)
@@ -55,25 +55,25 @@ t.test('a generation keeps the name that its app had', async (t) => {
     client.query(`update apps set app_name = 'Renamed' where id = $1`, [own.appId]),
   )
   t.match(await read(id), { app_name })
-  t.match(await read(await enqueue(db.owner, own)), { app_name: 'Renamed' }, 'a later one has the new name')
-  t.match(await read(await enqueue(db.owner, own, { app_name: 'Mine' })), { app_name: 'Mine' }, 'an imported one the one it had')
+  t.match(await read(await enqueue(db.owner, own)), { app_name: 'Renamed' }, 'a later generation has the new name')
+  t.match(await read(await enqueue(db.owner, own, { app_name: 'Mine' })), { app_name: 'Mine' }, 'an explicit name is kept')
 })
 
-t.test("another user's app is out of reach", async (t) => {
+t.test("a user cannot enqueue a generation of another user's app", async (t) => {
   const own = await newUser()
   const other = await newUser()
   const mixed = { userId: own.userId, appId: other.appId }
   const refused = { code: '23503', constraint: 'generation_requests_user_id_app_id_fkey' }
   await t.rejects(db.as(user(own.userId), (client) => enqueue(client, mixed)), refused)
   await t.rejects(db.as(service, (client) => enqueue(client, mixed)), refused)
-  await t.rejects(db.as(user(own.userId), (client) => enqueue(client, other)), { code: '42501' }, 'nor in their name')
+  await t.rejects(db.as(user(own.userId), (client) => enqueue(client, other)), { code: '42501' }, 'also not as the other user')
   await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)))
 })
 
-t.test('an app that does not exist is named by the foreign key, not by the blank name', async (t) => {
+t.test('an app that does not exist violates the foreign key, not the check of the name', async (t) => {
   const { userId } = await newUser()
-  const nowhere = db.as(user(userId), (client) => enqueue(client, { userId, appId: randomUUID() }))
-  await t.rejects(nowhere, { code: '23503', constraint: 'generation_requests_user_id_app_id_fkey' })
+  const insert = db.as(user(userId), (client) => enqueue(client, { userId, appId: randomUUID() }))
+  await t.rejects(insert, { code: '23503', constraint: 'generation_requests_user_id_app_id_fkey' })
 })
 
 t.test('a user reads their own generations only', async (t) => {
@@ -85,7 +85,7 @@ t.test('a user reads their own generations only', async (t) => {
   t.equal((await db.owner.query(select, both)).rowCount, 3)
 })
 
-t.test('a user has 20 generations in the queue at most', async (t) => {
+t.test('a user has at most 20 queued generations', async (t) => {
   const own = await newUser({ queued: queueLimit - 1 })
   const asOwn = user(own.userId)
   const paused = await enqueue(db.owner, own, { status: 'paused' })
@@ -98,15 +98,15 @@ t.test('a user has 20 generations in the queue at most', async (t) => {
   await t.rejects(db.as(asOwn, (client) => setStatus(client, failed, 'queued')), full, 'retried')
   t.equal(await countQueued(own.userId), queueLimit)
 
-  await t.resolves(db.as(asOwn, (client) => setStatus(client, last, 'cancelled')), 'leaving a full queue is free')
-  await t.resolves(db.as(asOwn, (client) => setStatus(client, paused, 'queued')), 'and makes room')
+  await t.resolves(db.as(asOwn, (client) => setStatus(client, last, 'cancelled')), 'a full queue allows a cancellation')
+  await t.resolves(db.as(asOwn, (client) => setStatus(client, paused, 'queued')), 'the cancellation allows another generation')
   const other = await newUser()
-  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)), "another's queue is their own")
-  await t.resolves(db.as(service, (client) => enqueue(client, own)), 'services are not held to it')
+  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other)), 'the limit is per user')
+  await t.resolves(db.as(service, (client) => enqueue(client, own)), 'services have no limit')
   t.equal(await countQueued(own.userId), queueLimit + 1)
 })
 
-t.test('one statement cannot enqueue past the limit', async (t) => {
+t.test('a single statement cannot exceed the limit', async (t) => {
   const own = await newUser()
   const many = `
     insert into generation_requests (user_id, app_id, prompt, mode)
@@ -117,17 +117,17 @@ t.test('one statement cannot enqueue past the limit', async (t) => {
   t.equal((await insertMany(queueLimit)).rowCount, queueLimit)
 })
 
-t.test('a user does not learn how full the queue of another is', async (t) => {
+t.test('a user cannot find out whether the queue of another user is full', async (t) => {
   const own = await newUser()
   const full = await newUser({ queued: queueLimit })
   const empty = await newUser()
-  const asked = (other: Owner) => outcomeOf(db.as(user(own.userId), (client) => enqueue(client, other)))
-  t.match(await asked(empty), { code: '42501' })
-  t.match(await asked(full), { code: '42501' })
+  const attempt = (other: Owner) => outcomeOf(db.as(user(own.userId), (client) => enqueue(client, other)))
+  t.match(await attempt(empty), { code: '42501' })
+  t.match(await attempt(full), { code: '42501' })
 })
 
 for (const isolation of ['read committed', 'repeatable read', 'serializable']) {
-  t.test(`two connections racing for the last place do not both get it, ${isolation}`, async (t) => {
+  t.test(`two concurrent transactions cannot exceed the limit, ${isolation}`, async (t) => {
     const own = await newUser({ queued: queueLimit - 1 })
     const [first, second] = [await db.login(logins.leo_api), await db.login(logins.leo_api)]
     for (const client of [first, second]) {
@@ -145,7 +145,7 @@ for (const isolation of ['read committed', 'repeatable read', 'serializable']) {
   })
 }
 
-t.test('a place that was not taken after all goes to the one who waited', async (t) => {
+t.test('a waiting transaction can enqueue after the other one rolls back', async (t) => {
   const own = await newUser({ queued: queueLimit - 1 })
   const [first, second] = [await db.login(logins.leo_api), await db.login(logins.leo_api)]
   for (const client of [first, second]) {
@@ -161,9 +161,9 @@ t.test('a place that was not taken after all goes to the one who waited', async 
   t.equal(await countQueued(own.userId), queueLimit)
 })
 
-t.test('two connections in a hurry fill the queue to the limit and no further', async (t) => {
+t.test('two connections that enqueue concurrently reach the limit and do not exceed it', async (t) => {
   const own = await newUser()
-  const rush = async () => {
+  const fillQueue = async () => {
     const client = await db.login(logins.leo_api)
     const codes: string[] = []
     for (let count = 0; count < queueLimit; count += 1) {
@@ -174,21 +174,21 @@ t.test('two connections in a hurry fill the queue to the limit and no further', 
     }
     return codes
   }
-  const codes = (await Promise.all([rush(), rush()])).flat()
+  const codes = (await Promise.all([fillQueue(), fillQueue()])).flat()
   t.equal(codes.filter((code) => code === 'done').length, queueLimit)
   t.equal(codes.filter((code) => code === 'LEO04').length, queueLimit)
   t.equal(await countQueued(own.userId), queueLimit)
 })
 
-t.test('a user asks for 100 iterations at most', async (t) => {
+t.test('a user can request at most 100 iterations', async (t) => {
   const own = await newUser()
-  const ask = (max_iterations: number) => (client: pg.Client) => enqueue(client, own, { max_iterations })
-  await t.rejects(db.as(user(own.userId), ask(101)), { code: 'LEO05', column: 'max_iterations' })
-  await t.resolves(db.as(user(own.userId), ask(100)))
-  await t.resolves(db.as(service, ask(101)), 'services are not held to it')
+  const request = (max_iterations: number) => (client: pg.Client) => enqueue(client, own, { max_iterations })
+  await t.rejects(db.as(user(own.userId), request(101)), { code: 'LEO05', column: 'max_iterations' })
+  await t.resolves(db.as(user(own.userId), request(100)))
+  await t.resolves(db.as(service, request(101)), 'services have no limit')
 })
 
-t.test('whose generation it is, of what and since when never changes', async (t) => {
+t.test('id, user_id, app_id, app_name and created_at of a generation cannot change', async (t) => {
   const own = await newUser()
   const other = await newUser()
   const secondApp = await insertApp(db.owner, own.userId)
@@ -200,11 +200,11 @@ t.test('whose generation it is, of what and since when never changes', async (t)
     await t.rejects(db.as(service, update), { code: 'LEO06' }, column)
     await t.rejects(update(db.owner), { code: 'LEO06' }, `${column}, by the owner`)
     const same = `update generation_requests set ${column} = ${column} where id = $1`
-    await t.resolves(db.as(service, (client) => client.query(same, [id])), `${column} as it was`)
+    await t.resolves(db.as(service, (client) => client.query(same, [id])), `${column} set to itself`)
   }
 })
 
-t.test('an idempotency key enqueues once for each user', async (t) => {
+t.test('an idempotency key is unique for each user', async (t) => {
   const own = await newUser()
   const other = await newUser()
   const key = { idempotency_key: 'click-1' }
@@ -212,11 +212,11 @@ t.test('an idempotency key enqueues once for each user', async (t) => {
   const taken = { code: '23505', constraint: 'generation_requests_user_id_idempotency_key_key' }
   await t.rejects(db.as(user(own.userId), (client) => enqueue(client, own, key)), taken)
   await t.resolves(db.as(user(own.userId), (client) => enqueue(client, own, { idempotency_key: 'click-2' })))
-  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other, key)), 'another user may use it too')
-  for (const _ of [1, 2]) await t.resolves(db.as(user(own.userId), (client) => enqueue(client, own)), 'none is no key')
+  await t.resolves(db.as(user(other.userId), (client) => enqueue(client, other, key)), 'another user can use it too')
+  for (const _ of [1, 2]) await t.resolves(db.as(user(own.userId), (client) => enqueue(client, own)), 'null is not a key')
 })
 
-t.test('updated_at is the time of the change, whatever the writer says', async (t) => {
+t.test('updated_at is the time of the change, not a value from the writer', async (t) => {
   const own = await newUser()
   const id = await enqueue(db.owner, own, { updated_at: '2026-01-01T00:00:00Z' })
   const before = new Date()
@@ -227,7 +227,7 @@ t.test('updated_at is the time of the change, whatever the writer says', async (
   t.ok(updated_at instanceof Date && updated_at >= before && updated_at <= new Date(), String(updated_at))
 })
 
-t.test('a generation that arrives finished has its completed_at', async (t) => {
+t.test('a generation that is inserted as finished gets a completed_at', async (t) => {
   const own = await newUser()
   for (const status of ['completed', 'failed', 'cancelled']) {
     const id = await db.as(service, (client) => enqueue(client, own, { status }))
@@ -236,11 +236,11 @@ t.test('a generation that arrives finished has its completed_at', async (t) => {
   }
   const [created_at, completed_at] = [new Date('2026-01-01T00:00:00Z'), new Date('2026-01-02T00:00:00Z')]
   const id = await enqueue(db.owner, own, { status: 'completed', created_at, completed_at })
-  t.strictSame((await read(id))['completed_at'], completed_at, 'its own if it brings one')
-  t.match(await read(await enqueue(db.owner, own)), { completed_at: null }, 'a queued one has none')
+  t.strictSame((await read(id))['completed_at'], completed_at, 'an explicit completed_at is kept')
+  t.match(await read(await enqueue(db.owner, own)), { completed_at: null }, 'a queued generation has none')
 })
 
-t.test('a generation goes with its app, and so do its snapshots and its lease', async (t) => {
+t.test('deleting an app deletes its generations, their snapshots and leases', async (t) => {
   const own = await newUser()
   const keptApp = await insertApp(db.owner, own.userId)
   const [gone, kept] = [await enqueue(db.owner, own), await enqueue(db.owner, { ...own, appId: keptApp })]

@@ -18,15 +18,15 @@ const add = async (client: pg.Client, columns: Row = {}): Promise<Row> => {
 t.test('a user reads the snapshots of their own generations only', async (t) => {
   const all = 'select user_id from iteration_snapshots order by user_id'
   t.strictSame((await db.as(user(own.userId), (client) => client.query(all))).rows, [{ user_id: own.userId }])
-  t.equal((await db.owner.query(all)).rowCount, 2, "there is another's too")
+  t.equal((await db.owner.query(all)).rowCount, 2, 'the other user has a snapshot too')
 })
 
-t.test('a service takes a snapshot, a user does not', async (t) => {
+t.test('a service can insert a snapshot, a user cannot', async (t) => {
   await t.rejects(db.as(user(own.userId), (client) => add(client)), { code: '42501' })
   await t.resolves(db.tryAs(service, (client) => add(client)))
 })
 
-t.test('a snapshot is never changed or deleted by anyone who logs in', async (t) => {
+t.test('no role other than the owner can update or delete a snapshot', async (t) => {
   const worker = await db.login(logins.leo_worker)
   const update = `update iteration_snapshots set files_snapshot = '{}' where id = ${own.snapshotId}`
   const remove = `delete from iteration_snapshots where id = ${own.snapshotId}`
@@ -44,19 +44,19 @@ t.test('a snapshot belongs to a generation of the same user', async (t) => {
   await t.rejects(db.as(service, (client) => add(client, { user_id: other.userId })), refused)
 })
 
-t.test('an iteration is counted from 0 and may be saved more than once', async (t) => {
+t.test('iterations start at 0, and an iteration can have several snapshots', async (t) => {
   for (const iteration_number of [0, 0, 1]) {
     await t.resolves(db.as(service, (client) => add(client, { iteration_number })), `iteration ${iteration_number}`)
   }
 })
 
-t.test('files are kept as they came, also what jsonb refuses', async (t) => {
+t.test('files are stored unchanged, including JSON that jsonb rejects', async (t) => {
   const files_snapshot = '{"a.txt":"\\u0000","a.txt":"\\ud800",  "b":1}'
   t.match(await db.as(service, (client) => add(client, { files_snapshot })), { files_snapshot })
   await t.rejects(db.owner.query('select $1::jsonb', [files_snapshot]), { code: '22P05' })
 })
 
-t.test('a snapshot is taken now unless it says when', async (t) => {
+t.test('the timestamp of a snapshot is the current time by default', async (t) => {
   const before = new Date()
   const { timestamp } = await db.as(service, (client) => add(client))
   t.ok(timestamp instanceof Date && timestamp >= before && timestamp <= new Date(), String(timestamp))
@@ -64,7 +64,7 @@ t.test('a snapshot is taken now unless it says when', async (t) => {
   t.strictSame((await db.as(service, (client) => add(client, { timestamp: then })))['timestamp'], then)
 })
 
-t.test('a snapshot goes with its generation', async (t) => {
+t.test('deleting a generation deletes its snapshots', async (t) => {
   const gone = await insertTenant(db)
   await insertSnapshot(db.owner, gone.userId, gone.requestId, 2)
   const count = 'select from iteration_snapshots where user_id = any ($1)'

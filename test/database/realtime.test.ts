@@ -19,18 +19,18 @@ async function published(client: pg.Client): Promise<string[]> {
   return rows.map(({ name }) => name).sort()
 }
 
-/** What a project may have, and what is published before, with and after the migration. */
+/** The publications that a project can have, with the published tables before `up` and after `down`. */
 const variants = [
   { title: 'no publication', create: 'select', before: [], after: [] },
-  { title: 'an empty one', create: 'create publication supabase_realtime', before: [], after: [] },
+  { title: 'an empty publication', create: 'create publication supabase_realtime', before: [], after: [] },
   {
-    title: 'one with another table',
+    title: 'a publication of another table',
     create: 'create publication supabase_realtime for table public.apps',
     before: ['apps'],
     after: ['apps'],
   },
   {
-    title: 'one that has it already',
+    title: 'a publication of generation_events',
     create: 'create publication supabase_realtime for table public.generation_events',
     before: ['generation_events'],
     after: [],
@@ -38,12 +38,12 @@ const variants = [
 ] as const
 
 for (const { title, create, before, after } of variants) {
-  t.test(`${title}: generation_events is published, and others are left alone`, async (t) => {
+  t.test(`${title}: up publishes generation_events, down removes it, other tables are unchanged`, async (t) => {
     await db.owner.query(create)
     t.strictSame(await published(db.owner), before)
     await up()
-    const isThere = !create.startsWith('select')
-    t.strictSame(await published(db.owner), isThere ? [...new Set([...before, 'generation_events'])] : [])
+    const isCreated = !create.startsWith('select')
+    t.strictSame(await published(db.owner), isCreated ? [...new Set([...before, 'generation_events'])] : [])
     await up()
     await down()
     t.strictSame(await published(db.owner), after)
@@ -52,7 +52,7 @@ for (const { title, create, before, after } of variants) {
 }
 
 for (const scope of ['all tables', 'tables in schema public']) {
-  t.test(`a publication for ${scope} stays as it is`, async (t) => {
+  t.test(`a publication for ${scope} is not changed`, async (t) => {
     await admin.query(`create publication supabase_realtime for ${scope}`)
     const before = await published(db.owner)
     t.ok(before.includes('generation_events') && before.includes('apps'))
@@ -64,7 +64,7 @@ for (const scope of ['all tables', 'tables in schema public']) {
   })
 }
 
-t.test('a publication of another role is refused, until that role has added the table', async (t) => {
+t.test('up fails for a publication of another role, unless that role has added the table', async (t) => {
   await admin.query('create publication supabase_realtime')
   await t.rejects(up(), { code: '42501' })
   await db.owner.query('rollback')
@@ -73,8 +73,8 @@ t.test('a publication of another role is refused, until that role has added the 
   await admin.query('drop publication supabase_realtime')
 })
 
-t.test('a change of status is in the stream of the publication, row and all, and nothing else is', async (t) => {
-  // The test server commits before it flushes, and only what is flushed is decoded.
+t.test('the replication stream contains the event of a status change and no change of another table', async (t) => {
+  // The test server sets synchronous_commit to off. Logical decoding reads flushed WAL only.
   await db.owner.query('set synchronous_commit = on')
   await db.owner.query('create publication supabase_realtime')
   await up()
@@ -82,7 +82,7 @@ t.test('a change of status is in the stream of the publication, row and all, and
   const appId = await insertApp(db.owner, userId)
   const id = await insertRequest(db.owner, userId, appId)
 
-  // Temporary: it goes with the connection, whatever happens here.
+  // A temporary slot is dropped when the connection ends, also after a failure.
   const slot = `realtime_${randomBytes(6).toString('hex')}`
   await db.owner.query(`select pg_create_logical_replication_slot($1, 'pgoutput', true)`, [slot])
   t.teardown(() => db.owner.query('select pg_drop_replication_slot($1)', [slot]))
@@ -109,7 +109,7 @@ interface Change {
   readonly row: Readonly<Record<string, string | null>>
 }
 
-/** The inserts of a stream of pgoutput, version 1; any other change has no row. */
+/** The changes of a pgoutput stream, protocol version 1. Only inserts have a row. */
 function readChanges(messages: readonly Buffer[]): Change[] {
   const relations = new Map<number, { table: string; columns: string[] }>()
   const changes: Change[] = []

@@ -14,8 +14,8 @@ type Tables = Readonly<Record<string, { readonly columns: Columns; readonly note
 
 const columns = (...names: string[]): Columns => names.map((name) => ({ name, type: 'text' }))
 
-/** A snapshot of a generation of its own. */
-async function take(tables: Tables, { userId, appId } = own): Promise<string> {
+/** Inserts a snapshot of a new generation. */
+async function insertSnapshotOf(tables: Tables, { userId, appId } = own): Promise<string> {
   return insertSchemaSnapshot(db.owner, userId, await insertRequest(db.owner, userId, appId), { tables })
 }
 
@@ -33,16 +33,16 @@ const diff = async (client: pg.Client, from: string, to: string): Promise<Differ
 t.test('a user reads the snapshots of their own generations only', async (t) => {
   const all = 'select distinct user_id from schema_snapshots'
   t.strictSame((await db.as(user(own.userId), (client) => client.query(all))).rows, [{ user_id: own.userId }])
-  t.equal((await db.owner.query(all)).rowCount, 2, "there is another's too")
+  t.equal((await db.owner.query(all)).rowCount, 2, 'the other user has a snapshot too')
 })
 
-t.test('a service takes a snapshot, a user does not', async (t) => {
+t.test('a service can insert a snapshot, a user cannot', async (t) => {
   const add = (client: pg.Client) => insertSchemaSnapshot(client, own.userId, own.requestId, { iteration_number: 2 })
   await t.rejects(db.as(user(own.userId), add), { code: '42501' })
   await t.resolves(db.tryAs(service, add))
 })
 
-t.test('a snapshot is never changed or deleted by anyone who logs in', async (t) => {
+t.test('no role other than the owner can update, delete or truncate snapshots', async (t) => {
   const worker = await db.login(logins.leo_worker)
   const statements = [`update schema_snapshots set ddl = ''`, 'delete from schema_snapshots', 'truncate schema_snapshots']
   for (const statement of statements) {
@@ -53,26 +53,26 @@ t.test('a snapshot is never changed or deleted by anyone who logs in', async (t)
   t.equal((await worker.query('select from schema_snapshots')).rowCount, 2)
 })
 
-t.test('an iteration is one that the generation can have, and is taken once', async (t) => {
+t.test('the iteration is between 0 and the maximum of the generation, and has at most one snapshot', async (t) => {
   const requestId = await insertRequest(db.owner, own.userId, own.appId, { max_iterations: 3 })
   const add = (iteration_number: number) =>
     db.as(service, (client) => insertSchemaSnapshot(client, own.userId, requestId, { iteration_number }))
-  for (const known of [0, 3]) await t.resolves(add(known), `${known}`)
+  for (const iteration of [0, 3]) await t.resolves(add(iteration), `${iteration}`)
   await t.rejects(add(4), { code: 'LEO17', table: 'schema_snapshots', column: 'iteration_number' })
   await t.rejects(add(-1), { code: '23514', constraint: 'schema_snapshots_iteration_number_not_negative_check' })
   const taken = { code: '23505', constraint: 'schema_snapshots_user_id_generation_request_id_iteration_number' }
   await t.rejects(add(3), taken)
 })
 
-t.test("of another's generation nothing is told, not even how many iterations it has", async (t) => {
+t.test("the error for another user's generation does not reveal its number of iterations", async (t) => {
   const refused = { code: '23503', constraint: 'schema_snapshots_user_id_generation_request_id_fkey' }
   for (const iteration_number of [1, 1000]) {
-    const across = (client: pg.Client) => insertSchemaSnapshot(client, own.userId, other.requestId, { iteration_number })
-    await t.rejects(db.as(service, across), refused)
+    const insert = (client: pg.Client) => insertSchemaSnapshot(client, own.userId, other.requestId, { iteration_number })
+    await t.rejects(db.as(service, insert), refused)
   }
 })
 
-t.test('a snapshot goes with its generation', async (t) => {
+t.test('deleting a generation deletes its snapshots', async (t) => {
   const gone = await insertTenant(db)
   const count = 'select from schema_snapshots where user_id = any ($1)'
   const both = [[gone.userId, other.userId]]
@@ -81,13 +81,13 @@ t.test('a snapshot goes with its generation', async (t) => {
   t.equal((await db.owner.query(count, both)).rowCount, 1)
 })
 
-t.test('a difference names tables and columns that were added, removed or changed', async (t) => {
-  const from = await take({
+t.test('diff_schema_snapshots() returns the tables and columns that were added, removed or changed', async (t) => {
+  const from = await insertSnapshotOf({
     same: { columns: columns('id') },
     gone: { columns: columns('id') },
     notes: { columns: [...columns('id', 'text', 'size')], note: 'old' },
   })
-  const to = await take({
+  const to = await insertSnapshotOf({
     same: { columns: columns('id') },
     empty: { columns: [] },
     notes: { columns: [{ name: 'size', type: 'int' }, ...columns('id', 'title')], note: 'new' },
@@ -103,31 +103,31 @@ t.test('a difference names tables and columns that were added, removed or change
   ]
   t.strictSame(await db.as(user(own.userId), (client) => diff(client, from, to)), expected)
   t.strictSame(await db.as(service, (client) => diff(client, from, to)), expected)
-  t.strictSame(await diff(db.owner, from, from), [], 'of a snapshot with itself there is none')
+  t.strictSame(await diff(db.owner, from, from), [], 'a snapshot does not differ from itself')
 })
 
-t.test('a snapshot that the caller may not see differs from nothing', async (t) => {
-  const mine = await take({ a: { columns: columns('id') } })
-  const theirs = await take({ b: { columns: columns('id') } }, other)
+t.test('diff_schema_snapshots() returns no rows if the caller cannot read both snapshots', async (t) => {
+  const mine = await insertSnapshotOf({ a: { columns: columns('id') } })
+  const theirs = await insertSnapshotOf({ b: { columns: columns('id') } }, other)
   for (const [from, to] of [[mine, theirs], [theirs, mine], [theirs, theirs], [mine, '0']] as const) {
     t.strictSame(await db.as(user(own.userId), (client) => diff(client, from, to)), [])
   }
   t.strictSame(await db.as({ role: 'authenticated' }, (client) => diff(client, mine, theirs)), [])
   await t.rejects(db.as({ role: 'anon' }, (client) => diff(client, mine, theirs)), { code: '42501' })
-  t.equal((await db.as(service, (client) => diff(client, mine, theirs))).length, 2, 'for whoever sees both there is one')
+  t.equal((await db.as(service, (client) => diff(client, mine, theirs))).length, 2, 'a service can read both')
 })
 
-t.test('any two sets of tables differ by what a plain comparison finds', async (t) => {
+t.test('diff_schema_snapshots() agrees with a comparison in TypeScript for random snapshots', async (t) => {
   const names = ['a', 'B', 'é', '', '__proto__', 'a.b', `"'$`]
-  const some = <T>(values: readonly T[]): T[] => values.filter(() => randomInt(2) === 0)
-  const random = (): Tables =>
+  const subset = <T>(values: readonly T[]): T[] => values.filter(() => randomInt(2) === 0)
+  const randomTables = (): Tables =>
     Object.fromEntries(
-      some(names).map((table) => [table, { columns: some(names).map((name) => ({ name, type: `t${randomInt(2)}` })) }]),
+      subset(names).map((table) => [table, { columns: subset(names).map((name) => ({ name, type: `t${randomInt(2)}` })) }]),
     )
   const text = (change: unknown) => JSON.stringify(change)
   for (let round = 0; round < 20; round += 1) {
-    const [before, after] = [random(), random()]
-    const found = await diff(db.owner, await take(before), await take(after))
+    const [before, after] = [randomTables(), randomTables()]
+    const found = await diff(db.owner, await insertSnapshotOf(before), await insertSnapshotOf(after))
     const changes = found.map(({ table_name, column_name, change }) => [table_name, column_name, change])
     t.strictSame(changes.map(text).sort(), compare(before, after).map(text).sort())
   }

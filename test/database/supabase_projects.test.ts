@@ -36,8 +36,8 @@ async function each<T, R>(values: readonly T[], work: (value: T) => Promise<R>):
   return results
 }
 
-/** By all workers at once, each of which takes the next value when it is done with one. */
-const shared = async <T, R>(values: readonly T[], work: (client: pg.Client, value: T) => Promise<R>): Promise<R[]> => {
+/** Runs `work` for each value. All workers run concurrently, and each takes the next value when it is ready. */
+const eachByWorkers = async <T, R>(values: readonly T[], work: (client: pg.Client, value: T) => Promise<R>): Promise<R[]> => {
   const rest = [...values]
   const byWorker = await Promise.all(
     workers.map(async (client) => {
@@ -50,15 +50,15 @@ const shared = async <T, R>(values: readonly T[], work: (client: pg.Client, valu
 }
 const readProject = async (ref: string) =>
   only(await owner.query<{ used: number }>('select used from supabase_projects where ref = $1', [ref]))
-async function readPlace(appId: string): Promise<Record<string, unknown> | undefined> {
+async function readAllocation(appId: string): Promise<Record<string, unknown> | undefined> {
   const select = 'select supabase_project_ref as ref, status from supabase_project_places where app_id = $1'
   return (await owner.query(select, [appId])).rows[0]
 }
 
-/** Projects whose count is not that of their places, apps whose project is not that of their place. */
-async function miscounts(): Promise<unknown[]> {
+/** Projects whose `used` is not their number of allocations, and allocations whose app has another project. */
+async function findMiscounts(): Promise<unknown[]> {
   const { rows } = await owner.query(`
-    select p.ref, p.used, count(s.app_id)::int as places
+    select p.ref, p.used, count(s.app_id)::int as allocations
     from supabase_projects p left join supabase_project_places s on s.supabase_project_ref = p.ref
     group by p.ref having p.used <> count(s.app_id)
     union all
@@ -68,17 +68,17 @@ async function miscounts(): Promise<unknown[]> {
   return rows
 }
 
-t.test('100 allocations of 10 places at once give out exactly 10', async (t) => {
+t.test('of 100 concurrent allocations in a pool with capacity 10, exactly 10 succeed', async (t) => {
   for (const capacities of [[10], [7, 3]]) {
     const pool = `race-${capacities.length}`
     const refs = await each(capacities, (capacity) => insertProject(owner, { pool, capacity }))
-    const given = await shared(await insertApps(100), (client, app) => allocate(client, app, pool))
-    t.equal(given.filter((ref) => ref === null).length, 90, `${capacities.join(' + ')}: 90 find it exhausted`)
+    const given = await eachByWorkers(await insertApps(100), (client, app) => allocate(client, app, pool))
+    t.equal(given.filter((ref) => ref === null).length, 90, `${capacities.join(' + ')}: 90 get no project`)
     t.strictSame((await each(refs, readProject)).map(({ used }) => used), capacities)
   }
 })
 
-t.test('one app that is allocated at once from all sides gets one place', async (t) => {
+t.test('concurrent allocations for the same app give it one project', async (t) => {
   const pool = 'once'
   await insertProject(owner, { pool })
   await insertProject(owner, { pool })
@@ -91,12 +91,12 @@ t.test('one app that is allocated at once from all sides gets one place', async 
   await first.query('commit')
   const given = [ref, ...(await Promise.all(allocations))]
   t.equal(new Set(given).size, 1)
-  t.match(await readPlace(appId), { ref: given[0], status: 'allocated' })
-  t.equal(await allocate(worker, appId, 'another-pool'), given[0], 'whatever is asked for later')
+  t.match(await readAllocation(appId), { ref: given[0], status: 'allocated' })
+  t.equal(await allocate(worker, appId, 'another-pool'), given[0], 'a later call for another pool returns the same project')
 })
 
-t.test('an app that is deleted while it gets its place gives it back', async (t) => {
-  const pool = 'deleted-meanwhile'
+t.test('an app that is deleted during its allocation releases the allocation', async (t) => {
+  const pool = 'deleted-concurrently'
   const ref = await insertProject(owner, { pool })
   const appId = await insertApp(owner, userId)
   await worker.query('begin')
@@ -105,10 +105,10 @@ t.test('an app that is deleted while it gets its place gives it back', async (t)
   await isWaiting(owner, workers[1]!, deletion)
   await worker.query('commit')
   await deletion
-  t.strictSame(await readPlace(appId), { ref, status: 'releasing' })
+  t.strictSame(await readAllocation(appId), { ref, status: 'releasing' })
 })
 
-t.test('the least used project of the pool and region is taken, the first by ref among equals', async (t) => {
+t.test('an allocation takes the least used project of the pool and region, with the lowest ref among equals', async (t) => {
   const pool = 'spread'
   const refs = [await insertProject(owner, { pool }), await insertProject(owner, { pool })].sort()
   const far = await insertProject(owner, { pool, region: 'us-east-1' })
@@ -119,41 +119,41 @@ t.test('the least used project of the pool and region is taken, the first by ref
   t.equal(await allocate(worker, apps[4]!, pool), far, 'any region')
 })
 
-t.test('an exhausted pool, one that is not there, and a region without projects give null', async (t) => {
+t.test('an allocation is null for a full pool, an unknown pool and a region without projects', async (t) => {
   await insertProject(owner, { pool: 'small', capacity: 1 })
   const [first, second] = (await insertApps(2)) as [string, string]
   t.type(await allocate(worker, first, 'small'), 'string')
   t.equal(await allocate(worker, second, 'small'), null)
   t.equal(await allocate(worker, second, 'nowhere'), null)
   t.equal(await allocate(worker, second, 'small', 'mars-1'), null)
-  t.equal(await readPlace(second), undefined)
+  t.equal(await readAllocation(second), undefined)
 })
 
-t.test('an app that is not there gets no place', async (t) => {
+t.test('an allocation for an unknown app fails', async (t) => {
   await t.rejects(allocate(worker, randomUUID()), { code: 'LEO14', table: 'apps' })
 })
 
-t.test('only active projects get new apps, and only empty ones retire', async (t) => {
+t.test('only active projects get new apps, and only empty projects can be retired', async (t) => {
   const pool = 'drained'
   const ref = await insertProject(owner, { pool })
   const [first, second] = (await insertApps(2)) as [string, string]
   await allocate(worker, first, pool)
-  const turn = (status: string) =>
+  const setStatus = (status: string) =>
     worker.query('update supabase_projects set status = $2 where ref = $1', [ref, status])
-  await turn('draining')
+  await setStatus('draining')
   t.equal(await allocate(worker, second, pool), null)
-  await t.rejects(turn('retired'), { code: '23514', constraint: 'supabase_projects_retired_is_empty_check' })
+  await t.rejects(setStatus('retired'), { code: '23514', constraint: 'supabase_projects_retired_is_empty_check' })
   await deleteApp(owner, first)
-  await t.rejects(turn('retired'), { code: '23514' }, 'nor before it is wiped')
+  await t.rejects(setStatus('retired'), { code: '23514' }, 'not before the allocation is released')
   await release(worker, first)
-  await t.resolves(turn('retired'))
+  await t.resolves(setStatus('retired'))
   t.equal(await allocate(worker, second, pool), null)
-  await turn('active')
+  await setStatus('active')
   t.equal(await allocate(worker, second, pool), ref)
 })
 
-t.test('a project that is drained while an allocation waits for it is passed over', async (t) => {
-  const pool = 'drained-meanwhile'
+t.test('an allocation that waits for a project takes another one if the project becomes draining', async (t) => {
+  const pool = 'drained-concurrently'
   const refs = [await insertProject(owner, { pool }), await insertProject(owner, { pool })].sort()
   const [app] = (await insertApps(1)) as [string]
   await owner.query('begin')
@@ -164,7 +164,7 @@ t.test('a project that is drained while an allocation waits for it is passed ove
   t.equal(await allocation, refs[1])
 })
 
-t.test('a capacity below what is used is refused', async (t) => {
+t.test('a capacity below used is rejected', async (t) => {
   const pool = 'shrunk'
   const ref = await insertProject(owner, { pool })
   for (const app of await insertApps(2)) await allocate(worker, app, pool)
@@ -173,16 +173,16 @@ t.test('a capacity below what is used is refused', async (t) => {
   await t.resolves(shrink(2))
 })
 
-t.test('the place of a deleted app is free only when it is wiped, and once', async (t) => {
+t.test('the allocation of a deleted app counts until it is released, and can be released once', async (t) => {
   const pool = 'wiped'
   const ref = await insertProject(owner, { pool, capacity: 1 })
   const [first, second] = (await insertApps(2)) as [string, string]
   await allocate(worker, first, pool)
   const notReleasing = { code: 'LEO15', table: 'supabase_project_places' }
-  await t.rejects(release(worker, first), notReleasing, 'not while the app lives there')
+  await t.rejects(release(worker, first), notReleasing, 'not while the app exists')
 
   await db.as(user(userId), (client) => deleteApp(client, first))
-  t.match(await readPlace(first), { status: 'releasing' })
+  t.match(await readAllocation(first), { status: 'releasing' })
   t.match(await readProject(ref), { used: 1 })
   t.equal(await allocate(worker, second, pool), null)
 
@@ -190,21 +190,21 @@ t.test('the place of a deleted app is free only when it is wiped, and once', asy
   t.strictSame(releases.map(({ code }) => code).sort(), [...Array.from({ length: 11 }, () => 'LEO15'), 'done'])
   t.match(await readProject(ref), { used: 0 })
   t.equal(await allocate(worker, second, pool), ref)
-  await t.rejects(release(worker, first), notReleasing, 'given back twice')
-  await t.rejects(release(worker, randomUUID()), notReleasing, 'never taken')
+  await t.rejects(release(worker, first), notReleasing, 'released twice')
+  await t.rejects(release(worker, randomUUID()), notReleasing, 'never allocated')
 })
 
-t.test('a deleted user leaves places to be wiped', async (t) => {
-  const leaver = await db.signUp()
-  const apps = await insertApps(3, leaver)
+t.test('deleting a user sets their allocations to releasing', async (t) => {
+  const deletedId = await db.signUp()
+  const apps = await insertApps(3, deletedId)
   const refs = await each(apps.slice(0, 2), (app) => insertPlace(owner, app))
-  await auth.query('delete from auth.users where id = $1', [leaver])
-  t.strictSame(await each(apps, readPlace), [...refs.map((ref) => ({ ref, status: 'releasing' })), undefined])
+  await auth.query('delete from auth.users where id = $1', [deletedId])
+  t.strictSame(await each(apps, readAllocation), [...refs.map((ref) => ({ ref, status: 'releasing' })), undefined])
   for (const app of apps.slice(0, 2)) await release(worker, app)
-  t.strictSame(await each(apps, readPlace), [undefined, undefined, undefined])
+  t.strictSame(await each(apps, readAllocation), [undefined, undefined, undefined])
 })
 
-t.test('an app that comes back under its old id waits until the old place is wiped', async (t) => {
+t.test('an app that is inserted again with its old id gets a project after the old allocation is released', async (t) => {
   const appId = await insertApp(owner, userId)
   const ref = await insertPlace(owner, appId)
   await deleteApp(owner, appId)
@@ -215,7 +215,7 @@ t.test('an app that comes back under its old id waits until the old place is wip
   t.equal(await allocate(worker, appId, `pool-${ref}`), ref)
 })
 
-t.test('no service gets past the count', async (t) => {
+t.test('users, services and workers cannot write allocations or counts directly', async (t) => {
   const [first, second] = (await insertApps(2)) as [string, string]
   const ref = await insertPlace(owner, first)
   const statements: Readonly<Record<string, string>> = {
@@ -232,16 +232,16 @@ t.test('no service gets past the count', async (t) => {
     for (const persona of [service, user(userId)]) {
       await t.rejects(db.tryAs(persona, (client) => client.query(statement)), { code: '42501' }, statement)
     }
-    await t.rejects(worker.query(statement), { code: '42501' }, 'a worker neither')
+    await t.rejects(worker.query(statement), { code: '42501' }, 'a worker')
     t.equal((await rolledBack(owner, () => outcomeOf(owner.query(statement)))).code, byOwner, 'the owner')
   }
   const move = `update apps set id = gen_random_uuid() where id = $1`
   const left = { code: '23503', constraint: 'apps_supabase_project_ref_id_fkey' }
-  await t.rejects(db.tryAs(service, (client) => client.query(move, [first])), left, 'nor leaves its place behind')
+  await t.rejects(db.tryAs(service, (client) => client.query(move, [first])), left, 'an app with an allocation keeps its id')
   await t.resolves(db.tryAs(service, (client) => client.query(move, [second])))
 })
 
-t.test('the owner of an app sees which project it uses, and nothing else of the pool', async (t) => {
+t.test('a user can read the project of their own app, but no other row of the pool', async (t) => {
   const appId = await insertApp(owner, userId)
   const ref = await insertPlace(owner, appId)
   const read = (client: pg.Client) =>
@@ -249,13 +249,13 @@ t.test('the owner of an app sees which project it uses, and nothing else of the 
   t.strictSame((await db.as(user(userId), read)).rows, [{ ref }])
   t.strictSame((await db.as(user(await db.signUp()), read)).rows, [])
   for (const table of ['supabase_projects', 'supabase_project_places']) {
-    const look = (client: pg.Client) => client.query(`select from ${table}`)
-    await t.rejects(db.as(user(userId), look), { code: '42501' }, table)
-    t.not((await db.as(service, look)).rowCount, 0, `${table}, which has rows`)
+    const select = (client: pg.Client) => client.query(`select from ${table}`)
+    await t.rejects(db.as(user(userId), select), { code: '42501' }, table)
+    t.not((await db.as(service, select)).rowCount, 0, `a service can read ${table}`)
   }
 })
 
-t.test('nobody but workers takes or frees a place', async (t) => {
+t.test('only workers can allocate and release', async (t) => {
   const appId = await insertApp(owner, userId)
   for (const persona of [user(userId), service, { role: 'anon' } as const]) {
     await t.rejects(db.as(persona, (client) => allocate(client, appId)), { code: '42501' }, persona.role)
@@ -264,12 +264,12 @@ t.test('nobody but workers takes or frees a place', async (t) => {
   await t.resolves(allocate(worker, appId))
 })
 
-t.test('whatever is taken, deleted and freed at once, every place is counted', async (t) => {
-  const pool = 'storm'
+t.test('counts are exact after random concurrent allocations, deletes and releases', async (t) => {
+  const pool = 'random'
   const refs = await each([2, 3, 4], (capacity) => insertProject(owner, { pool, capacity }))
   const apps = await insertApps(40)
   const outcomes = new Map<string, number>()
-  const steps = [
+  const operations = [
     (client: pg.Client, app: string) => allocate(client, app, pool),
     (client: pg.Client, app: string) => allocate(client, app, pool),
     (client: pg.Client, app: string) => release(client, app),
@@ -279,31 +279,31 @@ t.test('whatever is taken, deleted and freed at once, every place is counted', a
       return release(client, app)
     },
     (client: pg.Client) =>
-      client.query(`update supabase_projects set status = $2 where ref = $1`, [any(refs), any(['active', 'draining'])]),
+      client.query(`update supabase_projects set status = $2 where ref = $1`, [randomOf(refs), randomOf(['active', 'draining'])]),
     (client: pg.Client) =>
-      client.query(`update supabase_projects set capacity = 1 + (random() * 5)::int where ref = $1`, [any(refs)]),
+      client.query(`update supabase_projects set capacity = 1 + (random() * 5)::int where ref = $1`, [randomOf(refs)]),
   ]
   await Promise.all(
     workers.map(async (client) => {
       for (let step = 0; step < 40; step += 1) {
-        const { code } = await outcomeOf(any(steps)(client, any(apps)))
+        const { code } = await outcomeOf(randomOf(operations)(client, randomOf(apps)))
         outcomes.set(code, (outcomes.get(code) ?? 0) + 1)
       }
     }),
   )
   t.strictSame([...outcomes.keys()].filter((code) => !['done', 'LEO14', 'LEO15', '23514'].includes(code)), [])
-  t.strictSame(await miscounts(), [])
-  t.ok(outcomes.get('done')! > 100 && outcomes.has('LEO15'), 'much of it was done', { outcomes: [...outcomes] })
+  t.strictSame(await findMiscounts(), [])
+  t.ok(outcomes.get('done')! > 100 && outcomes.has('LEO15'), 'most operations succeed', { outcomes: [...outcomes] })
 })
 
-t.test('a count that is wrong is noticed', async (t) => {
-  t.strictSame(await miscounts(), [], 'none is, after all of this')
+t.test('findMiscounts() reports a wrong count', async (t) => {
+  t.strictSame(await findMiscounts(), [], 'no count is wrong after the tests above')
   const ref = await insertPlace(owner, await insertApp(owner, userId))
   await owner.query('update supabase_projects set used = 2 where ref = $1', [ref])
-  t.strictSame(await miscounts(), [{ ref, used: 2, places: 1 }])
+  t.strictSame(await findMiscounts(), [{ ref, used: 2, allocations: 1 }])
   await owner.query('update supabase_projects set used = 1 where ref = $1', [ref])
 })
 
-function any<T>(values: readonly T[]): T {
+function randomOf<T>(values: readonly T[]): T {
   return values[Math.floor(Math.random() * values.length)]!
 }

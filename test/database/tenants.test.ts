@@ -9,9 +9,9 @@ import { clusterAdmin } from '../fixtures/server.ts'
 
 const db = await createTestDatabase(t)
 const own = await insertTenant(db)
-// Connected elsewhere: a name that both had would lead to a row of one's own.
+// Another provider: with the same one, a reference by provider would find the user's own row.
 const other = await insertTenant(db, 'fly')
-/** A superuser's connection: it can become anyone. */
+/** A superuser's connection, which can assume any role. */
 const admin = await db.login(clusterAdmin().user)
 const references = await readTenantReferences(db.owner)
 
@@ -40,7 +40,7 @@ interface Reference {
   readonly name: string
   readonly child: string
   readonly parent: string
-  /** Pairs of the child's column and the parent's. */
+  /** Pairs of child column and parent column. */
   readonly columns: readonly (readonly [string, string])[]
 }
 
@@ -66,21 +66,21 @@ async function readReferences(client: pg.Client): Promise<Reference[]> {
   return rows
 }
 
-/** Those that lead to a row of a user. */
+/** The foreign keys that reference a table with user_id. */
 async function readTenantReferences(client: pg.Client): Promise<Reference[]> {
   const tenants = new Set((await readTables(client)).filter(isTenantTable).map(({ name }) => name))
   return (await readReferences(client)).filter(({ parent }) => tenants.has(parent))
 }
 
-/** References to a tenant's row that do not prove that both rows have the same owner. */
-async function unprovenReferences(client: pg.Client): Promise<string[]> {
+/** Foreign keys to a tenant's row that do not include user_id, so that the two rows can have different owners. */
+async function referencesWithoutUserId(client: pg.Client): Promise<string[]> {
   return (await readTenantReferences(client))
     .filter(({ columns }) => !columns.some(([child, parent]) => child === 'user_id' && parent === 'user_id'))
     .map(({ name }) => name)
 }
 
 async function rowOf(client: pg.Client, table: string, userId: string): Promise<Row> {
-  // What the database computes, nobody writes.
+  // Without generated columns, which cannot be written.
   const select = `
     select to_jsonb(t) - array(
       select attname::text from pg_attribute where attrelid = '${table}'::regclass and attgenerated <> ''
@@ -89,17 +89,17 @@ async function rowOf(client: pg.Client, table: string, userId: string): Promise<
   return only(await client.query<{ row: Row }>(select, [userId])).row
 }
 
-t.test('every reference to a row of a user carries the user', async (t) => {
-  t.strictSame(await unprovenReferences(db.owner), [])
+t.test('every foreign key to a table with user_id includes user_id', async (t) => {
+  t.strictSame(await referencesWithoutUserId(db.owner), [])
   t.ok(references.length >= 3, `${references.length} references`)
 })
 
-t.test('a reference that does not is noticed', async (t) => {
+t.test('the query finds a foreign key without user_id', async (t) => {
   const found = await rolledBack(db.owner, async () => {
     await db.owner.query(`
       create table forgotten (user_id uuid, app_id uuid constraint forgotten_app_id_fkey references apps);
       create table private.ownerless (app_id uuid constraint ownerless_app_id_fkey references apps)`)
-    return unprovenReferences(db.owner)
+    return referencesWithoutUserId(db.owner)
   })
   t.strictSame(found, ['forgotten_app_id_fkey', 'ownerless_app_id_fkey'])
 })
@@ -111,29 +111,29 @@ const personas: readonly (Persona | { readonly role: 'postgres' })[] = [
   { role: 'postgres' },
 ]
 
-// A table that refers to itself is crossed in its own test: here the row would be parent and child at once.
+// A self-referencing table has its own test: here the same row would be parent and child.
 for (const reference of references.filter(({ child, parent }) => child !== parent)) {
   for (const persona of personas) {
-    t.test(`${persona.role} cannot cross from user to user by ${reference.name}`, async (t) => {
-      for (const [title, attempt] of Object.entries(await crossings(reference, persona))) {
+    t.test(`${persona.role} cannot reference another user's row by ${reference.name}`, async (t) => {
+      for (const [title, attempt] of Object.entries(await attempts(reference, persona))) {
         const within = await rolledBack(admin, () => attempt(own))
         const across = await rolledBack(admin, () => attempt(other))
-        if (within === 'done') t.match(across, /^(23503|LEO06)$/, `${title}, which is done within one user`)
-        else t.strictSame([within, across], ['42501', '42501'], `${title}, which is denied altogether`)
+        if (within === 'done') t.match(across, /^(23503|LEO06)$/, `${title}, which succeeds for the user's own rows`)
+        else t.strictSame([within, across], ['42501', '42501'], `${title}, which is always denied`)
       }
     })
   }
 }
 
-/** Ways to point a row of `own` at the parent of a tenant; with `own` itself nothing crosses. */
-async function crossings(
+/** Statements that make a row of `own` reference a row of the tenant, which is another user or `own` itself. */
+async function attempts(
   { child, parent, columns }: Reference,
   persona: (typeof personas)[number],
 ): Promise<Readonly<Record<string, (tenant: Tenant) => Promise<string>>>> {
   const row = await rowOf(db.owner, child, own.userId)
   const become = () =>
     persona.role === 'postgres' ? admin.query('set local role postgres') : assume(admin, persona)
-  const pointing = async ({ userId }: Tenant): Promise<Row> => {
+  const columnsReferencing = async ({ userId }: Tenant): Promise<Row> => {
     const target = await rowOf(admin, parent, userId)
     const others = columns.filter(([column]) => column !== 'user_id')
     return Object.fromEntries(others.map(([column, parentColumn]) => [column, target[parentColumn]]))
@@ -142,7 +142,7 @@ async function crossings(
     await become()
     const { code } = await outcomeOf(
       admin.query(statement, values).then(({ rowCount }) => {
-        if (rowCount === 0) throw new Error('nothing was written')
+        if (rowCount === 0) throw new Error('no row was written')
       }),
     )
     return code
@@ -157,7 +157,7 @@ async function crossings(
   }
   return {
     'a new row': async (tenant) => {
-      const changes = await pointing(tenant)
+      const changes = await columnsReferencing(tenant)
       await admin.query(`delete from ${child} where user_id = $1`, [own.userId])
       const allowed = await writableColumns(child, persona.role)
       const names = Object.keys(row).filter((name) => allowed.length === 0 || allowed.includes(name))
@@ -166,14 +166,14 @@ async function crossings(
         { ...row, ...changes },
       ])
     },
-    'a new reference': async (tenant) => updateChild(await pointing(tenant)),
+    'a new reference': async (tenant) => updateChild(await columnsReferencing(tenant)),
     'a new owner of the row': (tenant) => updateChild({ user_id: tenant.userId }),
-    'a new owner of what it points at': (tenant) =>
+    'a new owner of the referenced row': (tenant) =>
       write(`update ${parent} set user_id = $1 where user_id = $2`, [tenant.userId, own.userId]),
   }
 }
 
-/** The columns that the role may write when it inserts; none when it may not insert at all. */
+/** The columns that the role can insert; none without the privilege. */
 async function writableColumns(table: string, role: string): Promise<string[]> {
   const { rows } = await admin.query<{ name: string }>(
     `select attname as name from pg_attribute
@@ -184,10 +184,10 @@ async function writableColumns(table: string, role: string): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** What is left to clean up elsewhere outlives the user, by ids only, until it is done. */
+/** Rows of these tables remain until external resources are cleaned up. They contain ids only. */
 const outliveTheUser = ['public.cleanup_outbox', 'public.supabase_project_places']
 
-/** Where a text occurs in any row of the schema, but for those. */
+/** The other tables with a row that contains one of the texts. */
 async function tablesThatMention(client: pg.Client, texts: readonly string[]): Promise<string[]> {
   const found: string[] = []
   for (const { name } of await readTables(client)) {
@@ -201,7 +201,7 @@ async function tablesThatMention(client: pg.Client, texts: readonly string[]): P
   return found
 }
 
-const everythingOf = async (client: pg.Client, { userId }: Tenant): Promise<Record<string, unknown[]>> => {
+const rowsOf = async (client: pg.Client, { userId }: Tenant): Promise<Record<string, unknown[]>> => {
   const rows: Record<string, unknown[]> = {}
   for (const { name } of (await readTables(client)).filter(isTenantTable)) {
     rows[name] = (await client.query(`select * from ${name} as t where user_id = $1 order by t::text`, [userId])).rows
@@ -209,24 +209,24 @@ const everythingOf = async (client: pg.Client, { userId }: Tenant): Promise<Reco
   return rows
 }
 
-t.test('deleting a user erases everything of theirs and nothing of others', async (t) => {
+t.test('deleting a user deletes all their rows and no row of another user', async (t) => {
   const gone = await insertTenant(db)
   await insertApp(db.owner, gone.userId, 'Without generations')
-  for (const [table, rows] of Object.entries(await everythingOf(db.owner, gone))) {
-    t.ok(rows.length > 0, `insertTenant() makes a row of ${table}`)
+  for (const [table, rows] of Object.entries(await rowsOf(db.owner, gone))) {
+    t.ok(rows.length > 0, `insertTenant() inserts a row into ${table}`)
   }
-  const traces = [gone.userId, gone.appId, gone.secretId]
-  const before = await everythingOf(db.owner, other)
+  const ids = [gone.userId, gone.appId, gone.secretId]
+  const before = await rowsOf(db.owner, other)
 
   const auth = await db.login('supabase_auth_admin')
   t.equal((await auth.query('delete from auth.users where id = $1', [gone.userId])).rowCount, 1)
 
-  t.strictSame(await tablesThatMention(db.owner, traces), [])
-  for (const [table, rows] of Object.entries(await everythingOf(db.owner, gone))) t.strictSame(rows, [], table)
-  t.strictSame(await everythingOf(db.owner, other), before)
+  t.strictSame(await tablesThatMention(db.owner, ids), [])
+  for (const [table, rows] of Object.entries(await rowsOf(db.owner, gone))) t.strictSame(rows, [], table)
+  t.strictSame(await rowsOf(db.owner, other), before)
 })
 
-t.test('a table that keeps something of a deleted user is noticed', async (t) => {
+t.test('the search finds a table that still mentions a deleted user', async (t) => {
   const gone = await insertTenant(db)
   const found = await rolledBack(db.owner, async () => {
     await db.owner.query(`create table kept (id int, note text)`)
@@ -237,7 +237,7 @@ t.test('a table that keeps something of a deleted user is noticed', async (t) =>
   t.strictSame(found, ['public.kept'])
 })
 
-t.test('a user in the middle of a generation is deleted too', async (t) => {
+t.test('a user with a running generation can be deleted', async (t) => {
   const gone = await insertTenant(db)
   await db.owner.query(`update generation_requests set status = 'generating' where user_id = $1`, [gone.userId])
   const auth = await db.login('supabase_auth_admin')

@@ -30,24 +30,24 @@ const entries = async (client: pg.Client): Promise<Entry[]> =>
 const declare = (client: pg.Client, actingUser: string): Promise<unknown> =>
   client.query(`select set_config('leo.acting_user', $1, true)`, [actingUser])
 
-/** Who writes, and how: a user through row security, a service for that user, a service by itself. */
+/** A writer: a user under row security, a service on behalf of that user, or a service on its own behalf. */
 interface Writer {
   readonly name: 'user' | 'on behalf' | 'service'
   readonly client: pg.Client
   readonly become: () => Promise<unknown>
 }
 
-const through: Writer = { name: 'user', client: owner, become: () => assume(owner, user(own.userId)) }
-const behalf: Writer = { name: 'on behalf', client: worker, become: () => declare(worker, own.userId) }
+const asUser: Writer = { name: 'user', client: owner, become: () => assume(owner, user(own.userId)) }
+const onBehalf: Writer = { name: 'on behalf', client: worker, become: () => declare(worker, own.userId) }
 const writers = [
-  through,
-  behalf,
+  asUser,
+  onBehalf,
   { name: 'service', client: worker, become: () => Promise.resolve() },
 ] as const satisfies readonly Writer[]
 
 /**
- * What `write` adds to the log, read as the owner would. All of it is taken back: a worker's entries are read by the
- * worker, who may read them all.
+ * The entries that `write` adds to the log. They are read in the same session, as the owner or as the worker, which can
+ * both read all entries. The transaction is rolled back.
  */
 async function logged({ client, become }: Writer, write: (client: pg.Client) => Promise<unknown>): Promise<Entry[]> {
   return rolledBack(client, async () => {
@@ -76,16 +76,16 @@ interface Mutation {
   readonly action: string
   readonly object?: string
   readonly detail?: Row
-  /** Whose writing it is logged for; without it, everyone's. */
+  /** The writers whose change is logged. Default: all. */
   readonly by?: readonly Writer['name'][]
-  /** Who may not do it at all. */
+  /** The writer that has no privilege for it. */
   readonly deniedTo?: 'user'
 }
 
 const app = { app_id: own.appId }
 const people = ['user', 'on behalf'] as const
 
-/** Everything that a person does. */
+/** Every change that a user can make. */
 const mutations: readonly Mutation[] = [
   {
     title: 'create an app',
@@ -132,7 +132,7 @@ const mutations: readonly Mutation[] = [
     deniedTo: 'user',
   },
   {
-    title: 'connect a provider anew',
+    title: 'connect a provider again',
     write: (c) => c.query('update user_secrets set encrypted_token = $2 where id = $1', [own.secretId, sealed()]),
     action: 'secret.replace',
     object: own.secretId,
@@ -141,7 +141,7 @@ const mutations: readonly Mutation[] = [
     deniedTo: 'user',
   },
   {
-    title: 'connect a provider anew by upsert',
+    title: 'connect a provider again by upsert',
     write: (c) =>
       c.query(
         `insert into user_secrets (user_id, provider, encrypted_token) values ($1, 'github', $2)
@@ -154,7 +154,7 @@ const mutations: readonly Mutation[] = [
     deniedTo: 'user',
   },
   {
-    title: 'cut a connection',
+    title: 'disconnect a provider',
     write: (c) => c.query('delete from user_secrets where id = $1', [own.secretId]),
     action: 'secret.remove',
     object: own.secretId,
@@ -174,7 +174,7 @@ const mutations: readonly Mutation[] = [
 ]
 
 for (const { title, write, action, object, detail, by, deniedTo } of mutations) {
-  t.test(`the log has: ${title}`, async (t) => {
+  t.test(`the log records: ${title}`, async (t) => {
     for (const writer of writers) {
       if (writer.name === deniedTo) {
         t.equal((await rolledBack(writer.client, async () => {
@@ -191,33 +191,33 @@ for (const { title, write, action, object, detail, by, deniedTo } of mutations) 
         writer.name,
       )
       if (!expected) continue
-      t.match(found, [{ ...(object && { object_id: object }), ...(detail && { detail }) }], `${writer.name}: what`)
+      t.match(found, [{ ...(object && { object_id: object }), ...(detail && { detail }) }], `${writer.name}: object and detail`)
     }
   })
 }
 
-t.test('the log has: make a profile', async (t) => {
-  const make = (client: pg.Client) => insertProfile(client, newcomer, { preferences: { a: 1 } })
+t.test('the log records: create a profile', async (t) => {
+  const create = (client: pg.Client) => insertProfile(client, newcomer, { preferences: { a: 1 } })
   const entry = {
     ...{ user_id: newcomer, object_type: 'profile', action: 'create', object_id: newcomer },
     detail: { columns: ['display_name', 'preferences'], preferences: ['a'] },
   }
   for (const become of [() => assume(owner, user(newcomer)), () => assume(owner, service)]) {
-    t.match(await logged({ name: 'user', client: owner, become }, make), [entry])
+    t.match(await logged({ name: 'user', client: owner, become }, create), [entry])
   }
 })
 
-t.test('these are all the actions that the log knows', async (t) => {
+t.test('the tests above cover every action of the log', async (t) => {
   const { rows } = await owner.query<{ definition: string }>(`
     select pg_get_constraintdef(oid) as definition from pg_constraint
     where conname = 'user_activity_log_action_known_of_object_type_check'`)
   const known = [...only({ rows }).definition.matchAll(/'(\w+)'/g)].map(([, word]) => word ?? '')
-  const walked = mutations.flatMap(({ action }) => action.split('.'))
-  t.strictSame([...new Set(known)].sort(), [...new Set(walked)].sort())
+  const tested = mutations.flatMap(({ action }) => action.split('.'))
+  t.strictSame([...new Set(known)].sort(), [...new Set(tested)].sort())
 })
 
-/** What services do by themselves, and what changes nothing. */
-const steps: Readonly<Record<string, (client: pg.Client) => Promise<unknown>>> = {
+/** Changes that services make on their own behalf, and statements that change nothing. */
+const unloggedChanges: Readonly<Record<string, (client: pg.Client) => Promise<unknown>>> = {
   'a claim': status(queued, 'generating'),
   'progress': (c) => c.query('update generation_requests set current_iteration = 1 where id = $1', [generating]),
   'a completion': status(generating, 'completed'),
@@ -231,7 +231,7 @@ const steps: Readonly<Record<string, (client: pg.Client) => Promise<unknown>>> =
     c.query(`update user_profiles set display_name = display_name, preferences = '{}' where user_id = $1`, [
       own.userId,
     ]),
-  'an enqueue that is there already': (c) =>
+  'an enqueue of an existing id': (c) =>
     c.query(
       `insert into generation_requests (id, user_id, app_id, prompt, mode) values ($1, $2, $3, 'x', 'autonomous')
        on conflict do nothing`,
@@ -239,34 +239,34 @@ const steps: Readonly<Record<string, (client: pg.Client) => Promise<unknown>>> =
     ),
 }
 
-t.test("a worker's steps are not in it, nor what changes nothing, whoever it works for", async (t) => {
-  for (const [title, step] of Object.entries(steps)) {
+t.test('the log does not record the changes of a worker, nor statements that change nothing', async (t) => {
+  for (const [title, change] of Object.entries(unloggedChanges)) {
     for (const writer of writers.filter(({ name }) => name !== 'user')) {
-      t.strictSame(await logged(writer, step), [], `${title}: ${writer.name}`)
+      t.strictSame(await logged(writer, change), [], `${title}: ${writer.name}`)
     }
   }
 })
 
-t.test('claim and completion never call the function', async (t) => {
-  const refuse = `
+t.test('a claim, a completion and a failure do not call the trigger function', async (t) => {
+  const failingFunction = `
     create or replace function private.tg_generation_requests__log_status_change() returns trigger language plpgsql
     as $$ begin raise exception using errcode = 'LEO99'; end $$`
   for (const title of ['a claim', 'a completion', 'a failure']) {
     const outcome = await rolledBack(owner, async () => {
-      await owner.query(refuse)
-      return outcomeOf(steps[title]?.(owner) ?? Promise.reject(new Error(title)))
+      await owner.query(failingFunction)
+      return outcomeOf(unloggedChanges[title]?.(owner) ?? Promise.reject(new Error(title)))
     })
     t.equal(outcome.code, 'done', title)
   }
   const cancelled = await rolledBack(owner, async () => {
-    await owner.query(refuse)
+    await owner.query(failingFunction)
     await declare(owner, own.userId)
     return outcomeOf(status(queued, 'cancelled')(owner))
   })
-  t.equal(cancelled.code, 'LEO99', 'a cancellation does')
+  t.equal(cancelled.code, 'LEO99', 'a cancellation calls it')
 })
 
-t.test('a declared user is the owner in any spelling; anything else counts as none and fails nothing', async (t) => {
+t.test('leo.acting_user counts if it is the id of the owner, in any letter case; other values are ignored', async (t) => {
   const cancel = (actingUser: string) =>
     logged({ name: 'service', client: worker, become: () => declare(worker, actingUser) }, status(queued, 'cancelled'))
   t.equal((await cancel(own.userId.toUpperCase())).length, 1)
@@ -277,10 +277,10 @@ t.test('a declared user is the owner in any spelling; anything else counts as no
     { name: 'service', client: worker, become: () => declare(worker, other.userId) },
     (client) => insertApp(client, own.userId),
   )
-  t.match(create, [{ user_id: own.userId }], 'no entry of one user is about what another has')
+  t.match(create, [{ user_id: own.userId }], 'the entry of a new app belongs to its owner')
 })
 
-t.test('a user cannot act for another by declaring them', async (t) => {
+t.test('a user cannot act as another user by leo.acting_user', async (t) => {
   const found = await logged(
     {
       name: 'user',
@@ -295,25 +295,25 @@ t.test('a user cannot act for another by declaring them', async (t) => {
   t.match(found, [{ user_id: own.userId, action: 'cancel' }])
 })
 
-t.test('a function that runs as somebody else does not hide who asks', async (t) => {
+t.test('a change by a SECURITY DEFINER function is logged for the user who calls it', async (t) => {
   const cancel = `update public.generation_requests set status = ''cancelled'' where id = ${queued}`
-  const found = await logged(through, async (client) => {
+  const found = await logged(asUser, async (client) => {
     await client.query('reset role')
     await client.query(`create function private.cancel() returns void language sql security definer as '${cancel}';
       grant usage on schema private to authenticated; grant execute on function private.cancel to authenticated`)
-    await through.become()
+    await asUser.become()
     await client.query('select private.cancel()')
   })
   t.match(found, [{ user_id: own.userId, action: 'cancel' }])
 })
 
-const headers = (value: unknown) => async (client: pg.Client) => {
+const createWithHeaders = (value: unknown) => async (client: pg.Client) => {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   await client.query(`select set_config('request.headers', $1, true)`, [text])
   await insertApp(client, own.userId)
 }
 
-t.test('an entry says where the request came from', async (t) => {
+t.test('an entry has the IP address and the user agent of the request', async (t) => {
   const cases: readonly (readonly [headers: unknown, ip: string | null, userAgent: string | null])[] = [
     [{ 'user-agent': 'curl/8', 'x-forwarded-for': '203.0.113.9, 10.0.0.1' }, '203.0.113.9', 'curl/8'],
     [{ 'x-forwarded-for': ' 2001:DB8::1 ' }, '2001:db8::1', null],
@@ -328,46 +328,48 @@ t.test('an entry says where the request came from', async (t) => {
     ),
   ]
   for (const [value, ip, user_agent] of cases) {
-    t.match(await logged(through, headers(value)), [{ ip, user_agent }], JSON.stringify(value).slice(0, 60))
+    t.match(await logged(asUser, createWithHeaders(value)), [{ ip, user_agent }], JSON.stringify(value).slice(0, 60))
   }
 })
 
-t.test('no secret, prompt or preference is in it', async (t) => {
+t.test('an entry contains no secret, prompt or value of a preference', async (t) => {
   const token = sealed()
-  const words = [token, 'a prompt to keep', 'a value to keep', 'error to keep', 'nested-key-to-keep']
-  const found = await logged(behalf, async (client) => {
+  const [prompt, value, error, nestedKey] = ['a private prompt', 'a private value', 'a private error', 'private-nested-key']
+  const found = await logged(onBehalf, async (client) => {
     await client.query('update user_secrets set encrypted_token = $2 where user_id = $1', [own.userId, token])
     await insertRow(client, 'user_secrets', { user_id: own.userId, provider: 'fly', encrypted_token: token })
     await client.query('delete from user_secrets where user_id = $1', [own.userId])
-    const columns = { prompt: words[1], initial_prompt: words[1], error_message: words[3] }
+    const columns = { prompt, initial_prompt: prompt, error_message: error }
     const id = await insertRequest(client, own.userId, own.appId, columns)
     await status(id, 'cancelled')(client)
-    const preferences = { a: words[2], b: { [words[4] ?? '']: words[2] } }
+    const preferences = { a: value, b: { [nestedKey]: value } }
     await client.query(
       'update user_profiles set display_name = $2, avatar_url = $3, preferences = $4 where user_id = $1',
-      [own.userId, words[2], 'https://example.com/a-value-to-keep', preferences],
+      [own.userId, value, 'https://example.com/a-private-url', preferences],
     )
   })
   t.equal(found.length, 7)
-  for (const word of [...words, 'a-value-to-keep']) t.notOk(JSON.stringify(found).includes(word), word)
-})
-
-t.test('however many preferences change, and however they are called, the entry fits', async (t) => {
-  const awkward = ['"', '\\', '\u0001', '书', '😀', ' ']
-  const preferences = Object.fromEntries(
-    Array.from({ length: 700 }, (_, index) => [`${(awkward[index % 6] ?? '').repeat(3)}${index}`, 1]),
-  )
-  const long = { ['\u0001'.repeat(2000)]: 1, short: 1 }
-  for (const [value, some] of [[preferences, '\u0001\u0001\u00012'], [long, 'short']] as const) {
-    const found = await logged(through, (client) =>
-      client.query('update user_profiles set preferences = $1', [value]),
-    )
-    t.match(found, [{ action: 'change', detail: { columns: ['preferences'] } }])
-    t.ok((found[0]?.detail['preferences'] as string[]).includes(some), 'with as many names as there is room for')
+  for (const text of [token, prompt, value, error, nestedKey, 'a-private-url']) {
+    t.notOk(JSON.stringify(found).includes(text), text)
   }
 })
 
-t.test('a user reads their own entries and writes none; a service adds and reads; nobody changes one', async (t) => {
+t.test('an entry stays within its size limit for many preferences and for unusual names', async (t) => {
+  const unusual = ['"', '\\', '\u0001', '书', '😀', ' ']
+  const preferences = Object.fromEntries(
+    Array.from({ length: 700 }, (_, index) => [`${(unusual[index % 6] ?? '').repeat(3)}${index}`, 1]),
+  )
+  const long = { ['\u0001'.repeat(2000)]: 1, short: 1 }
+  for (const [value, listed] of [[preferences, '\u0001\u0001\u00012'], [long, 'short']] as const) {
+    const found = await logged(asUser, (client) =>
+      client.query('update user_profiles set preferences = $1', [value]),
+    )
+    t.match(found, [{ action: 'change', detail: { columns: ['preferences'] } }])
+    t.ok((found[0]?.detail['preferences'] as string[]).includes(listed), 'it lists as many names as fit')
+  }
+})
+
+t.test('a user can read their own entries, a service can read all and insert, and no role can change an entry', async (t) => {
   const count = async (persona: Persona) =>
     (await db.as(persona, (client) => client.query('select from user_activity_log'))).rowCount
   const mine = await owner.query('select from user_activity_log where user_id = $1', [own.userId])
@@ -386,7 +388,7 @@ t.test('a user reads their own entries and writes none; a service adds and reads
   }
 })
 
-t.test("what an operator puts back is nobody's doing; a user cannot say so", async (t) => {
+t.test('changes by the upgrade are not logged; the setting has no effect for users', async (t) => {
   const upgrade = (persona?: Persona) => ({
     ...{ name: 'user' as const, client: owner },
     become: async () => {
@@ -402,7 +404,7 @@ t.test("what an operator puts back is nobody's doing; a user cannot say so", asy
 const countOf = async ({ userId }: Pick<Tenant, 'userId'>): Promise<number | null> =>
   (await owner.query('select from user_activity_log where user_id = $1', [userId])).rowCount
 
-t.test('deleting a user takes the log along and writes nothing into it', async (t) => {
+t.test('deleting a user deletes their entries and adds none', async (t) => {
   const gone = await insertTenant(db)
   t.ok(Number(await countOf(gone)) > 3)
   const lastId = async () => only(await owner.query('select last_value from user_activity_log_id_seq'))
@@ -413,10 +415,10 @@ t.test('deleting a user takes the log along and writes nothing into it', async (
   t.equal((await auth.query('delete from auth.users where id = $1', [gone.userId])).rowCount, 1)
   await auth.query('commit')
   t.equal(await countOf(gone), 0)
-  t.strictSame(await lastId(), before, 'not even tried')
+  t.strictSame(await lastId(), before, 'no entry id was used')
 })
 
-t.test('a user who acts while being erased waits for nobody, and nobody deadlocks', async (t) => {
+t.test('a change on behalf of a user who is being deleted does not deadlock', async (t) => {
   const gone = await insertTenant(db)
   const auth = await db.login('supabase_auth_admin')
   const acting = await db.login(logins.leo_worker)
@@ -424,28 +426,28 @@ t.test('a user who acts while being erased waits for nobody, and nobody deadlock
   await acting.query('begin')
   await declare(acting, gone.userId)
   await acting.query('select from generation_requests where id = $1 for update', [gone.requestId])
-  const erased = auth.query('delete from auth.users where id = $1', [gone.userId])
-  await isWaiting(owner, auth, erased)
+  const deletion = auth.query('delete from auth.users where id = $1', [gone.userId])
+  await isWaiting(owner, auth, deletion)
   await status(gone.requestId, 'cancelled')(acting)
   await acting.query('commit')
-  t.equal((await erased).rowCount, 1)
+  t.equal((await deletion).rowCount, 1)
   t.equal(await countOf(gone), 0)
 })
 
-t.test('each question has its index', async (t) => {
-  const questions = {
+t.test('the queries of the log use their indexes and need no sort', async (t) => {
+  const queries = {
     'select * from user_activity_log where user_id = $1 order by created_at desc, id desc limit 20':
       'user_activity_log_user_id_created_at_id_idx',
     [`select * from user_activity_log where user_id = $1 and object_type = 'app' and object_id = 'x' order by id`]:
       'user_activity_log_user_id_object_type_object_id_id_idx',
   }
-  for (const [question, index] of Object.entries(questions)) {
+  for (const [query, index] of Object.entries(queries)) {
     const plan = await rolledBack(owner, async () => {
       await owner.query('set local enable_seqscan = off; set local enable_bitmapscan = off')
-      const { rows } = await owner.query(`explain (format json) ${question.replace('$1', `'${own.userId}'`)}`)
+      const { rows } = await owner.query(`explain (format json) ${query.replace('$1', `'${own.userId}'`)}`)
       return JSON.stringify(rows)
     })
-    t.ok(plan.includes(`"Index Name":"${index}"`), question)
-    t.notOk(plan.includes('Sort'), 'and needs no sort')
+    t.ok(plan.includes(`"Index Name":"${index}"`), query)
+    t.notOk(plan.includes('Sort'), `no sort: ${query}`)
   }
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type pg from 'pg'
+import { nested } from './fixtures/constraints/rule.ts'
 import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
 import { refusalOf, repeats } from '../fixtures/leaks.ts'
 import { insertProfile, only } from '../fixtures/rows.ts'
@@ -14,12 +15,12 @@ const read = async (userId: string): Promise<Record<string, unknown>> =>
   only(await db.owner.query<Record<string, unknown>>('select * from user_profiles where user_id = $1', [userId]))
 const patch = (client: pg.Client, userId: string, preferences: unknown): Promise<pg.QueryResult> =>
   client.query('update user_profiles set preferences = $2 where user_id = $1', [userId, JSON.stringify(preferences)])
-const start = async (preferences: unknown): Promise<void> => {
+const resetProfile = async (preferences: unknown): Promise<void> => {
   await db.owner.query('delete from user_profiles where user_id = $1', [ownId])
   await insertProfile(db.owner, ownId, { preferences: JSON.stringify(preferences) })
 }
 
-t.test('a user makes, reads and changes their own profile', async (t) => {
+t.test('a user creates, reads and changes their own profile', async (t) => {
   await db.as(user(ownId), (client) =>
     client.query(`insert into user_profiles (user_id, display_name) values ($1, 'Ada')`, [ownId]),
   )
@@ -32,19 +33,19 @@ t.test('a user makes, reads and changes their own profile', async (t) => {
   t.match(await read(otherId), { display_name: 'Ada', avatar_url: null })
 })
 
-t.test("nobody makes another's profile, takes it over or removes one", async (t) => {
+t.test("a user cannot create or take over another user's profile, or delete a profile", async (t) => {
   const newId = await db.signUp()
   const denied = { code: '42501' }
   await t.rejects(db.as(user(ownId), (client) => insertProfile(client, newId)), denied)
-  await t.resolves(db.tryAs(user(newId), (client) => insertProfile(client, newId)), 'the user does')
+  await t.resolves(db.tryAs(user(newId), (client) => insertProfile(client, newId)), 'the other user can')
   const takeOver = 'update user_profiles set user_id = $1'
   await t.rejects(db.as(user(ownId), (client) => client.query(takeOver, [newId])), denied)
   await t.rejects(db.as(user(ownId), (client) => client.query('delete from user_profiles')), denied)
   const removed = await db.tryAs(service, (client) => client.query('delete from user_profiles'))
-  t.equal(removed.rowCount, 2, 'a service does')
+  t.equal(removed.rowCount, 2, 'a service can delete profiles')
 })
 
-/** The examples of RFC 7396, appendix A, as members of the preferences; and what it does not show. */
+/** The examples of RFC 7396, appendix A, as members of the preferences, and further cases. */
 const merges: readonly (readonly [old: object, patch: object, merged: object])[] = [
   [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
   [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
@@ -63,20 +64,20 @@ const merges: readonly (readonly [old: object, patch: object, merged: object])[]
   [{ '': 1, 'a.b': 2 }, { '': null, $: 3 }, { 'a.b': 2, $: 3 }],
 ]
 
-t.test('an update of preferences is a patch of those that are there', async (t) => {
+t.test('an update of preferences is a merge patch of the stored preferences', async (t) => {
   for (const [old, change, merged] of merges) {
-    await start(old)
+    await resetProfile(old)
     t.equal((await db.as(user(ownId), (client) => patch(client, ownId, change))).rowCount, 1)
     t.strictSame((await read(ownId))['preferences'], merged, `${JSON.stringify(old)} + ${JSON.stringify(change)}`)
   }
 })
 
-/** As the Data API writes an upsert: it sets the key, too. */
+/** An upsert as the Data API writes it: it sets the key too. */
 const upsert = `
   insert into user_profiles (user_id, preferences) values ($1, $2)
   on conflict (user_id) do update set user_id = excluded.user_id, preferences = excluded.preferences`
 
-t.test('so is an upsert, and what a service writes', async (t) => {
+t.test('an upsert and an update by a service are merge patches too', async (t) => {
   const save = (preferences: object) => (client: pg.Client) => client.query(upsert, [ownId, preferences])
   await db.owner.query('delete from user_profiles where user_id = $1', [ownId])
   await db.as(user(ownId), save({ theme: 'dark', editor: { wrap: true } }))
@@ -87,22 +88,22 @@ t.test('so is an upsert, and what a service writes', async (t) => {
   t.strictSame((await read(ownId))['preferences'], {})
 })
 
-t.test("an upsert reaches nobody else's profile, whether there is one or not", async (t) => {
+t.test("a user cannot upsert another user's profile, whether it exists or not", async (t) => {
   for (const userId of [otherId, await db.signUp()]) {
     const write = (client: pg.Client) => client.query(upsert, [userId, { theme: 'light' }])
     await t.rejects(db.as(user(ownId), write), { code: '42501' })
-    await t.resolves(db.tryAs(user(userId), write), 'the user does')
+    await t.resolves(db.tryAs(user(userId), write), 'the other user can')
   }
 })
 
-t.test('an update of something else leaves them alone', async (t) => {
-  await start({ kept: null })
+t.test('an update of another column does not change the preferences', async (t) => {
+  await resetProfile({ kept: null })
   await db.as(user(ownId), (client) => client.query('update user_profiles set display_name = null'))
   t.strictSame((await read(ownId))['preferences'], { kept: null })
 })
 
-t.test('two pages that save at once lose nothing', async (t) => {
-  await start({})
+t.test('concurrent patches are both applied', async (t) => {
+  await resetProfile({})
   const [first, second] = [await db.login(logins.leo_worker), await db.login(logins.leo_worker)]
   await first.query('begin')
   await patch(first, ownId, { a: 1 })
@@ -112,29 +113,27 @@ t.test('two pages that save at once lose nothing', async (t) => {
   t.strictSame((await read(ownId))['preferences'], { a: 1, b: 2 })
 })
 
-const nested = (levels: number, leaf: unknown = 1): unknown => (levels === 0 ? leaf : { a: nested(levels - 1, leaf) })
-
-t.test('what the merge makes is held to the limits, not what it was given', async (t) => {
+t.test('the limits apply to the merged preferences, not to the patch', async (t) => {
   const half = { a: 'x'.repeat(9000) }
   const refused = { code: '23514', constraint: 'user_profiles_preferences_at_most_16_kib_check' }
   const save = (preferences: unknown) => db.as(user(ownId), (client) => patch(client, ownId, preferences))
 
-  await start(half)
+  await resetProfile(half)
   await t.rejects(save({ b: 'x'.repeat(9000) }), refused)
-  await t.resolves(save({ a: null, b: 'x'.repeat(9000) }), 'in place of it there is room')
+  await t.resolves(save({ a: null, b: 'x'.repeat(9000) }), 'a patch that also removes a member')
 
   const members = Array.from({ length: 1400 }, (_, index) => [`${index}`.padStart(4), 1] as const)
-  await start(Object.fromEntries(members))
+  await resetProfile(Object.fromEntries(members))
   const removal = Object.fromEntries(members.map(([key]) => [key, null]))
   t.ok(JSON.stringify(removal).length > 16_384)
-  await t.resolves(save(removal), 'a longer patch that leaves less is taken')
+  await t.resolves(save(removal), 'a patch above the limit whose result is below it')
   t.strictSame((await read(ownId))['preferences'], {})
 
   const deep = { code: '23514', constraint: 'user_profiles_preferences_at_most_32_levels_check' }
   await t.resolves(save(nested(32)))
   for (const levels of [33, 34, 2000]) {
     await t.rejects(save(nested(levels)), deep, `${levels} levels`)
-    await t.rejects(save(nested(levels, null)), deep, `${levels} levels that remove something`)
+    await t.rejects(save(nested(levels, null)), deep, `${levels} levels that remove a member`)
   }
   for (const preferences of [[], 'x', 1, null]) {
     await t.rejects(save(preferences), { code: '23514', constraint: 'user_profiles_preferences_is_object_check' })
@@ -142,13 +141,13 @@ t.test('what the merge makes is held to the limits, not what it was given', asyn
   t.strictSame((await read(ownId))['preferences'], nested(32))
 })
 
-t.test('10 MB are refused at once and not repeated', async (t) => {
+t.test('10 MB are rejected within 5 s, and the error does not contain them', async (t) => {
   const secret = 'not_for_the_log'
   const huge = {
     'one value': { a: `${'x'.repeat(10_000_000)}${secret}` },
     'many members': Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`k${index}`, 'x'.repeat(90)])),
   }
-  await start({ theme: 'dark' })
+  await resetProfile({ theme: 'dark' })
   for (const [title, preferences] of Object.entries(huge)) {
     const before = Date.now()
     const error = await refusalOf(db.as(user(ownId), (client) => patch(client, ownId, preferences)))
@@ -161,14 +160,14 @@ t.test('10 MB are refused at once and not repeated', async (t) => {
 })
 
 t.test('updated_at is the time of the change', async (t) => {
-  await start({})
+  await resetProfile({})
   const { created_at } = await read(ownId)
   await db.as(user(ownId), (client) => client.query('update user_profiles set display_name = null'))
   const { updated_at } = await read(ownId)
   t.ok((updated_at as Date) > (created_at as Date))
 })
 
-t.test('a user without a profile is no error', async (t) => {
+t.test('a user without a profile reads no row and gets no error', async (t) => {
   const newId = await db.signUp()
   await db.owner.query('begin')
   await assume(db.owner, user(newId))

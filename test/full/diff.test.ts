@@ -1,7 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
@@ -12,6 +11,7 @@ import type { Report } from '../../scripts/schema/diff/report.ts'
 import { formatText } from '../../scripts/schema/diff/text.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 import {
   baseSchema, createRepository, failure, formatReasons, report, type Repository,
 } from '../schema/fixtures/diff_repository.ts'
@@ -21,7 +21,7 @@ t.setTimeout(10 * 60_000)
 const make = (): Repository => createRepository(t, baseSchema)
 const timeout = `set local lock_timeout = '3s';`
 
-t.test('what nobody notices is additive, and where main went on meanwhile head is what merging makes', async (t) => {
+t.test('a change without effect on existing code is additive, and head includes what main added since', async (t) => {
   const one = make()
   one.git('checkout', '--quiet', '-b', 'branch')
   one.git('checkout', '--quiet', 'main')
@@ -55,7 +55,7 @@ t.test('what nobody notices is additive, and where main went on meanwhile head i
   t.match(found.notes[0], /^First run `make migrate`, then deploy the services/)
   t.match(formatText(found, false), /^Access: no changes$/m)
   const again = await report(one)
-  t.equal(JSON.stringify(again), JSON.stringify(found), 'the same each time')
+  t.equal(JSON.stringify(again), JSON.stringify(found), 'a second run gives the same report')
   for (const form of [(of: Report) => formatText(of, false), formatMarkdown]) t.equal(form(again), form(found))
   t.match(formatMermaid(found.drawing!), /public_notes\["public\.notes \(changed\)"\] \{\n {4}text title "added"/)
 })
@@ -72,23 +72,23 @@ t.test('a database is compared with the repository, by name', async (t) => {
     alter table public.notes add column extra text;
     alter table public.owners disable row level security`)
   const found = await report(one, { base: 'main', head: db.target.dbmateUrl })
-  t.equal(found.head, db.target.label, 'without its password')
+  t.equal(found.head, db.target.label, 'the label has no password')
   t.strictSame(
     found.changes.map(({ action, object }) => `${action} ${object}`),
     ['added public.notes.extra', 'changed public.owners'],
-    'all else that is there is in the repository',
+    'the other objects of the database are in the repository',
   )
   t.strictSame([found.locks, found.rollback, found.lint, found.files], [null, null, null, null])
   t.match(formatText(found, false), /^Locks: not measured/m)
 })
 
-t.test('a migration that fails half way leaves no half report', async (t) => {
+t.test('a migration that fails is an error with its file and line, and there is no report', async (t) => {
   const one = make()
   one.write('20270102000000_create_tags.sql', 'select 1;\nalter table public.nowhere add column a int;')
   t.match(await failure(one), /^20270102000000_create_tags\.sql:3: relation "public\.nowhere" does not exist \(42P01\)/)
 })
 
-t.test('a shallow clone that does not know where the two parted says so, and one that need not know works', async (t) => {
+t.test('a shallow clone without the merge base is an error, one with the merge base works', async (t) => {
   const one = make()
   one.git('checkout', '--quiet', '-b', 'branch')
   one.write('20270103000000_comment_owners.sql', `comment on table public.owners is 'People.';`)
@@ -96,8 +96,7 @@ t.test('a shallow clone that does not know where the two parted says so, and one
   one.git('checkout', '--quiet', 'main')
   one.write('20270102000000_comment_notes.sql', `comment on table public.notes is 'Notes.';`)
   one.commit()
-  const folder = mkdtempSync(join(tmpdir(), 'diff-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder(t)
   const clone = (depth: number): Repository => {
     const at = join(folder, `${depth}`)
     execFileSync('git', ['clone', '--quiet', '--no-single-branch', `--depth=${depth}`, `file://${one.folder}`, at])
@@ -111,71 +110,66 @@ t.test('a shallow clone that does not know where the two parted says so, and one
   t.strictSame(detached.files?.added.map(({ isCommitted }) => isCommitted), [true])
 })
 
-t.test('a diff in which all is new fits into a comment', async (t) => {
+t.test('a diff that adds the whole schema fits into a GitHub comment', async (t) => {
   const one = make()
   for (const name of Object.keys(baseSchema)) one.remove(name)
   const [first, ...others] = readdirSync(fromRoot('db', 'migrations')).filter((name) => name.endsWith('.sql')).sort()
-  const lay = (name: string): void => cpSync(fromRoot('db', 'migrations', name), join(one.folder, 'db', 'migrations', name))
-  lay(first!)
+  const addMigration = (name: string): void =>
+    cpSync(fromRoot('db', 'migrations', name), join(one.folder, 'db', 'migrations', name))
+  addMigration(first!)
   one.commit()
-  for (const name of others) lay(name)
+  for (const name of others) addMigration(name)
   const found = await report(one)
   const comment = formatMarkdown(found)
   t.ok(comment.length <= maxBytes && Buffer.byteLength(comment) <= maxBytes)
-  t.ok(JSON.stringify(found).length > 4 * maxBytes, 'of a report that is far longer')
+  t.ok(JSON.stringify(found).length > 4 * maxBytes, 'the full report is longer than a comment can be')
   t.match(comment, /^## .* Schema: /m)
   t.match(comment, /\| \*\*Locks\*\* \| /)
 })
 
-// --- As it is run
+// --- The command line
 
-interface Run {
+interface Result {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** `make diff` of this repository, with a temporary folder of its own. */
+/** Runs `make diff` of this repository with its own temporary folder. */
 function start(temporary: string, env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'diff.js')], {
     env: { ...process.env, NODE_OPTIONS: '', TMPDIR: temporary, BASE: 'HEAD', HEAD: 'HEAD', ...env },
   })
   const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
-  return { child, ended: ended.then(([[code], stdout, stderr]): Run => ({ code: code as number | null, stdout, stderr })) }
+  return { child, ended: ended.then(([[code], stdout, stderr]): Result => ({ code: code as number | null, stdout, stderr })) }
 }
 
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'diff-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
-t.test('two at once do not disturb each other, and leave nothing', async (t) => {
-  const folder = temporaryFolder()
+t.test('two concurrent runs give the same report and leave no files', async (t) => {
+  const folder = temporaryFolder(t)
   const runs = await Promise.all([start(folder).ended, start(folder).ended])
   for (const { code, stderr } of runs) t.strictSame([code, stderr], [0, ''])
   t.equal(runs[0]!.stdout, runs[1]!.stdout)
   t.strictSame(readdirSync(folder), [])
 })
 
-t.test('Ctrl-C at any time leaves no server, no file and no half report', async (t) => {
+t.test('SIGINT at any time leaves no server and no file, and prints no partial report', async (t) => {
   for (const after of [300, 900, 1500, 2500, 3500]) {
-    const folder = temporaryFolder()
+    const folder = temporaryFolder(t)
     const { child, ended } = start(folder)
     setTimeout(() => child.kill('SIGINT'), after)
     const { code, stdout } = await ended
-    t.ok(code === 130 || code === null || (code === 0 && after > 2000), `after ${after} ms it ends with ${code}`)
+    t.ok(code === 130 || code === null || (code === 0 && after > 2000), `exit code ${code} after ${after} ms`)
     if (code !== 0) t.equal(stdout, '')
     t.strictSame(readdirSync(folder), [], `after ${after} ms`)
   }
 })
 
-t.test('a full temporary folder is a line', { skip: process.getuid?.() !== 0 && 'only root can mount' }, async (t) => {
-  const folder = temporaryFolder()
+t.test('a full temporary folder is a one-line error', { skip: process.getuid?.() !== 0 && 'only root can mount' }, async (t) => {
+  const folder = temporaryFolder(t)
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' })
   } catch {
-    return t.pass('not here')
+    return t.pass('cannot mount a tmpfs here')
   }
   t.teardown(() => execFileSync('umount', [folder]))
   const { code, stdout, stderr } = await start(folder).ended
@@ -184,7 +178,7 @@ t.test('a full temporary folder is a line', { skip: process.getuid?.() !== 0 && 
   t.strictSame(readdirSync(folder), [])
 })
 
-t.test('a report that cannot be written is none', { skip: !existsSync('/dev/full') && 'no full disk here' }, async (t) => {
+t.test('a report that cannot be written is an error', { skip: !existsSync('/dev/full') && 'no full disk here' }, async (t) => {
   const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'commands', 'diff.js')}" > /dev/full`], {
     env: { ...process.env, NODE_OPTIONS: '', BASE: 'HEAD', HEAD: 'HEAD' },
     encoding: 'utf8',

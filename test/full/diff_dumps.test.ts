@@ -10,8 +10,8 @@ import {
 } from '../schema/fixtures/diff_corpus/index.ts'
 import { clusterAdmin, loginTo } from '../fixtures/server.ts'
 
-/** What the semantic diff leaves to the text: an object is there, and what is in it the dump says. */
-const leftToText: Readonly<Record<string, readonly string[]>> = {
+/** Dump entries that the catalog comparison does not cover: it reports the object, and only the dump has its content. */
+const dumpOnly: Readonly<Record<string, readonly string[]>> = {
   'text search configuration added': ['TEXT SEARCH CONFIGURATION public.plain'],
 }
 
@@ -28,8 +28,8 @@ await withClient(loginTo(base, 'postgres'), (client) => client.query(baseSchema)
 const catalog = await withClient(clusterAdmin(base), readCatalog)
 const dump = await dumpSchema(loginTo(base, 'postgres'), { schemas })
 
-/** On a clone, for pg_dump sees only what is committed. */
-async function make({ sql, asSuperuser }: Case): Promise<void> {
+/** Creates the head database as a clone of base with the change committed, because pg_dump sees committed changes only. */
+async function createHead({ sql, asSuperuser }: Case): Promise<void> {
   await withClient(admin, async (client) => {
     await client.query(`drop database if exists ${head} with (force)`)
     await client.query(`create database ${head} template ${base} owner postgres`)
@@ -38,19 +38,19 @@ async function make({ sql, asSuperuser }: Case): Promise<void> {
 }
 
 for (const [title, cases] of Object.entries({ ...casesByKind, renames, 'drops and adds': dropAndAdds })) {
-  t.test(`of ${title} the dumps say nothing that no change says`, async (t) => {
+  t.test(`${title}: the reported changes cover every difference of the dumps`, async (t) => {
     const { rows } = await withClient(admin, (client) => client.query('show server_version_num'))
-    // Roles are the cluster's, and nobody else can dump what another owns.
+    // Roles are shared by the cluster, and the owner of the schema cannot dump objects of another owner.
     const major = Number(rows[0].server_version_num) / 10_000
     const own = casesFor(major, cases).filter(({ sql }) => !/ role | owner to /.test(sql))
     for (const one of own) {
-      await make(one)
+      await createHead(one)
       const changes = diffCatalogs(catalog, await withClient(clusterAdmin(head), readCatalog), 'id')
       const other = await dumpSchema(loginTo(head, 'postgres'), { schemas })
       const left = remainingHunks(dump, other, changes)
-      t.strictSame(left.map(({ entry }) => entry), leftToText[one.title] ?? [], one.title)
+      t.strictSame(left.map(({ entry }) => entry), dumpOnly[one.title] ?? [], one.title)
       const all = remainingHunks(dump, other, [])
-      t.equal(all.length > 0, dump !== other, `${one.title}: without the changes all is left`)
+      t.equal(all.length > 0, dump !== other, `${one.title}: without changes, every difference of the dumps remains`)
     }
   })
 }

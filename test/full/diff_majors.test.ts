@@ -16,15 +16,15 @@ const drift = `
   create view public.extras as select extra, count(*) from public.apps where app_name <> 'x' group by extra;
   alter policy select_own on public.apps using (true)`
 
-const found = [
+const expected = [
   'changed policy select_own on public.apps',
   'added column public.apps.extra',
   'added constraint apps_extra_check on public.apps',
   'added view public.extras',
 ]
 
-/** Beside the live one's major, or the package's own only. */
-const look = (live: Target, isInstalled: boolean): Promise<Report> =>
+/** Compares HEAD with the live database, on a scratch server of the live major or of the package's own major. */
+const compareLive = (live: Target, isInstalled: boolean): Promise<Report> =>
   compare({
     base: 'HEAD',
     head: live.dbmateUrl,
@@ -34,29 +34,29 @@ const look = (live: Target, isInstalled: boolean): Promise<Report> =>
 for (const major of [15, 16, 18]) {
   const native = installedNative(major)
   const skip = native === undefined && '`make test-matrix` installs it'
-  t.test(`a live PostgreSQL ${major} is compared with the repository, and only read`, { skip }, async (t) => {
+  t.test(`a live PostgreSQL ${major} is compared with the repository in read-only transactions`, { skip }, async (t) => {
     await withScratchServer(async (admin) => {
       await createSupabaseDatabase(admin, 'live')
       const live = ownerOf(withDatabase(admin, 'live'))
       await migrate(live)
-      const onlyRead = (is: 'on' | 'off') =>
+      const setReadOnly = (is: 'on' | 'off') =>
         withClient(admin, (client) => client.query(`alter database live set default_transaction_read_only = ${is}`))
-      await onlyRead('on')
+      await setReadOnly('on')
       await t.rejects(withClient(live, (client) => client.query(drift)), { code: '25006' })
       for (const isInstalled of [true, false]) {
-        const same = await look(live, isInstalled)
+        const same = await compareLive(live, isInstalled)
         t.equal(same.leftOut.length, isInstalled ? 0 : 1)
         t.strictSame(same.reasons, [])
         t.strictSame([same.changes, same.remaining, same.cells, same.types.changes], [[], [], [], []])
       }
-      await onlyRead('off')
+      await setReadOnly('off')
       await withClient(live, (client) => client.query(drift))
-      await onlyRead('on')
+      await setReadOnly('on')
       for (const isInstalled of [true, false]) {
-        const { changes, remaining } = await look(live, isInstalled)
+        const { changes, remaining } = await compareLive(live, isInstalled)
         const whole = changes.filter(({ partOf }) => partOf === null)
-        const told = new Set(whole.map(({ action, kind, object }) => `${action} ${kind} ${object}`))
-        t.strictSame([...told].sort(), [...found].sort())
+        const reported = new Set(whole.map(({ action, kind, object }) => `${action} ${kind} ${object}`))
+        t.strictSame([...reported].sort(), [...expected].sort())
         t.strictSame(remaining, [])
       }
     }, { native: native! })

@@ -23,10 +23,10 @@ const isRoot = process.geteuid?.() === 0
 test('the dev server', async (t) => {
   const folder = scratchFolder(t)
   const first = await startIn(folder)
-  t.match(first, { created: true, started: true }, 'is made at the first start')
+  t.match(first, { created: true, started: true }, 'the first start creates the cluster')
   await query(first.server, 'create table kept as select 42 as answer')
 
-  await t.test('has the settings and the login it promises', async (t) => {
+  await t.test('has the documented settings and login', async (t) => {
     const [row] = await query(first.server, `
       select current_user as login, rolsuper, current_setting('wal_level') as wal, current_setting('timezone') as zone,
         current_setting('server_encoding') as encoding, current_setting('fsync') as fsync, datcollate
@@ -43,13 +43,13 @@ test('the dev server', async (t) => {
     await t.rejects(new pg.Client({ connectionString: wrong.href }).connect(), { code: '28P01' })
   })
 
-  await t.test('is found while it runs, and started once', async (t) => {
+  await t.test('is found while it runs, and a second start returns it', async (t) => {
     t.match(await startIn(folder), { created: false, started: false, server: { port: first.server.port } })
     t.equal((await findIn(folder))?.port, first.server.port)
     t.equal(await findIn(`${folder}/nothing`), undefined)
   })
 
-  await t.test('keeps its data and its port over a restart', async (t) => {
+  await t.test('keeps its data and its port across a restart', async (t) => {
     t.equal(await stopIn(folder), true)
     t.equal(await findIn(folder), undefined)
     t.equal(await stopIn(folder), false)
@@ -58,7 +58,7 @@ test('the dev server', async (t) => {
     t.strictSame(await query(server, 'table kept'), [{ answer: 42 }])
   })
 
-  await t.test('takes another port when its own is taken', async (t) => {
+  await t.test('uses another port if its port is in use', async (t) => {
     await stopIn(folder)
     const other = createServer().listen(first.server.port, '127.0.0.1')
     await once(other, 'listening')
@@ -70,7 +70,7 @@ test('the dev server', async (t) => {
     other.close()
   })
 
-  await t.test('starts again after kill -9, with a busy backend left behind', async (t) => {
+  await t.test('starts again after kill -9 of the postmaster while a backend is still running', async (t) => {
     const { server } = await startIn(folder)
     const client = new pg.Client({ connectionString: server.url('postgres', superuser) })
     client.on('error', () => {})
@@ -84,18 +84,18 @@ test('the dev server', async (t) => {
     await busy
   })
 
-  await t.test('is not misled by the pid file of a process that is not its own', async (t) => {
+  await t.test('ignores a pid file with the pid of another process', async (t) => {
     await stopIn(folder)
-    const innocent = spawn('sleep', ['60'])
-    writeFileSync(join(folder, 'data/postmaster.pid'), `${innocent.pid}\n${folder}/data\n`)
+    const unrelated = spawn('sleep', ['60'])
+    writeFileSync(join(folder, 'data/postmaster.pid'), `${unrelated.pid}\n${folder}/data\n`)
     t.equal(await findIn(folder), undefined)
     t.equal(await stopIn(folder), false)
     t.equal((await startIn(folder)).started, true)
-    t.equal(innocent.exitCode ?? innocent.signalCode, null)
-    innocent.kill()
+    t.equal(unrelated.exitCode ?? unrelated.signalCode, null)
+    unrelated.kill()
   })
 
-  await t.test('refuses a data folder that it cannot serve, and leaves it alone', async (t) => {
+  await t.test('rejects a data folder that it cannot use, and does not change it', async (t) => {
     await stopIn(folder)
     const data = join(folder, 'data')
     writeFileSync(join(data, 'PG_VERSION'), '9.6\n')
@@ -112,33 +112,33 @@ test('the dev server', async (t) => {
     t.ok(existsSync(join(data, 'base')))
   })
 
-  await t.test('is deleted whole', async (t) => {
+  await t.test('can be removed completely', async (t) => {
     await removeIn(folder)
     t.notOk(existsSync(folder))
     await removeIn(folder)
   })
 })
 
-test('two starts at once, after one that was killed, make one cluster', async (t) => {
+test('two concurrent starts after a killed start create one cluster', async (t) => {
   const folder = scratchFolder(t)
-  const killed = elsewhere(startsDev(folder))
+  const killed = runScript(startDevScript(folder))
   while (!existsSync(folder) || !readdirSync(folder).some((name) => name.startsWith('data-'))) await sleep(5)
   await sleep(100)
   killed.kill('SIGKILL')
   await once(killed, 'exit')
   t.notOk(existsSync(join(folder, 'data')))
 
-  const answers = await Promise.all([1, 2].map(() => answerOf<Started>(elsewhere(startsDev(folder)))))
+  const answers = await Promise.all([1, 2].map(() => firstLineOf<Started>(runScript(startDevScript(folder)))))
   t.equal(answers.filter(({ created }) => created).length, 1)
   t.equal(answers.filter(({ started }) => started).length, 1)
-  t.equal((await findIn(folder))?.port, answers[0]?.port, 'and it outlives them')
+  t.equal((await findIn(folder))?.port, answers[0]?.port, 'the server runs on after the processes that started it')
   t.equal((await findIn(folder))?.port, answers[1]?.port)
   t.strictSame(readdirSync(folder).sort(), ['data', 'log', 'password', 'port'])
-  t.strictSame(readdirSync(join(folder, '..')), ['postgres'], 'no lock is left')
+  t.strictSame(readdirSync(join(folder, '..')), ['postgres'], 'the lock is removed')
   await removeIn(folder)
 })
 
-test('a folder that cannot be used is refused', async (t) => {
+test('a folder that cannot be used is rejected', async (t) => {
   const folder = scratchFolder(t)
   writeFileSync(folder, 'a file')
   await t.rejects(startIn(folder), Failure)
@@ -147,19 +147,19 @@ test('a folder that cannot be used is refused', async (t) => {
   if (!isRoot) await t.rejects(startIn(folder), Failure, 'read-only')
 })
 
-test('a test server is its owner’s, and goes with it', async (t) => {
-  const child = elsewhere('say({ folder: (await server.startTestServer()).folder }); setInterval(() => {}, 1000)')
-  const { folder } = await answerOf<{ folder: string }>(child)
+test('a test server stops and its folder is removed after its owner process is killed', async (t) => {
+  const child = runScript('print({ folder: (await server.startTestServer()).folder }); setInterval(() => {}, 1000)')
+  const { folder } = await firstLineOf<{ folder: string }>(child)
   const pid = postmasterPid(folder)
   const server = await startTestServer()
   t.strictSame(await query(server, 'show fsync'), [{ fsync: 'off' }])
-  t.ok(isRunning(pid), 'one in use is left alone')
+  t.ok(isRunning(pid), 'the start of another server does not stop it')
 
   child.kill('SIGKILL')
   await once(child, 'exit')
   await (await startTestServer()).stop()
-  t.notOk(existsSync(folder), 'what the killed owner left is removed')
-  t.notOk(isRunning(pid), 'and stopped')
+  t.notOk(existsSync(folder), 'the next start removes its folder')
+  t.notOk(isRunning(pid), 'the next start stops its postmaster')
   t.equal((await query(server, 'show port')).length, 1)
 
   await server.stop()
@@ -167,7 +167,7 @@ test('a test server is its owner’s, and goes with it', async (t) => {
   t.notOk(existsSync(server.folder))
 })
 
-test('root works from a clone that the server’s user cannot reach', { skip: !isRoot }, async (t) => {
+test('root can use a clone that the server’s user cannot read', { skip: !isRoot }, async (t) => {
   const clone = mkdtempSync(join(tmpdir(), 'clone-'))
   const at = locate(undefined, clone)
   t.teardown(() => [clone, at.home].forEach((path) => rmSync(path, { recursive: true, force: true })))
@@ -188,26 +188,26 @@ test('root works from a clone that the server’s user cannot reach', { skip: !i
   t.throws(() => locate(undefined, clone), Failure, 'a folder of another user')
 })
 
-test('a throw-away cluster goes to memory only where that folder is ours', (t) => {
+test('a throw-away cluster is in /dev/shm only if its folder there belongs to this user', (t) => {
   const at = { ...locate(), home: mkdtempSync(join(tmpdir(), 'home-')) }
   t.teardown(() => rmSync(at.home, { recursive: true }))
   const [first] = throwawayHomes(at)
   if (!first!.startsWith('/dev/shm/')) return t.end()
   t.teardown(() => rmSync(first!, { recursive: true }))
-  t.strictSame(throwawayHomes(at), [first, at.home], 'what an earlier run left on the disk is looked for, too')
+  t.strictSame(throwawayHomes(at), [first, at.home], 'the folder on the disk is searched for old clusters too')
   chmodSync(first!, 0o777)
-  t.strictSame(throwawayHomes(at), [at.home], 'one that others can write to')
+  t.strictSame(throwawayHomes(at), [at.home], 'a folder that others can write to')
   rmSync(first!, { recursive: true })
   writeFileSync(first!, '')
-  t.strictSame(throwawayHomes(at), [at.home], 'no folder')
+  t.strictSame(throwawayHomes(at), [at.home], 'a file')
   t.end()
 })
 
-test('programs that are not there are refused', async (t) => {
+test('missing programs are an error', async (t) => {
   await t.rejects(startTestServer({ native: '/nowhere/native' }), Failure)
 })
 
-/** A path for a cluster, in a folder of its own that the server's user can reach. */
+/** A path for a cluster, in a new folder that the server's user can read. */
 function scratchFolder(t: Test): string {
   const parent = mkdtempSync(join(tmpdir(), 'embedded-server-'))
   chmodSync(parent, 0o755)
@@ -233,19 +233,19 @@ interface Started {
   readonly port: number
 }
 
-const startsDev = (folder: string): string =>
-  `const { created, started, server: { port } } = await server.startIn('${folder}'); say({ created, started, port })`
+const startDevScript = (folder: string): string =>
+  `const { created, started, server: { port } } = await server.startIn('${folder}'); print({ created, started, port })`
 
-/** Another process that runs `script`, in which `server` is the module under test. */
-function elsewhere(script: string): ChildProcessByStdio<null, Readable, null> {
+/** Starts a process that runs `script`, in which `server` is the module under test. */
+function runScript(script: string): ChildProcessByStdio<null, Readable, null> {
   const url = new URL(`../../scripts/postgres/server${extname(import.meta.url)}`, import.meta.url)
-  const source = `import * as server from '${url}'; const say = (x) => console.log(JSON.stringify(x)); ${script}`
+  const source = `import * as server from '${url}'; const print = (x) => console.log(JSON.stringify(x)); ${script}`
   return spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }
 
-async function answerOf<T>(child: ChildProcessByStdio<null, Readable, null>): Promise<T> {
+async function firstLineOf<T>(child: ChildProcessByStdio<null, Readable, null>): Promise<T> {
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return JSON.parse(line.toString())
 }
@@ -253,7 +253,7 @@ async function answerOf<T>(child: ChildProcessByStdio<null, Readable, null>): Pr
 const postmasterPid = (folder: string): number =>
   Number.parseInt(readFileSync(join(folder, 'data/postmaster.pid'), 'utf8'), 10)
 
-/** A killed process may stay a zombie where nobody waits for it. */
+/** A killed process stays a zombie if its parent does not wait for it. A zombie has an empty command line. */
 function isRunning(pid: number): boolean {
   try {
     return process.platform !== 'linux' || readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== ''

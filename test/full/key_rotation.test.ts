@@ -16,14 +16,14 @@ import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
 import { environmentOf, insertSealed, lost, sealerOf } from '../fixtures/sealed_rows.ts'
 
-/** For a quick look: `ROTATION_ROWS=5000`. */
+/** For a short run: `ROTATION_ROWS=5000`. */
 const rows = Number(process.env['ROTATION_ROWS'] ?? 100_000)
-/** The endpoint's, in milliseconds: at 32 calls at a time it answers 640 a second. */
+/** Latency of the KMS endpoint in milliseconds: with 32 concurrent calls it answers 640 calls per second. */
 const latency = 50
 
 t.setTimeout(1_200_000)
 
-/** The command as `make` runs it, with what its process has used when it ended. */
+/** Runs the command with the flags of the Makefile. At exit it prints its maximum resident set size. */
 function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
   const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
@@ -47,7 +47,7 @@ const usage = async (owner: pg.Client): Promise<Map<string, number>> => {
   return sums
 }
 
-t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little memory`, async (t) => {
+t.test(`a re-wrap of ${rows} secrets is limited by the endpoint only, and needs less than 200 MiB`, async (t) => {
   const db = await createTestDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
@@ -64,10 +64,10 @@ t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little m
   const megabytes = Number(/maxRSS=(\d+)/.exec(run.output())?.[1]) / 1024
   const rate = rows / seconds
   t.comment(
-    `${seconds.toFixed(0)} s, ${rate.toFixed(0)} a second; KMS alone, as many at a time: ${alone.toFixed(0)}; ` +
-      `${megabytes.toFixed(0)} MiB at most`,
+    `${seconds.toFixed(0)} s, ${rate.toFixed(0)} per second; KMS alone with the same concurrency: ${alone.toFixed(0)}; ` +
+      `peak memory ${megabytes.toFixed(0)} MiB`,
   )
-  t.ok(rate > 0.7 * alone, 'it is the endpoint that takes the time')
+  t.ok(rate > 0.7 * alone, 'the rate is close to the rate of the endpoint')
   t.ok(megabytes < 200)
   t.strictSame([...(await usage(db.owner))], [[newArn, rows]])
 
@@ -92,7 +92,7 @@ t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little m
     }
   }
 
-  /** Calls a second, without a database. */
+  /** Calls per second to the endpoint, without a database. */
   async function rateOf(box: SecretBox, sealer: SecretBox): Promise<number> {
     const context: SecretContext = { table: 'deployment_config', key: 'key' }
     const sealed = await sealer.seal(context, new SecretValue('x'))
@@ -106,7 +106,7 @@ t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little m
   }
 })
 
-t.test('killed again and again, at any moment, it loses nothing', async (t) => {
+t.test('a rotation that is killed at random moments loses no secret', async (t) => {
   const db = await createTestDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
@@ -122,24 +122,24 @@ t.test('killed again and again, at any moment, it loses nothing', async (t) => {
     kms.latency = Math.floor(random() * 20)
     const run = start(db, 2_000, env)
     await kms.called(1 + Math.floor(random() * 90))
-    // Between two calls, while a page is read, while one is written.
+    // At random between two calls, while a page is read or while one is written.
     await new Promise((resolve) => setTimeout(resolve, random() * 40))
     run.child.kill('SIGKILL')
     t.strictSame(await run.ended, [null, 'SIGKILL'])
     calls += kms.takeCalls()
     const done = (await usage(db.owner)).get(newArn) ?? 0
-    t.ok(done >= before, `kill ${kills}: ${done} of ${count} are done`)
+    t.ok(done >= before, `after kill ${kills}: ${done} of ${count} re-wrapped`)
     before = done
     const sample = kept.filter(() => random() < 0.05)
     t.strictSame(await lost(db.owner, opener, sample), [])
     kms.takeCalls()
   }
-  t.ok(before > 0 && before < count, 'in the middle of it')
+  t.ok(before > 0 && before < count, 'the rotation is not finished after the kills')
   kms.latency = 0
   const last = start(db, 10_000, env)
   t.strictSame(await last.ended, [0, null], last.output())
   calls += kms.takeCalls()
-  t.ok(calls - count <= 12 * 100, `${calls - count} calls were made twice`)
+  t.ok(calls - count <= 12 * 100, `${calls - count} calls were repeated`)
   t.strictSame([...(await usage(db.owner))], [[newArn, count]])
   t.strictSame(await lost(db.owner, opener, kept), [])
 })

@@ -18,7 +18,7 @@ t.setTimeout(3_600_000)
 const word = `insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true)`
 const small = { seed: 1, users: 30, requests: 100, snapshots: 200, dirt: allDirt(0.1) }
 
-t.test('killed at every statement and in every batch, an upgrade ends as one that nobody touched', async (t) => {
+t.test('an upgrade that is killed at every statement and in every batch ends like an uninterrupted one', async (t) => {
   const server = await startVictimServer(t)
   const folder = await createFolder(t)
 
@@ -38,14 +38,14 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
         t.setTimeout(600_000)
         await folder.instrument(migration)
         const killAt = async (point: Point, kind: Kind) => {
-          // An index that a killed run has dropped is brought back, to be dropped again.
+          // If a killed run has dropped an index, recreate it, so that the next run drops it again.
           if (!migration.transaction && !migration.concurrentIndex) {
             const { code } = await withClient(live.target, (owner) => outcomeOf(owner.query(migration.down)))
             t.match(code, /^(done|42P07)$/)
           }
           return killMigration(t, live, folder, migration, point, kind)
         }
-        // dbmate's table, whose point says how many there are, comes with the first run.
+        // The first run creates dbmate's table, which is needed to count the points.
         if (isFirst) await kill(live, folder, migration, { at: 1 }, 'backend')
         isFirst = false
         const last = await killAt({ at: 'recorded' }, 'backend')
@@ -83,16 +83,16 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
   await walk(expanded, migrations.at(-1)!.version)
 
   await live.strike()
-  t.equal(await dumpSchema(live.target), await dumpSchema(twin.target), 'the same schema')
-  sameContents(t, await contentsOf(live), await contentsOf(twin), 'the same rows')
+  t.equal(await dumpSchema(live.target), await dumpSchema(twin.target), 'the schemas are equal')
+  sameContents(t, await contentsOf(live), await contentsOf(twin), 'the rows are equal')
 })
 
-t.test('scripts/commands/backfill.ts, killed at every change that it orders, ends the same', async (t) => {
+t.test('scripts/commands/backfill.ts, killed at every change that it makes, gives the same rows', async (t) => {
   t.setTimeout(1_800_000)
   const server = await startVictimServer(t)
   const source = await createStage(server, 'source')
   await migrate(source.target, { upTo: baseline })
-  // Of every phase several batches.
+  // Enough rows for several batches in every phase.
   await withClient(source.target, (owner) =>
     fillLegacyDatabase(owner, { seed: 2, users: 1200, requests: 1200, snapshots: 1700, dirt: allDirt(0.03) }),
   )

@@ -4,11 +4,11 @@ import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 
-// Every migration starts dbmate twice.
+// Each migration runs dbmate twice.
 t.setTimeout(600_000)
 const migrations = await readMigrations()
 
-t.test('make rollback to nothing and make migrate one at a time give the same schema', async (t) => {
+t.test('rolling back all migrations and applying them again one by one gives the same schema', async (t) => {
   const db = await createTestDatabase(t)
   const whole = await dumpSchema(db.target)
   for (const { version } of migrations.toReversed()) t.equal((await rollback(db.target))?.version, version)

@@ -5,10 +5,11 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
-import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../client/fixtures/package.ts'
+import { compileService, entryPoints, pack, readmeCode, runService, serviceOf, write } from '../client/fixtures/package.ts'
 import { loginTo } from '../fixtures/server.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
-/** Services that install the package by npm, on every Node and Kysely that it promises. Asks the registry. */
+/** Services that install the package with npm, on every supported Node and Kysely. Needs the npm registry. */
 
 const run = promisify(execFile)
 t.setTimeout(900_000)
@@ -28,7 +29,7 @@ const main = async () => {
 }
 void main()
 `
-/** The same, as the compiler wants to see it. */
+/** The same with `import … = require()`, which TypeScript type-checks. */
 const requiredTyped = required.replace(/^const (?=.* = require)/gm, 'import ')
 
 const nodeOf = (major: number): string =>
@@ -36,14 +37,15 @@ const nodeOf = (major: number): string =>
     ? process.execPath
     : fromRoot(`scripts/consumers/node_modules/node-${major}-${process.platform}-${process.arch}/bin/node`)
 
-t.test('a strict service compiles with it, and runs', async (t) => {
+t.test('a service with strict compiler options compiles and runs', async (t) => {
   const service = await serviceOf(t, packed)
   const [api = '', testing = ''] = readmeCode('ts')
   write(service, 'api.ts', api)
   write(service, 'testing.ts', testing)
   write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
   write(service, 'wrong.ts', `import { asUser } from 'leo-saas-schema'\nexport const user = asUser(1, 2, 3)`)
-  t.match(await compileService(service, { skipLibCheck: true }), /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'nothing but what is wrong')
+  const errors = await compileService(service, { skipLibCheck: true })
+  t.match(errors, /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'the compiler reports the wrong call only')
 
   const db = await createTestDatabase(t)
   for (const statement of readmeCode('sql')) {
@@ -64,7 +66,7 @@ for (const { kysely, majors } of [
   { kysely: '0.29.9', majors: [22, 24] },
 ]) {
   t.test(`a service with Kysely ${kysely}`, { timeout: 600_000 }, async (t) => {
-    const service = scratchFolder(t)
+    const service = temporaryFolder(t)
     write(service, 'package.json', JSON.stringify({ private: true, type: 'module' }))
     await run(
       'npm',
@@ -92,7 +94,7 @@ for (const { kysely, majors } of [
   })
 }
 
-/** As exactly as the version that we test with. */
+/** The package at the exact version that this repository installs. */
 function installed(name: string): string {
   const { version } = JSON.parse(readFileSync(fromRoot('node_modules', name, 'package.json'), 'utf8')) as { version: string }
   return `${name}@${version}`

@@ -30,7 +30,7 @@ const pages: Readonly<Record<string, string>> = {
   'the schema': clean,
   'the schema, with a name that is HTML': await docs(),
   'a diff': await formatHtml(await report(changed, { withServer: (work) => work(clusterAdmin()) })),
-  'a diff of nothing but such names': await formatHtml(hostileReport),
+  'a diff in which every name is HTML': await formatHtml(hostileReport),
 }
 const tables = (await owner.query<{ table: string }>(
   `select oid::regclass::text as table from pg_class
@@ -40,93 +40,93 @@ const tables = (await owner.query<{ table: string }>(
 
 const browser = await openBrowser(t)
 
-interface Heard {
+interface OpenPage {
   readonly page: Page
-  /** What was loaded, logged, thrown or asked, but the page itself. */
-  readonly heard: string[]
+  /** Console messages, errors, dialogs, and requests other than for the page itself. */
+  readonly events: string[]
 }
 
-async function open(t: Test, html: string, { width = 1200, scheme = 'light' } = {}): Promise<Heard> {
+async function open(t: Test, html: string, { width = 1200, scheme = 'light' } = {}): Promise<OpenPage> {
   const file = join(folder, `${Math.random()}.html`)
   await writeFile(file, html)
   const url = pathToFileURL(file).href
   const page = await browser.newPage()
   t.teardown(() => page.close())
-  const heard: string[] = []
-  page.on('console', ((message: { text(): string }) => heard.push(`console: ${message.text()}`)) as never)
-  page.on('pageerror', ((error: Error) => heard.push(`error: ${error.message}`)) as never)
-  page.on('dialog', (() => heard.push('dialog')) as never)
+  const events: string[] = []
+  page.on('console', ((message: { text(): string }) => events.push(`console: ${message.text()}`)) as never)
+  page.on('pageerror', ((error: Error) => events.push(`error: ${error.message}`)) as never)
+  page.on('dialog', (() => events.push('dialog')) as never)
   page.on('request', ((request: { url(): string }) => {
-    if (request.url() !== url) heard.push(`request: ${request.url()}`)
+    if (request.url() !== url) events.push(`request: ${request.url()}`)
   }) as never)
   await page.setViewport({ width, height: 800 })
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
   await page.goto(url)
-  return { page, heard }
+  return { page, events }
 }
 
 for (const [name, html] of Object.entries(pages)) {
   for (const [width, scheme] of [[1200, 'light'], [1200, 'dark'], [390, 'light'], [390, 'dark']] as const) {
-    t.test(`${name} is quiet, fits and can be used by everybody: ${width} wide, ${scheme}`, async (t) => {
-      const { page, heard } = await open(t, html, { width, scheme })
-      t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, 'nothing sticks out')
+    t.test(`${name} has no errors, fits the width and is accessible: ${width} px, ${scheme}`, async (t) => {
+      const { page, events } = await open(t, html, { width, scheme })
+      t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, 'the page does not scroll horizontally')
       const broken = `[...document.querySelectorAll('a[href]')].flatMap((link) => {
         link.click()
         return link.href === location.href && document.querySelector(':target') !== null ? [] : [link.outerHTML]
       })`
-      t.strictSame(await page.evaluate(broken), [], 'every link leads somewhere')
+      t.strictSame(await page.evaluate(broken), [], 'every link has a target on the page')
       const flat = `[...document.querySelectorAll('svg')].filter((svg) => {
         const { width, height } = svg.getBoundingClientRect()
         return width < 50 || height < 20
       }).length`
       t.ok(Number(await page.evaluate(`document.querySelectorAll('svg').length`)) > 0)
-      t.equal(await page.evaluate(flat), 0, 'every drawing is seen')
+      t.equal(await page.evaluate(flat), 0, 'every drawing has a visible size')
       await page.evaluate(axe())
       const violations = (await page.evaluate(
         `axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) =>
           id + ' (' + impact + '): ' + nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)).join(' | ')))`,
       )) as string[]
       t.strictSame(violations, [])
-      t.strictSame(heard, [])
+      t.strictSame(events, [])
     })
   }
 }
 
-t.test('the policy of a page stops what does not belong to it', async (t) => {
-  const stranger = '<script>alert(1)</script><img src="https://example.com/x.png">'
-  const { heard } = await open(t, clean.replace('</main>', `${stranger}</main>`))
-  t.notMatch(heard, ['dialog'])
-  t.ok(heard.some((what) => /^console: .*Content Security Policy/.test(what)), heard.join('\n'))
+t.test('the Content Security Policy of a page blocks foreign scripts and images', async (t) => {
+  const foreign = '<script>alert(1)</script><img src="https://example.com/x.png">'
+  const { events } = await open(t, clean.replace('</main>', `${foreign}</main>`))
+  t.notMatch(events, ['dialog'])
+  t.ok(events.some((event) => /^console: .*Content Security Policy/.test(event)), events.join('\n'))
 })
 
-t.test('a search leaves what has all its words', async (t) => {
-  const { page, heard } = await open(t, clean)
+t.test('a search shows the entries that contain all its words', async (t) => {
+  const { page, events } = await open(t, clean)
   const shown = `[...document.querySelectorAll('[data-entry]')]
     .filter((one) => one.checkVisibility())
     .map((one) => one.querySelector('h3').textContent)`
   const all = (await page.evaluate(shown)) as string[]
   t.ok(all.length > 100)
-  const ask = async (words: string): Promise<string[]> => {
+  const search = async (words: string): Promise<string[]> => {
     await page.evaluate(`document.querySelector('input').value = ''`)
     await page.type('input', words)
     return (await page.evaluate(shown)) as string[]
   }
   for (const table of tables) {
-    const found = await ask(`public.${table}`)
+    const found = await search(`public.${table}`)
     t.ok(found.includes(`public.${table}`), table)
-    t.ok(found.length < all.length, `${table} and not everything`)
+    t.ok(found.length < all.length, `${table}: other entries are hidden`)
   }
-  t.strictSame(await ask('leo11 generation_requests.claim:'), [
+  t.strictSame(await search('leo11 generation_requests.claim:'), [
     'private.lock_generations_within_limit(integer, integer, integer[])',
   ])
-  t.strictSame(await ask('no such words'), [])
+  t.strictSame(await search('no such words'), [])
   t.equal(await page.evaluate(`document.querySelector('[role=status]').textContent`), `0 of ${all.length}`)
   const links = `[...document.querySelectorAll('nav li')].filter((one) => one.checkVisibility()).length`
   t.equal(await page.evaluate(links), 0)
-  t.strictSame(heard, [])
+  t.strictSame(events, [])
 })
 
-t.test('every table is in a drawing', async (t) => {
+t.test('every table is in one of the drawings', async (t) => {
   const { page } = await open(t, clean)
   const texts = `[...document.querySelectorAll('svg')].map((svg) => svg.textContent).join(' ')`
   const drawn = String(await page.evaluate(texts))

@@ -10,7 +10,7 @@ import { numbersFrom } from '../fixtures/random.ts'
 import { insertApp } from '../fixtures/rows.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
-/** `asUser` through PgBouncer in transaction mode: few server connections, many users, and everything that can go wrong. */
+/** `asUser` through PgBouncer in transaction mode, with few server connections, many users and failing calls. */
 const test = await createTestDatabase(t)
 const config = await startPooler(t, loginTo(test.name, logins.leo_api), 3)
 const users = await Promise.all(Array.from({ length: 20 }, async () => parseUserId(await test.signUp())))
@@ -21,7 +21,7 @@ t.teardown(() => pool.end())
 const db = createClient(pool)
 const outside = (db: Kysely<DB>) => db.selectFrom('apps').select('id').execute()
 
-t.test('3,000 calls of 20 users, a third of them failing, see their own rows only and leave nothing behind', async (t) => {
+t.test('3,000 calls of 20 users, a third of them failing, see their own rows only and leave no identity behind', async (t) => {
   const random = numbersFrom(Number(process.env['SEED'] ?? 1))
   const seen = { own: 0, others: 0, outside: 0, failed: 0 }
   const failures: ((trx: UserTransaction) => Promise<unknown>)[] = [
@@ -44,7 +44,7 @@ t.test('3,000 calls of 20 users, a third of them failing, see their own rows onl
       },
       { timeoutMs: failure === undefined ? 10_000 : 30 },
     )
-    if (failure !== undefined) await work.then(() => t.fail('it did not fail'), () => (seen.failed += 1))
+    if (failure !== undefined) await work.then(() => t.fail('the call did not fail'), () => (seen.failed += 1))
     else await work
     if (index % 5 === 0) seen.outside += await outside(db).then((rows) => rows.length, (error) => (error instanceof LeoError && error.code === 'access_denied' ? 0 : 1))
   }
@@ -53,23 +53,23 @@ t.test('3,000 calls of 20 users, a third of them failing, see their own rows onl
     for (let index = tasks.pop(); index !== undefined; index = tasks.pop()) await call(index)
   }))
   t.strictSame(seen, { own: 3000, others: 0, outside: 0, failed: 1000 })
-  t.equal(pool.totalCount - pool.idleCount, 0, 'every connection is back')
+  t.equal(pool.totalCount - pool.idleCount, 0, 'every connection is back in the pool')
 })
 
-t.test('an identity of the session, as it is often written, does leak there: the proof can fail', async (t) => {
-  const naive = async (user: string) => {
+t.test('an identity that is set for the session leaks through the pooler, which proves that the test can fail', async (t) => {
+  const setForSession = async (user: string) => {
     const client = new pg.Client(config)
     await client.connect()
     await client.query(`set role authenticated`)
     await client.query(`select set_config('request.jwt.claims', $1, false)`, [JSON.stringify({ sub: user, role: 'authenticated' })])
     await client.end()
   }
-  await naive(users[0]!)
+  await setForSession(users[0]!)
   const leaks = await Promise.all(Array.from({ length: 10 }, () => outside(db).then((rows) => rows.length, () => 0)))
   t.ok(leaks.some((rows) => rows > 0))
 })
 
-t.test('and what others left in a connection changes nothing for asUser', async (t) => {
+t.test('session settings that other clients left in a connection do not affect asUser', async (t) => {
   const mine = await asUser(db, users[1]!, (trx) => trx.selectFrom('apps').select('user_id').execute())
   t.strictSame(mine, [{ user_id: users[1] }])
   await t.rejects(asUser(db, 'x' as never, outside), { code: 'invalid_id' })

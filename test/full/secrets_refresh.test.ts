@@ -21,8 +21,8 @@ import { startKms } from '../fixtures/secret_boxes.ts'
 import { configure, readServerLog, talkative } from '../secrets/fixtures/server_log.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
-// Services in processes of their own, one of which is killed at each step of a refresh. Everything that they print, and
-// all that the most talkative server logs, is looked through in the end.
+// Each service runs in its own process, and one is killed at each step of a refresh. The last test searches their output,
+// and the server log with the most verbose settings, for plaintext.
 
 const test = await createTestDatabase(t)
 await configure(test.name, talkative)
@@ -30,7 +30,7 @@ const { serviceDb } = createClients(t, test)
 const { kms, arn, box } = await startKms(t)
 const printed: string[] = []
 
-/** Takes each refresh token once; a lenient one takes the last one again, in case its answer was lost. */
+/** Accepts each refresh token once. A lenient provider accepts the previous token again, in case its response was lost. */
 async function startProvider(t: Test, isLenient = false) {
   let generation = 0
   const provider = { url: '', calls: 0 }
@@ -40,7 +40,7 @@ async function startProvider(t: Test, isLenient = false) {
     const isLast = isLenient && token === `${mark}_refresh_${generation - 1}`
     if (token !== `${mark}_refresh_${generation}` && !isLast) return response.writeHead(400).end()
     generation += 1
-    // Long enough for all who are to wait.
+    // Long enough that the other callers wait for this refresh.
     await sleep(300)
     const granted = { access_token: `${mark}_access_${generation}`, refresh_token: `${mark}_refresh_${generation}` }
     return response.end(JSON.stringify(granted))
@@ -58,9 +58,9 @@ const accessDigest = (generation: number): string =>
   createHash('sha256').update(`${mark}_access_${generation}`).digest('hex')
 
 interface Running {
-  go(): void
-  /** Waits until a line that begins like this is printed, and returns the rest of it. */
-  said(text: string): Promise<string>
+  refresh(): void
+  /** Waits for a line of output that starts with this prefix, and returns the rest of it. */
+  printedLine(prefix: string): Promise<string>
   kill(): Promise<void>
   results(): Promise<string[]>
 }
@@ -74,28 +74,28 @@ async function start(t: Test, user_id: UserId, provider: string, options: Partia
   const ended = once(child, 'exit')
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
-  const note = (chunk: string): void => {
+  const record = (chunk: string): void => {
     output += chunk
     printed.push(chunk)
   }
-  child.stdout.setEncoding('utf8').on('data', note)
-  child.stderr.setEncoding('utf8').on('data', note)
-  const said = async (text: string): Promise<string> => {
+  child.stdout.setEncoding('utf8').on('data', record)
+  child.stderr.setEncoding('utf8').on('data', record)
+  const printedLine = async (prefix: string): Promise<string> => {
     for (const giveUp = Date.now() + 60_000; Date.now() < giveUp; await sleep(10)) {
-      const line = output.split('\n').slice(0, -1).find((line) => line.startsWith(text))
-      if (line !== undefined) return line.slice(text.length)
+      const line = output.split('\n').slice(0, -1).find((line) => line.startsWith(prefix))
+      if (line !== undefined) return line.slice(prefix.length)
     }
-    throw new Error(`a service does not say "${text}":\n${output}`)
+    throw new Error(`the service did not print "${prefix}":\n${output}`)
   }
-  await said('ready')
+  await printedLine('ready')
   return {
-    go: () => void child.stdin.write('go\n'),
-    said,
+    refresh: () => void child.stdin.write('go\n'),
+    printedLine,
     async kill() {
       child.kill('SIGKILL')
       await ended
     },
-    results: async () => JSON.parse(await said('results ')) as string[],
+    results: async () => JSON.parse(await printedLine('results ')) as string[],
   }
 }
 
@@ -105,17 +105,17 @@ async function expiredUser(): Promise<UserId> {
   return user_id
 }
 
-t.test('thirty callers in three processes ask the provider once', async (t) => {
+t.test('thirty callers in three processes call the provider once', async (t) => {
   const user_id = await expiredUser()
   const provider = await startProvider(t)
   const services = await Promise.all([1, 2, 3].map(() => start(t, user_id, provider.url, { callers: 10 })))
-  for (const service of services) service.go()
+  for (const service of services) service.refresh()
   const results = (await Promise.all(services.map((service) => service.results()))).flat()
   t.strictSame(results, Array.from({ length: 30 }, () => accessDigest(1)))
   t.equal(provider.calls, 1)
 })
 
-t.test('without the lease they would lock the user out', async (t) => {
+t.test('without the lease the provider is called more than once', async (t) => {
   await test.owner.query(`
     create function private.end_lease() returns trigger language plpgsql as
       $$ begin new.expires_at := '-infinity'; return new; end $$;
@@ -123,7 +123,7 @@ t.test('without the lease they would lock the user out', async (t) => {
       for each row when (new.holder is not null) execute function private.end_lease()`)
   const provider = await startProvider(t)
   const service = await start(t, await expiredUser(), provider.url, { callers: 10 })
-  service.go()
+  service.refresh()
   await service.results()
   t.ok(provider.calls > 1, `${provider.calls} calls`)
   await test.owner.query('drop trigger end_lease on private.secret_refreshes; drop function private.end_lease()')
@@ -136,13 +136,13 @@ interface Step {
   readonly result: string
 }
 
-/** What becomes of the others when the holder is killed. */
+/** The moments at which the lease holder is killed, with the expected result of the other callers. */
 const steps: Readonly<Record<string, Step>> = {
   'before the exchange': { stopAt: 'before the exchange', calls: 1, result: accessDigest(1) },
-  'between exchange and save, of a provider that takes the old token again': {
+  'between exchange and save, with a provider that accepts the old token again': {
     ...{ stopAt: 'after the exchange', isLenient: true, calls: 2, result: accessDigest(2) },
   },
-  'between exchange and save, of one that does not: the one window in which a token is lost': {
+  'between exchange and save, with a provider that does not, which is the only moment that loses a token': {
     ...{ stopAt: 'after the exchange', calls: 2, result: 'refresh_rejected' },
   },
   'while it saves': { calls: 1, result: accessDigest(1) },
@@ -158,31 +158,31 @@ for (const [title, { stopAt, isLenient, calls, result }] of Object.entries(steps
       start(t, user_id, provider.url, { callers: 5 }),
       start(t, user_id, provider.url, { callers: 5 }),
     ])
-    let letThrough = async (): Promise<unknown> => undefined
+    let unlock = async (): Promise<unknown> => undefined
     if (stopAt === undefined) {
       const locker = await test.login('postgres')
       await locker.query('begin')
       await locker.query('select from user_secrets where user_id = $1 for no key update', [user_id])
-      letThrough = () => locker.query('rollback')
+      unlock = () => locker.query('rollback')
     }
-    holder.go()
-    if (stopAt === undefined) await saves()
-    else await holder.said(stopAt)
-    for (const other of others) other.go()
-    // Until they have seen that somebody else is at it.
+    holder.refresh()
+    if (stopAt === undefined) await waitForSave()
+    else await holder.printedLine(stopAt)
+    for (const other of others) other.refresh()
+    // Time for the other callers to find the lease held.
     await sleep(200)
     const before = performance.now()
     await holder.kill()
-    await letThrough()
+    await unlock()
     const results = (await Promise.all(others.map((other) => other.results()))).flat()
-    t.comment(`they had an answer ${(performance.now() - before).toFixed(0)} ms after the kill`)
+    t.comment(`the others got a result ${(performance.now() - before).toFixed(0)} ms after the kill`)
     t.strictSame(results, Array.from({ length: 10 }, () => result))
     t.equal(provider.calls, calls)
   })
 }
 
-/** Waits until a save waits for the lock on its row. */
-async function saves(): Promise<void> {
+/** Waits until a save is blocked by the lock on its row. */
+async function waitForSave(): Promise<void> {
   await withClient(clusterAdmin(test.name), async (admin) => {
     for (const giveUp = Date.now() + 30_000; Date.now() < giveUp; await sleep(10)) {
       const { rowCount } = await admin.query(
@@ -191,11 +191,11 @@ async function saves(): Promise<void> {
       )
       if (rowCount !== 0) return
     }
-    throw new Error('nobody saves')
+    throw new Error('no session is saving a token')
   })
 }
 
-t.test('nothing that was printed or logged has a plaintext in it', async (t) => {
+t.test('the output of the services and the server log contain no plaintext', async (t) => {
   const everything = [printed.join(''), await readServerLog()]
   t.match(everything[0], /SecretValue \[secret\]/)
   t.match(everything[1], /leo1\.kms\./)
@@ -204,8 +204,8 @@ t.test('nothing that was printed or logged has a plaintext in it', async (t) => 
 
   const provider = await startProvider(t)
   const service = await start(t, await expiredUser(), provider.url, { reveal: true })
-  service.go()
+  service.refresh()
   await service.results()
   everything[0] = printed.join('')
-  t.ok(found(), 'a look that finds what is there')
+  t.ok(found(), 'the search finds a plaintext that is printed')
 })

@@ -8,7 +8,7 @@ import { stops } from '../fixtures/victim_server.ts'
 const rounds = 60
 const seed = Number(process.env['RESTART_SEED'] ?? randomInt(1_000_000))
 
-t.test(`${rounds} restarts under one pair of pools, one way or another (RESTART_SEED=${seed})`, async (t) => {
+t.test(`the same two pools survive ${rounds} restarts of different kinds (RESTART_SEED=${seed})`, async (t) => {
   const services = await createServices(t)
   const random = numbersFrom(seed)
   const open = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length
@@ -18,5 +18,5 @@ t.test(`${rounds} restarts under one pair of pools, one way or another (RESTART_
     await t.test(`${round}: ${how}`, (t) => restart(t, services, how))
     before ??= open()
   }
-  t.equal(open(), before, 'no socket is left open')
+  t.equal(open(), before, 'no socket is leaked')
 })

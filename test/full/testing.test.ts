@@ -5,22 +5,23 @@ import t from 'tap'
 import { isReadable, serverUser } from '../../db/testing/binaries.ts'
 import { commandLine } from '../../db/testing/claims.ts'
 import { root } from '../../db/testing/paths.ts'
-import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../testing/fixtures/testing.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, until } from '../testing/fixtures/testing.ts'
 
 t.setTimeout(600_000)
 
 const use = `${start}; const db = await testing.createTestDatabase(server); await db.signUp(); console.log('')`
 
 for (const { title, script, end } of [
-  { title: 'ends and forgets it', script: use },
+  { title: 'ends without stopping it', script: use },
   { title: 'fails', script: `${use}; throw new Error('on purpose')` },
   { title: 'is killed while it starts', script: `console.log(''); ${start}`, end: (pid: number) => process.kill(pid, 'SIGKILL') },
   { title: 'is interrupted with its group', script: `${start}; ${stay}`, end: (pid: number) => process.kill(-pid, 'SIGINT') },
 ]) {
-  t.test(`nothing of a server is left when the process that started it ${title}`, (t) => assertGone(t, script, end))
+  t.test(`a server and its files are removed when the process that started it ${title}`, (t) => assertGone(t, script, end))
 }
 
-t.test('what a killed keeper leaves is removed by the next one', async (t) => {
+t.test('the next start removes the server of a killed keeper process', async (t) => {
   const folder = temporaryFolder(t)
   const child = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
   await once(child.stdout, 'data')
@@ -38,11 +39,11 @@ t.test('what a killed keeper leaves is removed by the next one', async (t) => {
   await until(() => serversIn(folder).length === 0)
 })
 
-const nobody = serverUser()
-t.test('somebody who is not root starts one, too', { skip: !nobody || !isReadable(root, nobody) }, async (t) => {
+const otherUser = serverUser()
+t.test('a user other than root can start a server', { skip: !otherUser || !isReadable(root, otherUser) }, async (t) => {
   const folder = temporaryFolder(t)
   chmodSync(folder, 0o777)
-  const child = elsewhere(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, nobody)
+  const child = elsewhere(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, otherUser)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   t.equal(line.toString(), 'stopped\n')
   t.strictSame(serversIn(folder), [])

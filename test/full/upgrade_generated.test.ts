@@ -6,21 +6,15 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { contents, sameContents } from '../fixtures/contents.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { only, type Row } from '../fixtures/rows.ts'
-import { baseline, expanded, expand, run, contractQuickly, clone, createLegacy, column, type Live } from '../fixtures/legacy.ts'
+import { baseline, expanded, run, contractQuickly, clone, createLegacy, column, type Live } from '../fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
-/** The same, empty and expanded: old writers still write, nothing is backfilled. */
-const empty = await clone(t, legacy)
-await expand(empty)
-
-
-// --- The same from whatever happens on the way
 
 const tables = ['generation_requests', 'iteration_snapshots'] as const
 
-async function inAnotherOrder(client: pg.Client): Promise<void> {
+async function shuffleRows(client: pg.Client): Promise<void> {
   for (const table of tables) {
-    // As if they had been written so before the triggers came.
+    // With triggers disabled, so that the rows look as if written before the expand step.
     await client.query(`
       create temp table shuffled as select * from public.${table};
       truncate public.${table};
@@ -31,13 +25,13 @@ async function inAnotherOrder(client: pg.Client): Promise<void> {
   }
 }
 
-/** The backfill in batches of seven, of which some are taken back and some end with the server process that does them. */
-async function backfillInPieces(live: Live, random: () => number, stopAfter = Infinity): Promise<void> {
+/** Runs the backfill in batches of seven rows. Some batches are rolled back, in some the backend is terminated. */
+async function backfillInterrupted(live: Live, random: () => number, stopAfter = Infinity): Promise<void> {
   await live.owner.query('select private.backfill_contested()')
   let worker = await connect(live.target)
-  let pieces = 0
+  let batches = 0
   for (const phase of ['users', 'requests', 'snapshots'] as const) {
-    for (let left = true; left && pieces < stopAfter; pieces++) {
+    for (let left = true; left && batches < stopAfter; batches++) {
       await worker.query('begin')
       const { count } = only(await worker.query<{ count: number }>(`select private.backfill_${phase}(7) as count`))
       const fate = random()
@@ -70,31 +64,31 @@ for (const seed of [1, 2, 3]) {
     await contractQuickly(reference)
     const wanted = await contents(reference.owner)
 
-    await t.test('nothing is lost: each row is left or in quarantine, and each value stands or is logged', (t) =>
-      booksBalance(t, reference.owner, before),
+    await t.test('every row is kept or in quarantine, and every changed value is in the log', (t) =>
+      assertReconciles(t, reference.owner, before),
     )
 
-    await t.test('in another physical order, and interrupted anywhere, it gives the same', async (t) => {
+    await t.test('shuffled rows and an interrupted backfill give the same result', async (t) => {
       const live = await clone(t, source)
-      await inAnotherOrder(live.owner)
-      await backfillInPieces(live, numbersFrom(seed))
+      await shuffleRows(live.owner)
+      await backfillInterrupted(live, numbersFrom(seed))
       await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the same')
+      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
     })
 
-    await t.test('stopped anywhere and left to the contract step, it gives the same', async (t) => {
+    await t.test('a backfill that the contract step finishes gives the same result', async (t) => {
       const live = await clone(t, source)
       const random = numbersFrom(seed + 100)
-      await backfillInPieces(live, random, random() * 80)
+      await backfillInterrupted(live, random, random() * 80)
       await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the same')
+      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
     })
 
-    await t.test('two at once give the same', async (t) => {
+    await t.test('two concurrent backfills give the same result', async (t) => {
       const live = await clone(t, source)
       await withClient(live.target, (other) => Promise.all([backfill(live.owner), backfill(other)]))
       await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the same')
+      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
     })
   })
 }
@@ -109,8 +103,8 @@ async function rowsOf(client: pg.Client): Promise<Rows> {
   return { generation_requests: await read(tables[0]), iteration_snapshots: await read(tables[1]) }
 }
 
-/** Takes back from each row, where it stands now, what was logged: that must be the row as it was. */
-async function booksBalance(t: Test, client: pg.Client, before: Rows): Promise<void> {
+/** Replaces the logged columns of each kept or quarantined row by their originals. The result must be the original row. */
+async function assertReconciles(t: Test, client: pg.Client, before: Rows): Promise<void> {
   const now = await rowsOf(client)
   for (const table of tables) {
     const quarantine = new Map(
@@ -121,28 +115,28 @@ async function booksBalance(t: Test, client: pg.Client, before: Rows): Promise<v
         )
       ).rows.map(({ id, content }) => [Number(id), content]),
     )
-    t.equal(now[table].size + quarantine.size, before[table].size, `${table}: before = left + quarantined`)
-    t.strictSame([...quarantine.keys()].filter((id) => now[table].has(id)), [], `${table}: nothing is in both`)
+    t.equal(now[table].size + quarantine.size, before[table].size, `${table}: rows before = kept + quarantined`)
+    t.strictSame([...quarantine.keys()].filter((id) => now[table].has(id)), [], `${table}: no row is both kept and quarantined`)
 
     const { rows: logged } = await client.query<{ id: string; column_name: string; original: string | null }>(
       'select row_id as id, column_name, original from private.migration_log where table_name = $1 order by id',
       [table],
     )
-    const takenBack = new Map<number, Record<string, unknown>>()
+    const originals = new Map<number, Record<string, unknown>>()
     for (const { id, column_name, original } of logged) {
-      takenBack.set(Number(id), { [column_name]: original, ...takenBack.get(Number(id)) })
+      originals.set(Number(id), { [column_name]: original, ...originals.get(Number(id)) })
     }
     const wrong = [...before[table]].flatMap(([id, row]) => {
-      const current: Row = { ...(now[table].get(id) ?? quarantine.get(id)), ...takenBack.get(id) }
+      const current: Row = { ...(now[table].get(id) ?? quarantine.get(id)), ...originals.get(id) }
       return Object.entries(row)
         .filter(([name]) => name !== 'user_id' || table === 'generation_requests')
         .filter(([name, value]) => comparable(current[name]) !== comparable(value))
         .map(([name, value]) => ({ id, name, before: value, now: current[name] }))
     })
-    t.strictSame(wrong.slice(0, 3), [], `${table}: what was logged taken back, every row is as it was`)
+    t.strictSame(wrong.slice(0, 3), [], `${table}: with the logged originals, every row equals the row before`)
   }
 }
 
-/** The log holds texts. */
+/** As text, because the log stores text. */
 const comparable = (value: unknown): string | null =>
   value === null || value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value)

@@ -6,13 +6,13 @@ import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { column, createLegacy } from '../fixtures/legacy.ts'
 
-/** For a quick look: `UPGRADE_SNAPSHOTS=100000`. */
+/** For a short run: `UPGRADE_SNAPSHOTS=100000`. */
 const snapshots = Number(process.env['UPGRADE_SNAPSHOTS'] ?? 3_000_000)
 const requests = Math.ceil(snapshots / 3)
 
 t.setTimeout(1_200_000)
 
-t.test(`writers write through the upgrade of ${requests} requests and ${snapshots} snapshots`, async (t) => {
+t.test(`writers continue during the upgrade of ${requests} requests and ${snapshots} snapshots`, async (t) => {
   const { owner, target } = await createLegacy(t)
   await fillLegacyDatabase(owner, { seed: 1, users: Math.ceil(requests / 50), requests, snapshots, dirt: allDirt(0.01) })
 
@@ -24,23 +24,23 @@ t.test(`writers write through the upgrade of ${requests} requests and ${snapshot
     t.comment(`${phase}: ${seconds.toFixed(1)} s, ${writes} writes, 99 % within ${p99.toFixed(1)} ms, all within ${max.toFixed(0)} ms`)
   }
 
-  t.strictSame(errors.slice(0, 3), [], 'no writer sees an error')
-  t.ok(reports.every(({ requestIds, snapshotIds }) => requestIds.length > 0 && snapshotIds.length > 0), 'and they have written')
+  t.strictSame(errors.slice(0, 3), [], 'no write fails')
+  t.ok(reports.every(({ requestIds, snapshotIds }) => requestIds.length > 0 && snapshotIds.length > 0), 'every writer inserts')
 
-  const lost = (table: string, ids: readonly number[]) =>
+  const findLost = (table: string, ids: readonly number[]) =>
     column<number>(
       owner,
       `select written.id from unnest($1::integer[]) as written (id)
-       where not exists (select from public.${table} as there where there.id = written.id)
+       where not exists (select from public.${table} as r where r.id = written.id)
          and not exists (select from private.quarantine as q where q.table_name = $2 and q.row_id = written.id)`,
       [ids, table],
     )
-  await t.test('every row that was written, or was there before, is there or in quarantine', async (t) => {
+  await t.test('every row from before or during the upgrade is in its table or in quarantine', async (t) => {
     for (const [table, count, written] of [
       ['generation_requests', requests, reports.flatMap(({ requestIds }) => requestIds)],
       ['iteration_snapshots', snapshots, reports.flatMap(({ snapshotIds }) => snapshotIds)],
     ] as const) {
-      t.strictSame(await lost(table, written), [], `${table}: what was written`)
+      t.strictSame(await findLost(table, written), [], `${table}: rows written during the upgrade`)
       t.strictSame(
         await column<string>(
           owner,
@@ -48,13 +48,13 @@ t.test(`writers write through the upgrade of ${requests} requests and ${snapshot
           [table],
         ),
         [`${count + written.length}`],
-        `${table}: all`,
+        `${table}: row count`,
       )
-      t.strictSame(await lost(table, [2 ** 31 - 1]), [2 ** 31 - 1], `${table}: one that is nowhere is missed`)
+      t.strictSame(await findLost(table, [2 ** 31 - 1]), [2 ** 31 - 1], `${table}: the query finds a row that is in neither`)
     }
   })
 
-  await t.test('the schema is the one of a fresh database', async (t) => {
+  await t.test('the schema equals that of a new database', async (t) => {
     const fresh = await createTestDatabase(t)
     t.equal(await dumpSchema(target), await dumpSchema(fresh.target))
   })

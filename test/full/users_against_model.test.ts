@@ -11,14 +11,14 @@ const test = await createTestDatabase(t)
 const clients = createClients(t, test)
 
 t.test(
-  `nobody sees or changes what is not theirs, in ${operations} random operations of 50 users (MODEL_SEED=${seed})`,
+  `users read and change their own rows only, in ${operations} random operations of 50 users (MODEL_SEED=${seed})`,
   async (t) => {
     const counts = await runAgainstModel(test, clients, { seed, users: 50, operations, timeLimit: 85_000 })
     t.comment(counts)
     t.equal(
       Object.values(counts).reduce((sum, count) => sum + count, 0),
       operations,
-      'all of them within the time',
+      'all operations ran within the time limit',
     )
   },
 )

@@ -5,15 +5,15 @@ import { devKeys, kmsKeys, SecretBox, SecretValue } from '../../../db/secrets/in
 import type { SecretBoxOptions } from '../../../db/secrets/index.ts'
 import { fromRoot } from '../../core/paths.ts'
 
-/** One way to keep a secret, with secrets that it sealed before. */
+/** An implementation of sealing and opening, with some sealed secrets. */
 export interface Contender {
   readonly seal: () => Promise<unknown>
-  /** Opens one of `secrets`, and gives its text. */
+  /** Opens one of the `secrets` and returns its plaintext. */
   readonly open: (index: number) => Promise<string>
 }
 
 export const secrets = 100
-/** As long as a set of tokens with a JWT in it. */
+/** As long as a token set with a JWT. */
 const text = 'x'.repeat(1_000)
 const user_id = parseUserId('5a0f7d3e-9d1b-4c55-8f5e-0a4b8c1d2e3f')
 const context = { table: 'user_secrets', user_id, provider: 'github' } as const
@@ -34,7 +34,7 @@ function box(one: SecretBox): Promise<Contender> {
   )
 }
 
-/** Longer than a busy machine takes. */
+/** Long enough for a busy machine. */
 const deadlineMs = 30_000
 const cache = { maxKeys: 1_000, maxAgeMs: 600_000 }
 
@@ -45,7 +45,7 @@ export const kmsBox = (endpoint: string, arn: string, options: SecretBoxOptions 
 
 export const cachedBox = (endpoint: string, arn: string): Promise<Contender> => kmsBox(endpoint, arn, { cache })
 
-/** Every secret sent to KMS itself, which takes 4096 bytes at most; each call with the end to it that a box's has. */
+/** Encrypts every secret with KMS itself, which accepts at most 4096 bytes. Calls have the same deadline as those of a box. */
 export function kmsAlone(endpoint: string, arn: string): Promise<Contender> {
   const requestHandler = {
     connectionTimeout: deadlineMs * 0.2,
@@ -72,7 +72,7 @@ export function kmsAlone(endpoint: string, arn: string): Promise<Contender> {
   )
 }
 
-/** Of `@aws-crypto/client-node`, which is installed on demand, what is used here. */
+/** The part of `@aws-crypto/client-node` that is used here. It is installed on demand. */
 interface AwsCrypto {
   readonly CommitmentPolicy: { readonly REQUIRE_ENCRYPT_REQUIRE_DECRYPT: unknown }
   readonly AlgorithmSuiteIdentifier: { readonly ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY: unknown }
@@ -85,7 +85,7 @@ interface AwsCrypto {
   getLocalCryptographicMaterialsCache(capacity: number): object
 }
 
-/** The AWS Encryption SDK, without the signature that is its default: what we seal has none either. */
+/** The AWS Encryption SDK, without its default signature, because a SecretBox does not sign either. */
 export function awsLibrary(endpoint: string, arn: string, isCached: boolean): Promise<Contender> {
   const load = createRequire(fromRoot('scripts/bench/peers/package.json'))
   const sdk = load('@aws-crypto/client-node') as AwsCrypto

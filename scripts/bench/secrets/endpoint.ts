@@ -1,7 +1,10 @@
 import process from 'node:process'
 import { TestKms } from '../../../test/fixtures/kms.ts'
 
-/** KMS in a process of its own, so that its work is not counted as ours. Says where it is, and its calls when asked. */
+/**
+ * A fake KMS in its own process, so that its CPU time is not counted. It sends its endpoint, and on each message the number of
+ * calls since the last one.
+ */
 
 const kms = await TestKms.start()
 kms.latency = Number(process.argv[2])

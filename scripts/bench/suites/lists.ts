@@ -12,13 +12,13 @@ import type { BenchServer } from '../../postgres/bench-server.ts'
 
 const users = 10_000
 const appsEach = 100
-const asked = 400
+const usersPerRound = 400
 
-/** What row security, the identity and this package cost a read that a user waits for. */
+/** Measures the cost of row security, of setting the identity and of this package for a list of a user. */
 export async function benchmarkLists(server: BenchServer): Promise<Suite> {
   const target = await step(`preparing ${(users * appsEach) / 1000}k apps`, () => prepare(server))
   const ids = await withClient(target, async (client) => {
-    const { rows } = await client.query<{ id: string }>('select id from auth.users order by id limit $1', [asked])
+    const { rows } = await client.query<{ id: string }>('select id from auth.users order by id limit $1', [usersPerRound])
     return rows.map(({ id }) => parseUserId(id))
   })
   const apiLogin = await loginAs(server, target, 'leo_api')
@@ -26,19 +26,19 @@ export async function benchmarkLists(server: BenchServer): Promise<Suite> {
   const owner = createPool({ ...target.pg, max: 1 })
   const workerPool = createPool({ ...(await loginAs(server, target, 'leo_worker')), max: 1 })
   const worker = createServiceClient(workerPool)
-  const said: CompiledQuery[] = []
+  const logged: CompiledQuery[] = []
   const ownerDb = createClient(owner)
-  const db = createClient(api, { log: ({ query }) => void said.push(query) })
+  const db = createClient(api, { log: ({ query }) => void logged.push(query) })
 
   try {
     await asUser(db, ids[0]!, (trx) => apps.list(trx))
-    const { sql: text, parameters } = said.find((query) => query.sql.includes('from apps'))!
+    const { sql: text, parameters } = logged.find((query) => query.sql.includes('from apps'))!
     const withWhere = text.replace('where', `where user_id = $${parameters.length + 1} and`)
 
     const inServer = await step('listing in the server', () =>
       rounds(9, {
-        policy: () => sumOf(ids, (id) => asUser(db, id, (trx) => executionTime(trx, text, parameters))),
-        where: () => sumOf(ids, (id) => executionTime(ownerDb, withWhere, [...parameters, id])),
+        policy: () => average(ids, (id) => asUser(db, id, (trx) => executionTime(trx, text, parameters))),
+        where: () => average(ids, (id) => executionTime(ownerDb, withWhere, [...parameters, id])),
       }),
     )
     const endToEnd = await step('listing from a service', () =>
@@ -52,12 +52,12 @@ export async function benchmarkLists(server: BenchServer): Promise<Suite> {
     const ours = await step('calling the package and pg', () =>
       rounds(9, {
         hot: () => perCall(ids, () => queue.heartbeat(worker, lease)),
-        hotByHand: () =>
+        hotThroughPg: () =>
           perCall(ids, () =>
             workerPool.query(`select private.prolong_generation_lease($1, $2, $3::float8 * interval '1 millisecond') as expires_at`, [1, 1, 60_000]),
           ),
         built: () => perCall(ids, (id) => newestOf(worker, id).execute()),
-        builtByHand: () => perCall(ids, (id) => workerPool.query(newest, [id, 20])),
+        builtThroughPg: () => perCall(ids, (id) => workerPool.query(newest, [id, 20])),
       }),
     )
     const line = (what: string, against: string, mine: number[], theirs: number[], unit: string, aim: number): Result => ({
@@ -69,13 +69,15 @@ export async function benchmarkLists(server: BenchServer): Promise<Suite> {
     })
     return {
       name: 'lists',
-      title: "A user's list, and a package's call",
-      explanation: `20 of a user's ${appsEach} apps, ${(users * appsEach) / 1e6}M apps in the table, ${asked} users a round, one connection.`,
+      title: 'Lists and calls',
+      explanation:
+        `20 of a user's ${appsEach} apps, ${(users * appsEach) / 1e6}M apps in the table, ` +
+        `${usersPerRound} users per round, one connection.`,
       results: [
         line('apps.list under row security, in the server', 'as owner with a WHERE', inServer.policy, inServer.where, 'ms', 1.1),
         line('apps.list in asUser, end to end', 'pg as owner with a WHERE', endToEnd.asUser, endToEnd.where, 'ms', 2),
-        line('a query built by Kysely', 'its SQL through pg', ours.built, ours.builtByHand, 'ms', 1.25),
-        line('a hot query, compiled once', 'its SQL through pg', ours.hot, ours.hotByHand, 'ms', 1.1),
+        line('a query built by Kysely', 'its SQL through pg', ours.built, ours.builtThroughPg, 'ms', 1.25),
+        line('a hot query, compiled once', 'its SQL through pg', ours.hot, ours.hotThroughPg, 'ms', 1.1),
       ],
     }
   } finally {
@@ -93,14 +95,14 @@ const newestOf = (db: Kysely<DB>, id: UserId) =>
     .orderBy('id', 'desc')
     .limit(20)
 
-/** What the server says that executing took, planning and the way there left out, in milliseconds. */
+/** The execution time that EXPLAIN reports in milliseconds, without planning and the round trip. */
 async function executionTime(db: Kysely<DB>, text: string, parameters: readonly unknown[]): Promise<number> {
   const explain = CompiledQuery.raw(`explain (analyze, timing off, format json) ${text}`, [...parameters])
   const { rows } = await db.executeQuery<{ 'QUERY PLAN': [{ 'Execution Time': number }] }>(explain)
   return rows[0]!['QUERY PLAN'][0]['Execution Time']
 }
 
-async function sumOf(ids: readonly UserId[], measure: (id: UserId) => Promise<number>): Promise<number> {
+async function average(ids: readonly UserId[], measure: (id: UserId) => Promise<number>): Promise<number> {
   let sum = 0
   for (const id of ids) sum += await measure(id)
   return sum / ids.length

@@ -14,11 +14,11 @@ import type { BenchServer } from '../../postgres/bench-server.ts'
 
 const connections = 8
 const jobs = { 1: 2400, 10: 8000 } as const
-/** Done before the clock starts: connections that are open, plans that are made, code that is compiled. */
+/** The first jobs are not counted: in that time connections are opened, statements planned and code compiled. */
 const warmUp = 600
 type Batch = keyof typeof jobs
 
-/** Jobs per second, each claimed and completed, from a queue that is full at the start and empty at the end. */
+/** Measures how many jobs per second are claimed and completed, from a full queue until it is empty. */
 export async function benchmarkQueue(server: BenchServer): Promise<Suite> {
   const ours = await step('preparing the queue', () => createMigrated(server, 'bench_queue'))
   const bare = await server.copy('bench_queue', 'bench_bare')
@@ -35,7 +35,7 @@ export async function benchmarkQueue(server: BenchServer): Promise<Suite> {
         completeAndClaim: () => drain(ours, worker, count, batch, inOne),
         separate: () => drain(ours, worker, count, batch, inTwo),
         withIdentity: () => drain(ours, worker, count, batch, withIdentity),
-        byHand: () => drain(ours, worker, count, batch, byHand),
+        throughPg: () => drain(ours, worker, count, batch, throughPg),
         withoutTimeline: () => drain(bare, bareWorker, count, batch, inOne),
         graphile: () => contestants.graphile(jobs[1]),
         boss: () => contestants.boss(count, batch),
@@ -52,9 +52,9 @@ export async function benchmarkQueue(server: BenchServer): Promise<Suite> {
       line('completeAndClaim', 'completeAndClaim', 'graphile-worker 0.16', 'graphile', batch === 1 ? 1 : 4),
       line('completeAndClaim', 'completeAndClaim', 'pg-boss 10', 'boss', 2),
       line('complete, then claim', 'separate', 'completeAndClaim', 'completeAndClaim'),
-      line('without timeline and logs', 'withoutTimeline', 'completeAndClaim', 'completeAndClaim'),
+      line('without events and logs', 'withoutTimeline', 'completeAndClaim', 'completeAndClaim'),
       line('in asService', 'withIdentity', 'completeAndClaim', 'completeAndClaim'),
-      line('the same function through pg', 'byHand', 'completeAndClaim', 'completeAndClaim'),
+      line('the same function through pg', 'throughPg', 'completeAndClaim', 'completeAndClaim'),
     )
   }
   for (const name of ['bench_queue', 'bench_bare', 'bench_graphile', 'bench_boss']) await server.drop(name)
@@ -62,11 +62,11 @@ export async function benchmarkQueue(server: BenchServer): Promise<Suite> {
     name: 'queue',
     title: 'Claim and complete',
     explanation:
-      'Jobs per second over 8 connections of one process, commits durable, the timeline written. graphile-worker takes one job at a ' +
-      'time (concurrency 8); pg-boss fetches and completes in 8 loops. Of each, the first ' +
-      `${warmUp} are left out, in which plans are made and code is compiled. ` +
-      'The other lines say what each part costs: the timeline and logs ' +
-      '(triggers off but the status machine), an identity, Kysely and this package.',
+      'Jobs per second over 8 connections of one process, with durable commits, events and logs. graphile-worker processes one ' +
+      'job at a time (concurrency 8); pg-boss fetches and completes in 8 loops. The first ' +
+      `${warmUp} jobs are not counted, because statements are planned and code is compiled then. ` +
+      'The other rows measure the cost of the events and logs (all triggers disabled except that of the status machine), ' +
+      'of setting an identity, and of Kysely and this package.',
     results,
   }
 }
@@ -75,7 +75,7 @@ interface Session {
   readonly db: ServiceDatabase
   readonly pool: pg.Pool
 }
-/** `tick` hears of every one that is done. */
+/** Calls `tick` with the number of completed jobs. */
 type Loop = (session: Session, worker: string, batch: Batch, tick: (done: number) => void) => Promise<void>
 
 const inOne: Loop = async ({ db }, worker, batch, tick) => {
@@ -105,8 +105,8 @@ const withIdentity: Loop = async ({ db }, worker, batch, tick) => {
   }
 }
 
-/** The same function, as one would call it without Kysely and this package. */
-const byHand: Loop = async ({ pool, db }, worker, batch, tick) => {
+/** Calls the same function without Kysely and this package. */
+const throughPg: Loop = async ({ pool, db }, worker, batch, tick) => {
   let held: { id: number; attempt: number }[] = await queue.claim(db, { worker, limit: batch })
   while (held.length > 0) {
     const { rows } = await pool.query<{ id: number; attempt: number; completed_id: number | null }>(
@@ -119,7 +119,7 @@ const byHand: Loop = async ({ pool, db }, worker, batch, tick) => {
   }
 }
 
-/** Jobs per second, the first `warmUp` left out. */
+/** Counts jobs per second, without the first `warmUp` jobs. */
 function clock(count: number) {
   let [done, counted, started, ended] = [0, 0, 0, 0]
   return {
@@ -131,13 +131,13 @@ function clock(count: number) {
     },
     isDone: (): boolean => done >= count + warmUp,
     rate: (): number => {
-      if (done !== count + warmUp) throw new Error(`${done} of ${count + warmUp} were done`)
+      if (done !== count + warmUp) throw new Error(`${done} of ${count + warmUp} were completed`)
       return (counted / (ended - started)) * 1000
     },
   }
 }
 
-/** Fills the queue, lets 8 loops empty it, and says how many were done a second. */
+/** Fills the queue and empties it by 8 loops. Returns the jobs per second. */
 async function drain(database: Target, login: pg.PoolConfig, count: number, batch: Batch, loop: Loop): Promise<number> {
   await withClient(database, async (client) => {
     await client.query('truncate generation_requests cascade')
@@ -163,7 +163,7 @@ async function drain(database: Target, login: pg.PoolConfig, count: number, batc
 
 const peers = createRequire(fromRoot('scripts', 'bench', 'peers', 'package.json'))
 
-/** What of graphile-worker is used. */
+/** The part of graphile-worker that is used here. */
 interface Graphile {
   run(options: object): Promise<{ stop(): Promise<void> }>
   Logger: new (factory: () => () => void) => unknown
@@ -193,7 +193,7 @@ async function prepareGraphile(server: BenchServer): Promise<(count: number) => 
   }
 }
 
-/** What of pg-boss is used. */
+/** The part of pg-boss that is used here. */
 interface Boss {
   on(event: 'error', listener: () => void): void
   start(): Promise<unknown>

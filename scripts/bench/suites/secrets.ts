@@ -12,26 +12,27 @@ import { awsLibrary, cachedBox, kmsAlone, kmsBox, localBox, secrets } from '../s
 
 const latency = 5
 const turnMs = 200
-/** Requests of a busy service at once. */
+/** Concurrent requests of a busy service. */
 const inFlight = 16
 const counted = 10_000
-/** Enough to see that each operation asks KMS. */
+/** Enough operations to see that each of them calls KMS. */
 const sample = 200
 
-type Once = (index: number) => Promise<unknown>
+type Operation = (index: number) => Promise<unknown>
 interface Candidate {
-  readonly once: Once
-  /** Of KMS, for `counted` operations, from an empty cache. */
+  readonly once: Operation
+  /** The number of KMS calls for `counted` operations that start with an empty cache. */
   readonly calls: number
 }
 
-/** How many secrets a process seals and opens a second, beside asking KMS for each secret and beside AWS's library. */
+/** Compares sealing and opening with one KMS call per secret and with the library of AWS. */
 export async function benchmarkSecrets(): Promise<Suite> {
-  // From here on this process has no credentials of anybody, and may use the local key.
+  // From here on, this process has fake credentials only and can use the local key.
   Object.assign(process.env, credentials, { NODE_ENV: 'development' })
   const script = fromRoot('scripts/bench/secrets/endpoint.ts')
   const kms = fork(script, [String(latency)], { execArgv: ['--import', 'tsx'] })
-  const ended = once(kms, 'exit').then(() => Promise.reject(new Failure('KMS ended', 'look at what it printed')))
+  const failure = new Failure('the process of the fake KMS ended', 'see its output above')
+  const ended = once(kms, 'exit').then(() => Promise.reject(failure))
   const answer = async <T>(): Promise<T> => {
     const [message] = await Promise.race([once(kms, 'message'), ended])
     return message as T
@@ -42,16 +43,16 @@ export async function benchmarkSecrets(): Promise<Suite> {
       kms.send({})
       return (await answer<{ calls: number }>()).calls
     }
-    const candidate = async (once: Once, count = sample): Promise<Candidate> => {
+    const candidate = async (once: Operation, count = sample): Promise<Candidate> => {
       await callsSince()
       await repeat(once, (started) => started < count)
       return { once, calls: (await callsSince()) * (counted / count) }
     }
-    const [alone, box, library, local] = await step('sealing what is to be opened', () =>
+    const [alone, box, library, local] = await step('sealing the secrets to open', () =>
       Promise.all([kmsAlone(endpoint, arn), kmsBox(endpoint, arn), awsLibrary(endpoint, arn, false), localBox()]),
     )
     const [warm, warmLibrary] = [await cachedBox(endpoint, arn), await awsLibrary(endpoint, arn, true)]
-    const candidates = await step('counting calls of KMS', async () => ({
+    const candidates = await step('counting KMS calls', async () => ({
       encrypt: await candidate(alone.seal),
       seal: await candidate(box.seal),
       libraryEncrypt: await candidate(library.seal),
@@ -71,7 +72,7 @@ export async function benchmarkSecrets(): Promise<Suite> {
       return {
         what: `${what}, ${candidates[ours].calls} calls`,
         against,
-        figures: `${show(spread(measured[ours]), 0)} against ${show(spread(measured[theirs]), 0)} a second`,
+        figures: `${show(spread(measured[ours]), 0)} against ${show(spread(measured[theirs]), 0)} per second`,
         ratio: ratio(measured[ours], measured[theirs]),
         ...(aim && { aim }),
       }
@@ -80,8 +81,9 @@ export async function benchmarkSecrets(): Promise<Suite> {
       name: 'secrets',
       title: 'Sealing and opening',
       explanation:
-        `Secrets of 1,000 bytes, ${secrets} different ones, ${inFlight} requests at once; KMS, in a process of its own, takes ${latency} ms. ` +
-        `Calls are those of KMS for ${counted.toLocaleString('en')} operations from an empty cache.`,
+        `${secrets} secrets of 1,000 bytes and ${inFlight} concurrent requests. The fake KMS runs in its own process and ` +
+        `answers after ${latency} ms. "Calls" are the KMS calls for ${counted.toLocaleString('en')} operations, ` +
+        'starting with an empty cache.',
       results: [
         line('seal', 'seal', 'KMS Encrypt', 'encrypt', 1),
         line('open, cold', 'openCold', 'KMS Decrypt', 'decrypt'),
@@ -99,18 +101,18 @@ export async function benchmarkSecrets(): Promise<Suite> {
   }
 }
 
-/** Operations a second. */
-async function turn(once: Once): Promise<number> {
+/** Operations per second. */
+async function turn(once: Operation): Promise<number> {
   const started = performance.now()
   const done = await repeat(once, () => performance.now() - started < turnMs)
   return (done * 1000) / (performance.now() - started)
 }
 
-/** As many at once as there are requests; how many it were in the end. */
-async function repeat(once: Once, goesOn: (started: number) => boolean): Promise<number> {
+/** Runs the operation with `inFlight` concurrent requests while `continues` is true. Returns the number of operations. */
+async function repeat(once: Operation, continues: (started: number) => boolean): Promise<number> {
   let started = 0
   const request = async (): Promise<void> => {
-    while (goesOn(started)) {
+    while (continues(started)) {
       started += 1
       await once(started)
     }
