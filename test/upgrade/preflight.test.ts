@@ -12,7 +12,7 @@ import { fileName, readMigrations } from '../../scripts/migrate/migrations.ts'
 import { caseCodes, type CaseCode } from '../../scripts/upgrade/preflight/cases.ts'
 import { preflight, type PreflightOptions } from '../../scripts/upgrade/preflight/examine.ts'
 import { problemsOf, type FilesProblem } from '../../scripts/upgrade/preflight/files-text.ts'
-import { roughly } from '../../scripts/upgrade/preflight/forecast.ts'
+import { formatRange } from '../../scripts/upgrade/preflight/forecast.ts'
 import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
 import { visible } from '../../scripts/upgrade/preflight/questions.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
@@ -385,11 +385,11 @@ t.test('a pending migration that would fail is refused', async (t) => {
   t.match(await look(live, { folder: broken }), { verdict: 'refused', refusals: [{ code: 'migration_fails', what: /42P01/ }] })
 })
 
-t.test('times are told roughly', (t) => {
-  t.equal(roughly([0, 0.9]), 'under a second')
-  t.equal(roughly([0.2, 4.4]), 'up to about 4 s')
-  t.equal(roughly([3.1, 7.2]), 'about 3 to 7 s')
-  t.equal(roughly([340, 880]), 'about 6 to 10 min')
+t.test('a range of seconds is formatted with one significant digit for each end', (t) => {
+  t.equal(formatRange([0, 0.9]), 'under a second')
+  t.equal(formatRange([0.2, 4.4]), 'up to about 4 s')
+  t.equal(formatRange([3.1, 7.2]), 'about 3 to 7 s')
+  t.equal(formatRange([340, 880]), 'about 6 to 10 min')
   t.end()
 })
 

@@ -56,7 +56,7 @@ export async function adopt(
       if (!isApplied) await refuseEmpty(target, client)
 
       const differences = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
-      if (isApplied) return since(client, differences)
+      if (isApplied) return differencesSinceAdoption(client, differences)
       if (differences.some(({ isRefused }) => isRefused)) return { outcome: 'refused', differences }
       await makeChecksumTable(client)
       await record(client, differences)
@@ -116,7 +116,7 @@ async function refuseEmpty(target: Target, client: pg.Client): Promise<void> {
 }
 
 /** Differences that have gone since are no drift: the database is nearer to the baseline than it was. */
-export async function since(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
+export async function differencesSinceAdoption(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
   const { rows } = await client.query<{ object: string; found: string }>(
     'select object, found from dbmate.adopted_differences',
   )

@@ -13,10 +13,10 @@ import { forecast, rewriteTime } from './forecast.ts'
 import { judgeAdoption, judgeQuestions, judgeUnknown, judgeZone, next, tablesOf } from './judge.ts'
 import { readOnly, rowsOf } from './read-only.ts'
 import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './questions.ts'
-import { readLikeness, rehearse, type Likeness, type Rehearsal } from './rehearsal.ts'
+import { readLiveSchema, rehearse, type LiveSchema, type Rehearsal } from './rehearsal.ts'
 import { verdictOf } from './report.ts'
 import type { Adoption, ContestedApp, Data, Finding, Report, Stage } from './report.ts'
-import { examineAdoption, examineUnknown, examineZone, findStage, readSizes, refuseHistory } from './live-state.ts'
+import { examineAdoption, examineUnknown, examineZone, findHistoryProblems, findStage, readSizes } from './live-state.ts'
 import type { Zone } from './live-state.ts'
 
 export interface PreflightOptions {
@@ -40,7 +40,7 @@ export async function preflight(target: Target, options: PreflightOptions = {}):
   const started = performance.now()
   const migrations = await readMigrations(options.folder)
   const history = await status(target, options.folder === undefined ? {} : { folder: options.folder })
-  const historyRefusals = refuseHistory(history)
+  const historyRefusals = findHistoryProblems(history)
   let rehearsal: Promise<Rehearsal> | undefined
   try {
     const seen = await readOnly(target, async (client) => {
@@ -48,8 +48,8 @@ export async function preflight(target: Target, options: PreflightOptions = {}):
       const pending = pendingOf(history, situation.adoption)
       if (historyRefusals.length === 0 && pending.size > 0) {
         const { withServer = withScratchServer } = options
-        const { likeness } = situation
-        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, likeness))
+        const { liveSchema } = situation
+        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, liveSchema))
         // It is awaited below, whatever happens here meanwhile.
         rehearsal.catch(() => undefined)
       }
@@ -99,7 +99,7 @@ interface Situation {
   readonly zone: Zone
   readonly stage: Stage
   /** Of the baseline's tables, where they are there and will be migrated. */
-  readonly likeness: Likeness | undefined
+  readonly liveSchema: LiveSchema | undefined
   readonly found: Map<CaseCode, Found>
 }
 
@@ -122,7 +122,7 @@ async function examineSituation(
     adoption,
     zone,
     stage: await findStage(client, history),
-    likeness: adoption.outcome === 'nothing there' ? undefined : await readLikeness(client, answered),
+    liveSchema: adoption.outcome === 'nothing there' ? undefined : await readLiveSchema(client, answered),
     found,
   }
 }
@@ -203,11 +203,11 @@ async function outcomeOf(rehearsal: Promise<Rehearsal> | undefined): Promise<Reh
   if (!rehearsal) return { refusals: [], notes: [] }
   try {
     const done = await rehearsal
-    const { failure, missing } = done
+    const { failure, skipped } = done
     return {
       rehearsal: done,
       refusals: failure ? [{ code: 'migration_fails', what: failure.message, remedy: failure.remedy }] : [],
-      notes: missing.map((statement) => ({
+      notes: skipped.map((statement) => ({
         code: 'not_rehearsed',
         what: `the locks are measured without this: ${statement}`,
         remedy: 'nothing to do, unless it is an index on a time, which is built anew under the lock',

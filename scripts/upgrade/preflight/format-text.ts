@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { strength } from '../../schema/measure/measure.ts'
 import { seconds } from '../../core/progress.ts'
-import { add, instant, roughly } from './forecast.ts'
+import { addRanges, formatRange, negligibleSeconds } from './forecast.ts'
 import type { Case, Finding, HeldLock, MigrationForecast, Report, TableSize, Verdict } from './report.ts'
 import { plural, printable, size } from '../../core/text.ts'
 
@@ -63,15 +63,15 @@ const isStrong = ({ mode }: HeldLock): boolean => strength(mode) >= strength('SH
 
 function migrationLines({ migrations }: Report): string[] {
   if (migrations.length === 0) return []
-  const isLong = ({ seconds: [, high] }: { readonly seconds: readonly [number, number] }) => high >= instant
+  const isLong = ({ seconds: [, high] }: { readonly seconds: readonly [number, number] }) => high >= negligibleSeconds
   const blocking = migrations.filter(({ locks }) => locks.some((lock) => isStrong(lock) && isLong(lock)))
   const long = migrations.filter((migration) => isLong(migration) && !blocking.includes(migration))
   const moments = migrations.filter((migration) => !blocking.includes(migration)).flatMap(({ locks }) => locks.filter(isStrong))
   const byLock = new Map<string, number>()
   for (const { mode, table } of moments) byLock.set(`${mode} on ${table}`, (byLock.get(`${mode} on ${table}`) ?? 0) + 1)
-  const all = migrations.map(({ seconds: range }) => range).reduce(add)
+  const all = migrations.map(({ seconds: range }) => range).reduce(addRanges)
   return [
-    `  ${roughly(all)} of work in all`,
+    `  ${formatRange(all)} of work in all`,
     ...(blocking.length > 0 ? ['  stop writers, or everybody, meanwhile:', ...blocking.flatMap(details)] : ['  none holds up writers for longer than a moment']),
     ...(long.length > 0 ? ['  take long, while readers and writers go on:', ...long.flatMap(details)] : []),
     ...(byLock.size > 0 ? ['  for a moment each, once no older transaction is in the way:'] : []),
@@ -80,14 +80,14 @@ function migrationLines({ migrations }: Report): string[] {
 }
 
 function details({ file, statements, locks, seconds: range }: MigrationForecast): string[] {
-  const held = locks.filter(isStrong).map((lock) => `${lock.mode} on ${lock.table} for ${roughly(lock.seconds)}`)
+  const held = locks.filter(isStrong).map((lock) => `${lock.mode} on ${lock.table} for ${formatRange(lock.seconds)}`)
   const work = statements.flatMap(({ rewrites, scans, indexes, writes, isConcurrent }) => [
     ...rewrites.map((table) => `rewrites ${table}`),
     ...indexes.map(({ name, table }) => `builds ${name} on ${table}${isConcurrent ? ' concurrently, after every older transaction' : ''}`),
     ...scans.filter((table) => !indexes.some((index) => index.table === table)).map((table) => `reads ${table}`),
     ...writes.map((table) => `changes rows of ${table}`),
   ])
-  return [`    ${file}: ${roughly(range)}`, ...[...held, ...new Set(work)].map((line) => `      ${line}`)]
+  return [`    ${file}: ${formatRange(range)}`, ...[...held, ...new Set(work)].map((line) => `      ${line}`)]
 }
 
 function caseLines({ title, count: found, examples, sample, what, of }: Case): string[] {

@@ -1,5 +1,5 @@
-import type { Rehearsed } from './rehearsal.ts'
-import { add, roughly } from './forecast.ts'
+import type { MeasuredMigration } from './rehearsal.ts'
+import { addRanges, formatRange } from './forecast.ts'
 import type { Adoption, Case, Finding, Range, Stage } from './report.ts'
 import type { Zone } from './live-state.ts'
 
@@ -36,10 +36,10 @@ export function judgeZone(zone: Zone, rewriteOf: (table: string) => Range): Reco
   }
   if (isUtc(answer)) return { refusals: [], notes: [] }
   const tables = [...new Set(naive.map((column) => column.split('.').slice(0, 2).join('.')))]
-  const time = tables.map(rewriteOf).reduce(add)
+  const time = tables.map(rewriteOf).reduce(addRanges)
   const what =
     `times without a zone were written in ${answer}: ${tables.join(' and ')} are rewritten under ACCESS EXCLUSIVE, ` +
-    `${roughly(time)} in all`
+    `${formatRange(time)} in all`
   return { refusals: [], notes: [{ code: 'zone_rewrites', what, remedy: 'choose an hour in which nobody minds' }] }
 }
 
@@ -68,7 +68,7 @@ export function next(
   return stage === 'before expand' ? 'make migrate, which stops before the contract step' : 'make migrate'
 }
 
-export const tablesOf = ({ effects }: Rehearsed): string[] =>
+export const tablesOf = ({ effects }: MeasuredMigration): string[] =>
   effects.flatMap(({ locks, rewrites, scans, indexes, writes }) => [
     ...locks.map(({ table }) => table),
     ...rewrites,
