@@ -53,7 +53,9 @@ export async function adopt(
         return { outcome: 'not adopted', differences: [] }
       }
       if (applied.size > 1) return { outcome: 'migrated', differences: [] }
-      if (!isApplied) await refuseEmpty(target, client)
+      if (!isApplied && !(await hasBaselineObjects(client))) {
+        throw new Failure(`${target.label} has no table or enum of the baseline, so there is nothing to adopt`, 'run `make migrate`')
+      }
 
       const differences = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
       if (isApplied) return differencesSinceAdoption(client, differences)
@@ -105,14 +107,14 @@ async function answerTimeZone(target: Target, client: pg.Client, zone: string, a
   )
 }
 
-async function refuseEmpty(target: Target, client: pg.Client): Promise<void> {
+/** Whether the database has at least one table or enum of the baseline. */
+export async function hasBaselineObjects(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     `select bool_or(to_regclass(name) is not null or to_regtype(name) is not null) as found
      from unnest($1::text[]) as name`,
     [[...Object.keys(tables), ...Object.keys(enums)]],
   )
-  if (rows[0]?.found) return
-  throw new Failure(`${target.label} has none of the tables: there is nothing to adopt`, 'run `make migrate`')
+  return rows[0]?.found ?? false
 }
 
 /** Differences that have gone since are no drift: the database is nearer to the baseline than it was. */

@@ -1,7 +1,7 @@
 import type { MeasuredMigration } from './rehearsal.ts'
 import { addRanges, formatRange } from './forecast.ts'
 import type { Adoption, Case, Finding, Range, Stage } from './report.ts'
-import type { Zone } from './live-state.ts'
+import { isUtc, type Zone } from './live-state.ts'
 
 /** What follows from what was seen: refusals, questions, and what to do next. */
 
@@ -23,8 +23,6 @@ export function judgeUnknown(cases: readonly Case[]): Finding[] {
     return [{ code, what: `${title}: ${examples.join(', ')}${count > examples.length ? '…' : ''}`, remedy }]
   })
 }
-
-const isUtc = (zone: string): boolean => /^(etc\/)?(utc|gmt|uct|universal|zulu)$/i.test(zone)
 
 export function judgeZone(zone: Zone, rewriteOf: (table: string) => Range): Record<'refusals' | 'notes', Finding[]> {
   const { server, naive, answer } = zone

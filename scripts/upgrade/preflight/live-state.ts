@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { baselineVersion, converted, enums, tables } from '../adopt/baseline.ts'
 import { compare } from '../adopt/compare.ts'
 import type { Names } from '../adopt/names.ts'
-import { differencesSinceAdoption } from '../adopt/adopt.ts'
+import { differencesSinceAdoption, hasBaselineObjects } from '../adopt/adopt.ts'
 import { exists, type MigrationStatus } from '../../migrate/migrator.ts'
 import { finishVersion } from '../steps.ts'
 import type { CaseCode, Found } from './cases.ts'
@@ -43,12 +43,7 @@ export async function examineAdoption(client: pg.Client, history: readonly Migra
   if (isApplied && (applied.length > 1 || !(await exists(client, 'dbmate.adopted_differences')))) {
     return { outcome: 'adopted', differences: [] }
   }
-  const [found] = await rowsOf<{ any: boolean }>(
-    client,
-    `select bool_or(to_regclass(name) is not null or to_regtype(name) is not null) as any from unnest($1::text[]) as name`,
-    [[...Object.keys(tables), ...Object.keys(enums)]],
-  )
-  if (!found?.any) return { outcome: 'nothing there', differences: [] }
+  if (!(await hasBaselineObjects(client))) return { outcome: 'nothing there', differences: [] }
   const all = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
   if (!isApplied) {
     return { outcome: all.some(({ isRefused }) => isRefused) ? 'refused' : 'to adopt', differences: all }
@@ -91,16 +86,14 @@ export async function examineUnknown(client: pg.Client, names: Names): Promise<M
   return new Map([['unknown_column', found(columns)], ['unknown_enum_value', found(values)]])
 }
 
+export const isUtc = (zone: string): boolean => /^(etc\/)?(utc|gmt|uct|universal|zulu)$/i.test(zone)
+
 /** Reads the server's time zone. Must run before the session's TimeZone is changed. */
 export async function examineZone(client: pg.Client): Promise<Zone> {
   const [answer] = (await exists(client, 'dbmate.upgrade_answers'))
     ? await rowsOf<{ answer: string }>(client, `select answer from dbmate.upgrade_answers where question = 'time_zone'`)
     : []
-  const [server] = await rowsOf<{ zone: string; is_utc: boolean }>(
-    client,
-    `select current_setting('TimeZone') as zone,
-       current_setting('TimeZone') ~* '^(etc/)?(utc|gmt|uct|universal|zulu)$' as is_utc`,
-  )
+  const [server] = await rowsOf<{ zone: string }>(client, `select current_setting('TimeZone') as zone`)
   const naive: string[] = []
   for (const table of Object.keys(tables)) {
     const rows = await rowsOf<{ name: string }>(
@@ -111,7 +104,7 @@ export async function examineZone(client: pg.Client): Promise<Zone> {
     )
     if (rows.length > 0 && (await rowsOf(client, `select from ${table} limit 1`)).length > 0) naive.push(...rows.map(({ name }) => name))
   }
-  return { server: server!.zone, isUtc: server!.is_utc, answer: answer?.answer, naive }
+  return { server: server!.zone, isUtc: isUtc(server!.zone), answer: answer?.answer, naive }
 }
 
 export async function findStage(client: pg.Client, history: readonly MigrationStatus[]): Promise<Stage> {
