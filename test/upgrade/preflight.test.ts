@@ -14,9 +14,9 @@ import { preflight, type PreflightOptions } from '../../scripts/upgrade/prefligh
 import { problemsOf, type FilesProblem } from '../../scripts/upgrade/preflight/files-text.ts'
 import { formatRange } from '../../scripts/upgrade/preflight/forecast.ts'
 import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
-import { visible } from '../../scripts/upgrade/preflight/questions.ts'
+import { visibleCharacter } from '../../scripts/upgrade/preflight/dirty-data.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
-import { inWords } from '../../scripts/upgrade/preflight/format-text.ts'
+import { formatReport } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
 import { baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, insertSnapshot, migrations, run, signUp, type Live } from '../fixtures/legacy.ts'
@@ -197,7 +197,7 @@ t.test('each case is found where it is, and told by ids', async (t) => {
   const never: CaseCode[] = ['unknown_column', 'unknown_enum_value', 'zone_unknown', 'app_of_another_user']
   t.strictSame(caseCodes.filter((code) => caseOf(report, code)?.count === 0), never, 'every other case occurs here')
   t.strictSame(report.data.contested, [{ app_id: contested, claims }])
-  for (const text of [JSON.stringify(report), inWords(report, false)]) t.notMatch(text, /Secret|list of books|example\.com/)
+  for (const text of [JSON.stringify(report), formatReport(report, false)]) t.notMatch(text, /Secret|list of books|example\.com/)
 })
 
 t.test('a request of another\'s app is told once the app is there', async (t) => {
@@ -422,7 +422,7 @@ t.test('the oddities of files are told for any text', (t) => {
 
 t.test('what is blank is what the backfill calls blank', (t) => {
   const naming = migrations.find(({ name }) => name === 'create_app_naming')!
-  t.ok(naming.up.includes(`'${visible}'`))
+  t.ok(naming.up.includes(`'${visibleCharacter}'`))
   t.end()
 })
 
@@ -437,6 +437,6 @@ t.test('the command prints its report, and never takes a failure for a question'
   t.equal(machine.code, 0)
   const report = JSON.parse(machine.stdout) as Report
   t.match(report, { format: 1, verdict: 'go', migrations: { length: 0 }, data: { stage: 'nothing to do' } })
-  t.match(inWords(report, false), /go \(/)
+  t.match(formatReport(report, false), /go \(/)
   t.match(nobody, { code: 2, stdout: /^$/ })
 })
