@@ -100,7 +100,7 @@ const kinds = {
     title: 'requests in status generating without an update for more than a day',
     of: 'requests',
     fate: 'question',
-    what: '`make backfill stale_after=interval` pauses those that have a snapshot with files and fails the others; by default they stay',
+    what: '`make backfill stale_after=interval` pauses those that have a snapshot with files and fails the others; without it they stay',
   },
   status_missing: {
     title: 'requests without a status',
