@@ -18,29 +18,29 @@ import { numbersFrom } from '../fixtures/random.ts'
 import { loginTo, template } from '../fixtures/server.ts'
 import { startVictimServer } from '../fixtures/victim_server.ts'
 
-// A sample of what test/full/kill_everywhere.test.ts does.
+// A random sample of the points at which test/full/kill_everywhere.test.ts kills the upgrade.
 
 const seed = Number(process.env['KILL_SEED'] ?? randomInt(1_000_000))
 const random = numbersFrom(seed)
 const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
 
 const server = await startVictimServer(t)
-const word = `insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true)`
+const confirmation = `insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true)`
 const data = { seed: 1, users: 30, requests: 100, snapshots: 200, dirt: allDirt(0.1) }
 
-t.test(`killed here and there, an upgrade ends as one that nobody touched (KILL_SEED=${seed})`, async (t) => {
+t.test(`an upgrade that is killed at random points has the same result as one that is not (KILL_SEED=${seed})`, async (t) => {
   const folder = await createFolder(t)
-  const twin = await createStage(server, 'twin')
-  await withClient(twin.target, async (owner) => {
-    const way = { name: twin.name, target: twin.target, owner }
-    await run(way, '', baseline)
+  const reference = await createStage(server, 'reference')
+  await withClient(reference.target, async (owner) => {
+    const live = { name: reference.name, target: reference.target, owner }
+    await run(live, '', baseline)
     await fillLegacyDatabase(owner, data)
-    await run(way, baseline, expanded)
+    await run(live, baseline, expanded)
     await backfill(owner)
-    await owner.query(word)
-    await run(way, expanded, migrations.at(-1)!.version)
+    await owner.query(confirmation)
+    await run(live, expanded, migrations.at(-1)!.version)
   })
-  await twin.strike()
+  await reference.strike()
 
   const live = await createStage(server, 'live')
   const go = (to: string) => letThrough(t, live, folder, migrations.find(({ version }) => version === to)!)
@@ -55,7 +55,7 @@ t.test(`killed here and there, an upgrade ends as one that nobody touched (KILL_
   }
   const expanding = migrations.filter(({ version }) => version > baseline && version <= expanded)
   const contracting = migrations.filter(({ version }) => version > expanded)
-  const chosen = [true, false]
+  const toKill = [true, false]
     .map((inOne) => oneOf(contracting.filter(({ transaction }) => transaction === inOne)))
     .sort((a, b) => (a.version < b.version ? -1 : 1))
 
@@ -74,19 +74,19 @@ t.test(`killed here and there, an upgrade ends as one that nobody touched (KILL_
   await live.aim()
   await live.letThrough()
   await withClient(live.target, async (owner) => {
-    t.ok(await backfill(owner), 'the backfill comes to its end')
-    await owner.query(word)
+    t.ok(await backfill(owner), 'the backfill completes')
+    await owner.query(confirmation)
   })
 
-  for (const migration of chosen) await killAt(migration)
+  for (const migration of toKill) await killAt(migration)
   await go(migrations.at(-1)!.version)
   await live.strike()
   t.equal(await dumpSchema(live.target), await dumpSchema(loginTo(template, 'postgres')), 'the same schema')
   const contentsOf = ({ target }: typeof live) => withClient(target, contents)
-  sameContents(t, await contentsOf(live), await contentsOf(twin), 'the same rows')
+  sameContents(t, await contentsOf(live), await contentsOf(reference), 'the same rows')
 })
 
-t.test('a migration that is half done when it is killed is found out', async (t) => {
+t.test('the test detects a migration that is killed after committing a part of its changes', async (t) => {
   const source = await mkdtemp(join(tmpdir(), 'leo-saas-schema-kill-'))
   t.teardown(() => rm(source, { recursive: true }))
   const half = `do $$
@@ -105,7 +105,7 @@ t.test('a migration that is half done when it is killed is found out', async (t)
   const [whole, broken] = await readMigrations(source)
   const stage = await createStage(server, 'broken')
   await letThrough(t, stage, folder, whole!)
-  t.strictSame((await kill(stage, folder, broken!, { at: 1 }, 'backend')).changed, [], 'before it commits')
-  t.strictSame((await kill(stage, folder, broken!, { at: 2 }, 'backend')).changed, ['whole'], 'after that')
+  t.strictSame((await kill(stage, folder, broken!, { at: 1 }, 'backend')).changed, [], 'killed before the commit')
+  t.strictSame((await kill(stage, folder, broken!, { at: 2 }, 'backend')).changed, ['whole'], 'killed after the commit')
   await stage.leave()
 })
