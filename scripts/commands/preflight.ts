@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { Failure, main } from '../core/failure.ts'
 import { preflight } from '../upgrade/preflight/examine.ts'
 import { exitCode } from '../upgrade/preflight/report.ts'
-import { inWords } from '../upgrade/preflight/format-text.ts'
+import { formatReport } from '../upgrade/preflight/format-text.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 
 /**
@@ -17,7 +17,7 @@ await main(async () => {
     const say = (line: string) => process.stderr.write(`${line}\n`)
     const report = await preflight(await resolveTarget(), { deep, say })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
-    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : inWords(report, isColoured))
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, isColoured))
     return exitCode(report)
   } catch (error) {
     if (error instanceof Failure) throw new Failure(error.message, error.remedy, { cause: error, exitCode: 2 })

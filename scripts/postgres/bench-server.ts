@@ -9,24 +9,24 @@ import { removeIn, startIn, superuser } from './server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
 
 export interface BenchServer {
-  /** The cluster's superuser. */
+  /** Connects as the cluster's superuser. */
   readonly admin: Target
-  /** The database as `postgres`, who migrates. */
+  /** Connects to a database as `postgres`, the role that migrates. */
   readonly target: (database: string) => Target
   readonly create: (database: string) => Promise<Target>
-  /** A copy of a database that nobody is connected to, with what was written so far out of the way. */
+  /** Copies a database that has no connections, then runs a checkpoint, so that earlier writes do not slow the benchmark. */
   readonly copy: (source: string, database: string) => Promise<Target>
   readonly drop: (database: string) => Promise<void>
 }
 
-/** A server with the settings of the dev one, fsync included; removed with its data whatever happens, Ctrl-C included. */
+/** Starts a server with the settings of the dev server, including fsync. Removes it with its data at the end, also on Ctrl-C. */
 export async function withBenchServer<T>(work: (server: BenchServer) => Promise<T>): Promise<T> {
   const prefix = join(locate().home, 'bench')
   for (const folder of orphans(prefix)) await removeIn(folder)
   const folder = claim(prefix)
   let stop = (): void => undefined
   const interruption = new Promise<never>((_, reject) => {
-    stop = () => reject(new Failure('interrupted', 'the data is removed; run it again', { exitCode: 130 }))
+    stop = () => reject(new Failure('interrupted; the data is removed', 'run it again', { exitCode: 130 }))
   })
   interruption.catch(() => undefined)
   process.once('SIGINT', stop).once('SIGTERM', stop)

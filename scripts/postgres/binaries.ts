@@ -8,8 +8,9 @@ import { Failure } from '../core/failure.ts'
 import { fromRoot, root } from '../core/paths.ts'
 
 /**
- * Only looks. Everything is in place, clusters in `.local/`, unless this is root and the user that the server runs as
- * cannot reach the clone: then both clusters and programs go to a folder of the clone's own under /var/tmp.
+ * Finds the programs and the folder for clusters without creating anything. Clusters are in `.local/` and the programs run
+ * from node_modules. Exception: if the process is root and the user of the server cannot read the clone, clusters and
+ * copies of the programs are in a folder under /var/tmp.
  */
 export function locate(native = packagedNative(), clone = root): Installation {
   const version = versionOf(native)
@@ -23,8 +24,8 @@ export function locate(native = packagedNative(), clone = root): Installation {
 }
 
 /**
- * The folders that throw-away clusters may be in; a new one goes to the first. That is in memory where there is room for
- * a whole run of the tests: files, of which each database has hundreds, are made and removed several times as fast.
+ * The folders that may contain throw-away clusters; a new cluster is created in the first. If /dev/shm has room for a whole
+ * test run, that is a folder there: creating and removing the hundreds of files of each database is several times faster.
  */
 export function throwawayHomes({ home, user }: Installation): string[] {
   const memory = '/dev/shm'
@@ -36,16 +37,16 @@ export function throwawayHomes({ home, user }: Installation): string[] {
     refuseForeign(own)
     return hasRoom ? [own, home] : [home, own]
   } catch {
-    // Not there, not writable, or somebody else's: the disk does.
+    // /dev/shm is missing or not writable, or the folder belongs to another user: use the disk.
     return [home]
   }
 }
 
-/** A clone's own. */
+/** The path of a folder that belongs to one clone. */
 const homeIn = (folder: string, clone: string): string =>
   join(folder, `leo-saas-schema-${createHash('sha256').update(clone).digest('hex').slice(0, 12)}`)
 
-/** The programs of a major, where they are installed: the package's own, or those of `make test-matrix`. */
+/** The programs of a PostgreSQL major version, from the package or from `make test-matrix`; undefined if not installed. */
 export function installedNative(major: number): string | undefined {
   const own = packagedNative()
   if (versionOf(own).major === major) return own
@@ -57,7 +58,7 @@ export function installedNative(major: number): string | undefined {
   }
 }
 
-/** Removes what can be made again outside the clone, unless a cluster is still there. */
+/** Removes copies of programs and data directories outside the clone, unless a cluster is still there. */
 export function removeCopies({ home, isInPlace }: Installation): void {
   if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine)-/.test(name))) return
   rmSync(home, { recursive: true })

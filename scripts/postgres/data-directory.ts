@@ -2,31 +2,31 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, type Installation } from '../../db/testing/binaries.ts'
 import { ensureData, outputOf, run, throwaway } from '../../db/testing/cluster.ts'
-import { exclusively } from './file-lock.ts'
+import { withFileLock } from './file-lock.ts'
 import { Failure } from '../core/failure.ts'
 
 /**
- * The data of a new throw-away cluster: a copy of what initdb made once for these programs, for that takes ten times as
- * long. The login's password comes with it.
+ * Creates the data directory of a throw-away cluster, and its password file, by copying one that initdb created before for
+ * the same programs. The copy takes a tenth of the time of initdb.
  */
-export async function layData(folder: string, at: Installation, programs: string): Promise<void> {
-  const pristine = join(at.home, `pristine-${at.major}`)
-  const maker = [at.native, at.version, ...throwaway.initdb].join('\n')
-  const note = join(pristine, 'made-by')
-  await exclusively(pristine, async () => {
-    if (!existsSync(note) || readFileSync(note, 'utf8') !== maker) {
-      rmSync(pristine, { recursive: true, force: true })
-      await ensureData(pristine, throwaway, at, programs)
-      writeFileSync(note, maker)
+export async function copyDataDirectory(folder: string, at: Installation, programs: string): Promise<void> {
+  const original = join(at.home, `pristine-${at.major}`)
+  const version = [at.native, at.version, ...throwaway.initdb].join('\n')
+  const versionFile = join(original, 'made-by')
+  await withFileLock(original, async () => {
+    if (!existsSync(versionFile) || readFileSync(versionFile, 'utf8') !== version) {
+      rmSync(original, { recursive: true, force: true })
+      await ensureData(original, throwaway, at, programs)
+      writeFileSync(versionFile, version)
     }
     makeFolder(folder, at.user)
     try {
-      // As whoever may keep the owner.
-      await run('cp', { ...at, user: undefined }, ['-Rp', join(pristine, 'data'), join(pristine, 'password'), folder])
+      // As the current user, not the server's: only root preserves the owner of the files.
+      await run('cp', { ...at, user: undefined }, ['-Rp', join(original, 'data'), join(original, 'password'), folder])
     } catch (cause) {
       if (cause instanceof Failure) throw cause
       rmSync(folder, { recursive: true, force: true })
-      throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'make room there', { cause })
+      throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'free space in that folder', { cause })
     }
   })
 }

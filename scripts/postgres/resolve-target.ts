@@ -2,10 +2,10 @@ import { parseDatabaseUrl, targetFromEnvironment, type Target } from '../core/ta
 import { Failure } from '../core/failure.ts'
 import { findDevServer } from './server.ts'
 
-/** The database of `make up`, on the embedded server. */
+/** The name of the database that `make up` creates on the embedded server. */
 export const devDatabase = 'leo'
 
-/** The database of `DATABASE_URL`, else the running embedded server's. Starts nothing. */
+/** The database of `DATABASE_URL`, otherwise that of the running embedded server. Does not start a server. */
 export async function resolveTarget(): Promise<Target> {
   const target = targetFromEnvironment()
   if (target) return target

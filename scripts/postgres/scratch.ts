@@ -5,7 +5,10 @@ import { Failure } from '../core/failure.ts'
 import { startTestServer, superuser } from './server.ts'
 import { createSupabaseRoles } from './supabase.ts'
 
-/** A throw-away server, of a fixed major unless `native` names another's programs, with Supabase's roles, and no database of ours; `work` gets its superuser. */
+/**
+ * Starts a throw-away server with Supabase's roles and no other database than `postgres`; `work` gets its superuser.
+ * `native` is the folder of the programs of another PostgreSQL major version.
+ */
 export async function withScratchServer<T>(
   work: (admin: Target) => Promise<T>,
   options: { native?: string } = {},
@@ -14,7 +17,7 @@ export async function withScratchServer<T>(
   let isInterrupted = false
   const stop = (): void => {
     isInterrupted = true
-    // Without its server the work fails, and takes its temporary files away; what does not has two seconds.
+    // Without the server `work` fails and removes its temporary files. Exit after two seconds in any case.
     void server.stop().finally(() => setTimeout(() => process.exit(130), 2000).unref())
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)
@@ -30,7 +33,7 @@ export async function withScratchServer<T>(
   }
 }
 
-/** The login of the non-superuser who migrates, which has the superuser's password there. */
+/** Connects as `postgres`, the role that migrates. On a scratch server it has the password of the superuser. */
 export function ownerOf(admin: Target): Target {
   const url = new URL(admin.dbmateUrl)
   url.username = 'postgres'

@@ -7,40 +7,41 @@ import { claim, orphans } from '../../db/testing/claims.ts'
 import {
   durable, ensureData, halt, interrupted, postmasterOf, remove, type Server, serverIn, start, superuser, throwaway, usable,
 } from '../../db/testing/cluster.ts'
-import { exclusively } from './file-lock.ts'
+import { withFileLock } from './file-lock.ts'
 import { Failure } from '../core/failure.ts'
-import { layData } from './data-directory.ts'
+import { copyDataDirectory } from './data-directory.ts'
 import { locate, removeCopies, throwawayHomes } from './binaries.ts'
 
 export { type Server, superuser }
 
-export interface Started {
+export interface StartResult {
   readonly server: Server
-  /** The data is new. */
+  /** Whether the data directory was created. */
   readonly created: boolean
+  /** Whether the server was started; false if it was running. */
   readonly started: boolean
 }
 
 export const devFolder = (): string => join(locate().home, 'postgres')
 
-/** The dev cluster: durable, outlives this process and Ctrl-C. Keeps its data and, while it is free, its port. */
-export const startDevServer = async (): Promise<Started> => startIn(devFolder())
+/** Starts the dev cluster: durable, not stopped by Ctrl-C or the end of this process. Keeps its data and, if free, its port. */
+export const startDevServer = async (): Promise<StartResult> => startIn(devFolder())
 
-/** The running dev cluster, found by connecting to it. Starts nothing. */
+/** The running dev cluster, if it accepts connections. Does not start it. */
 export const findDevServer = async (): Promise<Server | undefined> => findIn(devFolder())
 
-/** Returns whether it was running. */
+/** Stops the dev cluster. Returns whether it was running. */
 export const stopDevServer = async (): Promise<boolean> => stopIn(devFolder())
 
-/** Stops the dev cluster and deletes it with its data. */
+/** Stops the dev cluster and removes its data. */
 export async function removeDevServer(): Promise<void> {
   await removeIn(devFolder())
   removeCopies(locate())
 }
 
 /**
- * A throw-away cluster for one run, deleted by `stop()`. It belongs to this process: what it leaves behind when it is
- * killed is stopped and removed by the next call. `native` names the programs of another PostgreSQL major.
+ * Starts a throw-away cluster; `stop()` removes it. If this process is killed, the next call stops and removes the cluster.
+ * `native` is the folder of the programs of another PostgreSQL major version.
  */
 export async function startTestServer({ native }: { native?: string } = {}): Promise<Server> {
   const at = locate(native)
@@ -50,21 +51,21 @@ export async function startTestServer({ native }: { native?: string } = {}): Pro
     for (const home of homes) await removeAbandoned(home)
     const folder = claim(join(homes[0]!, 'test'))
     try {
-      await layData(folder, at, programs)
+      await copyDataDirectory(folder, at, programs)
       return await start(folder, throwaway, at, programs, () => remove(folder))
     } catch (error) {
-      // Any other failure leaves the log to be read; the next call removes it.
+      // After any other failure the folder stays for its log; the next call removes it.
       if (error instanceof Failure && error.exitCode === interrupted) await remove(folder)
       throw error
     }
   })
 }
 
-export async function startIn(folder: string): Promise<Started> {
+export async function startIn(folder: string): Promise<StartResult> {
   return usable(folder, async () => {
     const at = locate()
     const programs = prepare(at)
-    return exclusively(folder, async () => {
+    return withFileLock(folder, async () => {
       const created = await ensureData(folder, durable, at, programs)
       const running = await findIn(folder)
       if (running) return { server: running, created, started: false }
@@ -83,34 +84,34 @@ export async function findIn(folder: string): Promise<Server | undefined> {
     const pid = postmasterOf(data)
     if (pid === undefined) return undefined
     throw new Failure(
-      `PostgreSQL (process ${pid}) runs in ${folder} but cannot be used: ${refusal.message}`,
-      'try again; if that does not help, run make down',
+      `PostgreSQL (process ${pid}) runs in ${folder} but does not accept connections: ${refusal.message}`,
+      'try again; if it fails again, run make down',
     )
   })
 }
 
 export async function stopIn(folder: string): Promise<boolean> {
   if (!existsSync(folder)) return false
-  return usable(folder, () => exclusively(folder, () => halt(join(folder, 'data'), 'SIGINT')))
+  return usable(folder, () => withFileLock(folder, () => halt(join(folder, 'data'), 'SIGINT')))
 }
 
 export async function removeIn(folder: string): Promise<void> {
   if (!existsSync(folder)) return
-  await usable(folder, () => exclusively(folder, async () => {
+  await usable(folder, () => withFileLock(folder, async () => {
     await halt(join(folder, 'data'), 'SIGINT')
     rmSync(folder, { recursive: true })
   }))
 }
 
-/** The test servers whose owner was killed. */
+/** Removes throw-away clusters whose process no longer runs. */
 async function removeAbandoned(home: string): Promise<void> {
   for (const folder of orphans(join(home, 'test'))) await remove(folder)
 }
 
-/** Connects as the superuser and makes sure whose server this is; waits while it recovers from a crash. */
+/** Connects as the superuser and checks the data directory of the server. Waits while it recovers from a crash. */
 async function connectionRefusal(server: Server): Promise<Error | undefined> {
   const data = join(server.folder, 'data')
-  for (const giveUp = Date.now() + 60_000; ; await sleep(50)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(50)) {
     const client = new pg.Client({
       connectionString: server.url('postgres', superuser),
       connectionTimeoutMillis: 5000,
@@ -120,10 +121,10 @@ async function connectionRefusal(server: Server): Promise<Error | undefined> {
     try {
       await client.connect()
       const { rows } = await client.query<{ data_directory: string }>('show data_directory')
-      return rows[0]?.data_directory === data ? undefined : new Error(`port ${server.port} is another server's`)
+      return rows[0]?.data_directory === data ? undefined : new Error(`port ${server.port} belongs to another server`)
     } catch (error) {
       const isStarting = error instanceof pg.DatabaseError && error.code === '57P03'
-      if (!isStarting || Date.now() > giveUp) return error as Error
+      if (!isStarting || Date.now() > deadline) return error as Error
     } finally {
       await client.end().catch(() => {})
     }

@@ -8,9 +8,8 @@ import { Failure } from '../core/failure.ts'
 export type { DefaultPrivileges }
 
 /**
- * An empty database as hosted Supabase hands it out, owned by the non-superuser `postgres`, on a cluster of ours.
- * Looks before each step, so an interrupted run is taken up where it stopped. The roles that log in get the password
- * of `admin`, who must be a superuser.
+ * Creates an empty database like one of hosted Supabase, owned by the non-superuser `postgres`. Skips the steps that an
+ * interrupted run has completed. `admin` must be a superuser; createSupabaseRoles() must have run on the cluster.
  */
 export async function createSupabaseDatabase(
   admin: Target,
@@ -22,12 +21,12 @@ export async function createSupabaseDatabase(
     if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)} owner postgres`)
   })
   await withClient(withDatabase(admin, name), async (client) => {
-    const { rows } = await client.query<{ laid: boolean }>(`select to_regnamespace('auth') is not null as laid`)
-    if (!rows[0]?.laid) await layAuth(client, privileges)
+    const { rows } = await client.query<{ has_auth: boolean }>(`select to_regnamespace('auth') is not null as has_auth`)
+    if (!rows[0]?.has_auth) await layAuth(client, privileges)
   })
 }
 
-/** Gives the cluster Supabase's roles, and those that log in the password of `admin`. Harmless to repeat. */
+/** Creates Supabase's roles; those that log in get the password of `admin`. Can be repeated. */
 export async function createSupabaseRoles(admin: Target): Promise<void> {
   await withClient(admin, async (client) => {
     await layRoles(client)
@@ -38,10 +37,10 @@ export async function createSupabaseRoles(admin: Target): Promise<void> {
 }
 
 /**
- * Sees to it that what the migrations lean on is there: on a hosted Supabase it is, on a plain local PostgreSQL the
- * stand-in is laid.
+ * Ensures that the roles and the schema `auth` exist, which the migrations require. Hosted Supabase has them; on a plain
+ * local PostgreSQL this installs the stand-in of db/supabase.
  *
- * @returns whether anything had to be laid.
+ * @returns whether the stand-in was installed.
  */
 export async function ensureSupabase(client: pg.Client, target: Target): Promise<boolean> {
   const { rows } = await client.query<{ has_auth: boolean; is_superuser: boolean }>(
@@ -53,13 +52,13 @@ export async function ensureSupabase(client: pg.Client, target: Target): Promise
   if (!target.isLocal) {
     throw new Failure(
       `${target.label} has no table auth.users, so it is not a Supabase database`,
-      'check DATABASE_URL; the stand-in for Supabase is laid on local databases only',
+      'check DATABASE_URL; the stand-in for Supabase is installed on local databases only',
     )
   }
   if (!found?.is_superuser) {
     throw new Failure(
-      `${target.label} has no table auth.users, and ${target.user} may not lay the stand-in for Supabase`,
-      'name a superuser in DATABASE_URL, or unset it to use the embedded server',
+      `${target.label} has no table auth.users, and ${target.user} may not install the stand-in for Supabase`,
+      'use a superuser in DATABASE_URL, or unset it to use the embedded server',
     )
   }
   await layRoles(client)

@@ -5,15 +5,15 @@ import type { BatchProgress } from '../core/batch-progress.ts'
 import { BatchSize, patiently, politeness, prepareBatches } from '../core/batches.ts'
 
 /**
- * Drives the backfill that the database itself knows how to do, one batch a transaction
- * (db/migrations/…_create_backfill.sql): sizes the batches by the time they take, gives way to writers and replicas, and
- * can be stopped between any two batches, or killed in one: the next run goes on from the last that was committed.
+ * Calls the backfill functions of the database (db/migrations/…_create_backfill.sql), one batch per transaction. Adjusts the
+ * batch size to the duration of the batches and pauses for waiting writers and lagging replicas. A run can be stopped
+ * between batches or killed during one: the next run continues after the last committed batch.
  */
 
 export interface BackfillOptions {
-  /** Generations without a sign of life for so long, as an interval (`2 days`), are paused or failed; otherwise left. */
+  /** Generations without an update for this interval (`2 days`) are paused or failed; without it they stay. */
   readonly staleAfter?: string
-  /** The last time: rows that somebody may still have been working on are no longer passed over. */
+  /** The last run, after the writers of the previous schema have stopped: it no longer skips rows that they may update. */
   readonly isLast?: boolean
   readonly signal?: AbortSignal
   readonly report?: (progress: Progress) => void
@@ -25,40 +25,40 @@ export interface Progress extends BatchProgress {
 
 export type Phase = 'users' | 'requests' | 'snapshots'
 
-/** A user may have many requests: even a few of them can take long. */
-const smallest = 5
+/** The first batches are small, because one user may have many requests. */
+const smallestBatch = 5
 const tables = ['public.generation_requests', 'public.iteration_snapshots']
 
-/** @returns whether the end was reached; false when `signal` stopped it. */
+/** @returns false when `signal` stopped it before the end. */
 export async function backfill(client: pg.Client, options: BackfillOptions = {}): Promise<boolean> {
   await prepareBatches(client)
   await client.query('select private.backfill_contested()')
   const { isLast = false, staleAfter = null } = options
   const isDone =
-    (await goThrough(client, 'users', options, (size) => ['select private.backfill_users($1) as count', [size]])) &&
-    (await goThrough(client, 'requests', options, (size) => [
+    (await runPhase(client, 'users', options, (size) => ['select private.backfill_users($1) as count', [size]])) &&
+    (await runPhase(client, 'requests', options, (size) => [
       'select private.backfill_requests($1, $2, $3) as count',
       [size, isLast, staleAfter],
     ])) &&
-    (await goThrough(client, 'snapshots', options, (size) => ['select private.backfill_snapshots($1) as count', [size]]))
+    (await runPhase(client, 'snapshots', options, (size) => ['select private.backfill_snapshots($1) as count', [size]]))
   await client.query('reset synchronous_commit')
   return isDone
 }
 
-async function goThrough(
+async function runPhase(
   client: pg.Client,
   phase: Phase,
   { report, signal }: BackfillOptions,
   statement: (size: number) => [text: string, values: unknown[]],
 ): Promise<boolean> {
   const total = await estimate(client, phase)
-  const size = new BatchSize(smallest)
+  const size = new BatchSize(smallestBatch)
   let done = 0
-  const giveWay = politeness(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
-  // A sweep that passed over busy users is repeated, but not for ever: the contract step takes what is left.
+  const throttle = politeness(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
+  // A sweep that skipped locked rows is repeated a few times; the contract step processes the remaining rows.
   for (let sweeps = 0; sweeps < 5; ) {
     if (signal?.aborted) return false
-    await giveWay()
+    await throttle()
     const started = performance.now()
     const { rows } = await patiently<{ count: number }>(client, ...statement(size.rows))
     const count = rows[0]?.count ?? 0
@@ -83,7 +83,7 @@ async function isFinished(client: pg.Client, phase: Phase): Promise<boolean> {
   return rows[0]?.is_finished === true
 }
 
-/** From the planner's statistics: counting three million rows would take longer than a batch of them. */
+/** Estimated from the statistics: counting three million rows takes longer than a batch. */
 async function estimate(client: pg.Client, phase: Phase): Promise<number> {
   const query = {
     users: `select greatest(0, case when n_distinct < 0 then -n_distinct * reltuples else n_distinct end)::bigint as n

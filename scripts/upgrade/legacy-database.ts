@@ -1,9 +1,9 @@
 import type pg from 'pg'
 
 /**
- * Fills the baseline tables (`migrate(target, { upTo: '20261122100000' })`) as years without foreign keys, unique names
- * and checks fill them. The same arguments give the same rows on any server: every choice is a hash of the seed, the
- * row's number and what is chosen. Ids rise from 1, times are naive and in UTC, and all lie in the past.
+ * Fills the baseline tables (`migrate(target, { upTo: '20261122100000' })`) with rows that violate the later foreign keys,
+ * unique names and checks. The same options give the same rows on every server: each choice is a hash of the seed, the row
+ * number and the purpose. Ids start at 1; times are UTC without a zone, and in the past.
  */
 export async function fillLegacyDatabase(client: pg.Client, options: LegacyOptions): Promise<void> {
   const { requests, snapshots } = options
@@ -19,14 +19,14 @@ export async function fillLegacyDatabase(client: pg.Client, options: LegacyOptio
   await client.query(`analyze auth.users, public.generation_requests, public.iteration_snapshots`)
 }
 
-/** What goes wrong in legacy data, and how it is drawn: per app, per request or per snapshot. */
+/** Kinds of dirty data. Each is drawn per app, per request or per snapshot. */
 export const dirtyCases = [
-  // Of an app.
+  // Per app.
   'same_name',
   'case_variant',
   'over_long_name',
   'unknown_user',
-  // Of a request.
+  // Per request.
   'several_names',
   'several_users',
   'no_app_id',
@@ -37,7 +37,7 @@ export const dirtyCases = [
   'iteration_over_limit',
   'status_conflict',
   'stale_generating',
-  // Of a snapshot.
+  // Per snapshot.
   'identical_snapshot',
   'same_iteration',
   'missing_request',
@@ -51,18 +51,18 @@ export interface LegacyOptions {
   readonly users: number
   readonly requests: number
   readonly snapshots: number
-  /** The share of apps, requests or snapshots that each case befalls, from 0 to 1; a case that is left out never happens. */
+  /** The share of apps, requests or snapshots that each case affects, from 0 to 1. The default is 0. */
   readonly dirt: Readonly<Partial<Record<DirtyCase, number>>>
 }
 
-/** Every case at the same rate. */
+/** All cases at the same rate. */
 export const allDirt = (rate: number): Record<DirtyCase, number> =>
   Object.fromEntries(dirtyCases.map((name) => [name, rate])) as Record<DirtyCase, number>
 
-/** About so many requests an app has; those of several apps interleave. */
+/** The average number of requests per app. Requests of several apps interleave. */
 const requestsPerApp = 5
 
-/** SQL: a number from 0 up to 1 that follows from the seed, the purpose and the row. */
+/** SQL for a number in [0, 1), derived from the seed, the purpose and the row. */
 const roll = ({ seed }: LegacyOptions, purpose: string, row: string): string =>
   `((hashint8extended(${row}, hashtextextended('${purpose}', ${seed})) & 1073741823) / 1073741824.0::float8)`
 
@@ -90,13 +90,13 @@ const blankNames = ['null', `''`, `'   '`, `E'\\t'`, ...['\u00a0', '\u200b', '\u
 const requestColumns = `id, app_id, user_id, app_name, prompt, initial_prompt, status, generation_type, mode, github_url,
   deployment_url, error_message, max_iterations, current_iteration, last_session_id, created_at, updated_at, completed_at`
 
-// `offset 0` keeps the planner from merging the levels, which would draw the same number again wherever it is used.
+// `offset 0` prevents the planner from inlining a subquery, which would evaluate its random numbers once per use.
 
 function requestRows(options: LegacyOptions): string {
   const is = (name: DirtyCase, row = 'n') => happens(options, name, row)
   const random = (purpose: string, row = 'n') => roll(options, purpose, row)
   const oneOf = (purpose: string, choices: readonly string[], row = 'n') => pick(options, purpose, row, choices)
-  // The square makes some users busy and most of them not.
+  // The square gives a few users many requests.
   const owner = `1 + floor(power(${random('owner', 'app')}, 2) * ${options.users})::bigint`
   return `
   select
@@ -118,7 +118,7 @@ function requestRows(options: LegacyOptions): string {
       case
         when ${is('stale_generating')} then 'generating'
         when ${is('completed_before_created')} or ${is('completed_without_completed_at')} then 'completed'
-        -- Only the newest still wait.
+        -- Only the newest requests are queued.
         when n > ${options.requests} * 0.99 then 'queued'
         when ${random('status')} < 0.75 then 'completed'
         when ${random('status')} < 0.88 then 'failed'
@@ -144,7 +144,7 @@ function requestRows(options: LegacyOptions): string {
           when ${is('over_long_name', 'app')} then repeat('A very long name ', 12) || app
           else ${oneOf('adjective', adjectives, 'app')} || ' ' || ${oneOf('noun', nouns, 'app')} || ' ' || app
         end as app_name,
-        'Make it ' || lower(${oneOf('wish', adjectives)}) || ', for request ' || n as prompt,
+        'Make it ' || lower(${oneOf('style', adjectives)}) || ', for request ' || n as prompt,
         case when ${random('resumed')} < 0.4 then 'resume' else 'new' end::public.generation_type as generation_type,
         ${oneOf('mode', [`'single-shot'`, `'autonomous'`, `'confirm_first'`])}::public.generation_mode as mode,
         case when ${random('pushed')} < 0.6 then 'https://github.com/example/app-' || app end as github_url,
@@ -166,7 +166,7 @@ function requestRows(options: LegacyOptions): string {
 const snapshotColumns =
   'id, generation_request_id, iteration_number, snapshot_type, files_snapshot, prompt_used, "timestamp", metadata'
 
-/** Texts that no JSON function, or no file system, accepts as they are; a legacy table accepts them all. */
+/** Texts that JSON functions or file systems do not accept. */
 const oddFiles = [
   '',
   'no JSON',
@@ -182,7 +182,7 @@ function snapshotRows(options: LegacyOptions): string {
   const { requests, snapshots } = options
   const is = (name: DirtyCase, row = 'n') => happens(options, name, row)
   const request = (n: string) => `1 + (${n} - 1) * ${requests} / ${Math.max(1, snapshots)}`
-  // A copy repeats the iteration of the one before, and an identical one all the rest; copies of copies are left out.
+  // A copy repeats the iteration of the previous snapshot; an identical one repeats all other values. No copies of copies.
   const copies = (name: DirtyCase) => `(${is(name)} and not ${is(name, '(n - 1)')} and request = ${request('(n - 1)')})`
   return `
   select

@@ -1,13 +1,13 @@
-/** Where the upgrade of a live database stands still: versions of migrations. The baseline is adopt's. */
+/** Versions of the migrations at which the upgrade of a live database pauses. The baseline is in adopt/baseline.ts. */
 
-/** The first of the two that convert times without a zone. */
+/** The first of the two migrations that convert timestamp columns to timestamptz. */
 export const conversionVersion = '20261122100100'
 
-/** The last of the expand step; after it `make backfill` works. */
+/** The last migration of the expand step. `make backfill` runs after it. */
 export const expandedVersion = '20261122104500'
 
-/** The first of the contract step: it waits for the operator's word and finishes the backfill. */
+/** The first migration of the contract step: requires the operator's confirmation and finishes the backfill. */
 export const finishVersion = '20261122104900'
 
-/** The last of the contract step: what comes later has nothing to do with the upgrade. */
+/** The last migration of the contract step. Later migrations are not part of the upgrade. */
 export const contractedVersion = '20261122113100'

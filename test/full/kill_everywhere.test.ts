@@ -6,9 +6,9 @@ import { fileName } from '../../scripts/migrate/migrations.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
-import { createStage, kinds, type Kind, type Stage } from '../upgrade/fixtures/kill.ts'
+import { createStoppableDatabase, kinds, type Kind, type StoppableDatabase } from '../upgrade/fixtures/kill.ts'
 import { batches, killBatch, killScript, runScript } from '../upgrade/fixtures/kill_backfill.ts'
-import { createFolder, holdsOf, kill, killMigration, letThrough, type Point } from '../upgrade/fixtures/kill_walks.ts'
+import { applyMigration, blockersOf, createFolder, kill, killMigration, type Point } from '../upgrade/fixtures/kill_migrations.ts'
 import { baseline, expanded, migrations } from '../fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { startVictimServer } from '../fixtures/victim_server.ts'
@@ -22,15 +22,15 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
   const server = await startVictimServer(t)
   const folder = await createFolder(t)
 
-  const twin = await createStage(server, 'twin')
+  const twin = await createStoppableDatabase(server, 'twin')
   await migrate(twin.target, { upTo: baseline })
   await withClient(twin.target, (owner) => fillLegacyDatabase(owner, small))
   await migrate(twin.target, { upTo: expanded })
   await withClient(twin.target, (owner) => backfill(owner).then(() => owner.query(word)))
   await migrate(twin.target)
-  await twin.strike()
+  await twin.removeKillSchema()
 
-  const live = await createStage(server, 'live')
+  const live = await createStoppableDatabase(server, 'live')
   let isFirst = true
   const walk = async (after: string, upTo: string) => {
     for (const migration of migrations.filter(({ version }) => version > after && version <= upTo)) {
@@ -53,11 +53,11 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
           await killAt({ at }, at % 2 === 1 ? 'backend' : 'server')
           await killAt({ at }, 'client')
         }
-        for (const hold of holdsOf(migration)) for (const kind of kinds) await killAt({ at: 1, hold }, kind)
+        for (const blocker of blockersOf(migration)) for (const kind of kinds) await killAt({ at: 1, blocker }, kind)
         await killAt({ at: 'recorded' }, 'server')
         await killAt({ at: 'recorded' }, 'client')
         await folder.restore(migration)
-        await letThrough(t, live, folder, migration, true)
+        await applyMigration(t, live, folder, migration, true)
       })
     }
   }
@@ -82,7 +82,7 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
   await withClient(live.target, (owner) => owner.query(word))
   await walk(expanded, migrations.at(-1)!.version)
 
-  await live.strike()
+  await live.removeKillSchema()
   t.equal(await dumpSchema(live.target), await dumpSchema(twin.target), 'the schemas are equal')
   sameContents(t, await contentsOf(live), await contentsOf(twin), 'the rows are equal')
 })
@@ -90,7 +90,7 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
 t.test('scripts/commands/backfill.ts, killed at every change that it makes, gives the same rows', async (t) => {
   t.setTimeout(1_800_000)
   const server = await startVictimServer(t)
-  const source = await createStage(server, 'source')
+  const source = await createStoppableDatabase(server, 'source')
   await migrate(source.target, { upTo: baseline })
   // Enough rows for several batches in every phase.
   await withClient(source.target, (owner) =>
@@ -98,16 +98,16 @@ t.test('scripts/commands/backfill.ts, killed at every change that it makes, give
   )
   await migrate(source.target, { upTo: expanded })
   await source.instrument()
-  await source.leave()
+  await source.disconnect()
   let template = source.name
   for (const args of [[], ['--old-writers=gone']]) {
-    const reference = await createStage(server, `reference_${args.length}`, template)
+    const reference = await createStoppableDatabase(server, `reference_${args.length}`, template)
     t.equal(await runScript(reference, args).ended, undefined)
     const wanted = await contentsOf(reference)
-    await reference.leave()
+    await reference.disconnect()
     for (let at = 1; at < 500 && (await killScript(t, server, template, args, at, wanted)); at++);
     template = reference.name
   }
 })
 
-const contentsOf = ({ target }: Stage): Promise<Contents> => withClient(target, contents)
+const contentsOf = ({ target }: StoppableDatabase): Promise<Contents> => withClient(target, contents)

@@ -14,7 +14,7 @@ import { clusterAdmin } from '../fixtures/server.ts'
 const migrations = await readMigrations()
 const names = await namesIn(migrations.filter(({ version }) => version > baselineVersion))
 
-/** As an ORM might have made them: other types, names and orders, and much that the baseline does not have. */
+/** Tables as an ORM might create them: other types, names and column order, and many objects that the baseline lacks. */
 const legacy = `
   create type public.generation_status as enum ('queued', 'generating', 'completed', 'failed', 'paused', 'cancelled');
   create type public.generation_mode as enum ('single-shot', 'autonomous', 'confirm_first');
@@ -70,12 +70,12 @@ const legacy = `
   create view public.users_with_requests as select distinct user_id from public.generation_requests;
   revoke all on public.users_with_requests from anon, authenticated;
   create function public.count_requests() returns bigint language sql as 'select count(*) from public.generation_requests';
-  comment on table public.generation_requests is 'Ours.';
+  comment on table public.generation_requests is 'Requests.';
   create publication realtime for table public.generation_requests;
 `
 
-/** Of the table that dbmate keeps. */
-const shape = `
+/** The columns and the primary key of dbmate's table. */
+const dbmateTable = `
   select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_constraintdef(c.oid), c.conname
   from pg_attribute as a join pg_constraint as c on c.conrelid = a.attrelid and c.contype = 'p'
   where a.attrelid = 'dbmate.schema_migrations'::regclass and a.attnum > 0`
@@ -83,17 +83,17 @@ const shape = `
 const objects = (differences: readonly Difference[], isRefused: boolean): string[] =>
   differences.filter((one) => one.isRefused === isRefused).map(({ kind, object }) => `${kind}: ${object}`).sort()
 
-const bookkeeping = async (owner: pg.Client): Promise<unknown> =>
+const dbmateObjects = async (owner: pg.Client): Promise<unknown> =>
   (await owner.query(`select oid::regclass::text as name from pg_class where relnamespace::regnamespace::text = 'dbmate' order by 1`)).rows
 
 const fresh = await createEmptyDatabase(t)
 
 t.test('an empty database has nothing to adopt', async (t) => {
   await t.rejects(adopt(fresh.target), { name: 'Failure', message: /nothing to adopt/ })
-  t.strictSame(await bookkeeping(fresh.owner), [])
+  t.strictSame(await dbmateObjects(fresh.owner), [])
 })
 
-t.test('what the module knows is what the baseline makes, and dbmate has nothing to adopt', async (t) => {
+t.test('a database that the baseline created has no difference, and is not adopted', async (t) => {
   await migrate(fresh.target, { upTo: baselineVersion })
   await fresh.owner.query('begin')
   t.strictSame(await compare(fresh.owner, names), [])
@@ -101,24 +101,24 @@ t.test('what the module knows is what the baseline makes, and dbmate has nothing
   t.equal((await adopt(fresh.target)).outcome, 'not adopted')
 })
 
-t.test('what the module knows of later migrations is what they make', async (t) => {
+t.test('the names and nullable columns of later migrations are those that they create', async (t) => {
   const db = await createTestDatabase(t)
-  const made = async (sql: string): Promise<string[]> => {
+  const created = async (sql: string): Promise<string[]> => {
     const read = async ({ owner }: TestDatabase) => (await owner.query<{ name: string }>(sql)).rows.map(({ name }) => name)
-    const old = await read(fresh)
-    return (await read(db)).filter((name) => !old.includes(name))
+    const before = await read(fresh)
+    return (await read(db)).filter((name) => !before.includes(name))
   }
-  const hold = async (known: ReadonlySet<string>, sql: string) => {
-    const found = await made(sql)
+  const assertAllIn = async (known: ReadonlySet<string>, sql: string) => {
+    const found = await created(sql)
     t.ok(found.length > 0, sql)
     t.strictSame(found.filter((name) => !known.has(name)), [])
   }
   const live = `('generation_requests'::regclass, 'iteration_snapshots'::regclass)`
-  await hold(names.relations, `select relname as name from pg_class where relnamespace = 'public'::regnamespace`)
-  await hold(names.schemas, `select nspname as name from pg_namespace where nspname !~ '^pg_'`)
-  await hold(names.domains, `select typname as name from pg_type where typnamespace = 'public'::regnamespace and typtype <> 'c' and typelem = 0`)
-  await hold(names.columns, `select attrelid::regclass || '.' || attname as name from pg_attribute where attrelid in ${live}`)
-  await hold(names.constraints, `select conname as name from pg_constraint where contype <> 'n' and conrelid in ${live}`)
+  await assertAllIn(names.relations, `select relname as name from pg_class where relnamespace = 'public'::regnamespace`)
+  await assertAllIn(names.schemas, `select nspname as name from pg_namespace where nspname !~ '^pg_'`)
+  await assertAllIn(names.domains, `select typname as name from pg_type where typnamespace = 'public'::regnamespace and typtype <> 'c' and typelem = 0`)
+  await assertAllIn(names.columns, `select attrelid::regclass || '.' || attname as name from pg_attribute where attrelid in ${live}`)
+  await assertAllIn(names.constraints, `select conname as name from pg_constraint where contype <> 'n' and conrelid in ${live}`)
 
   const { rows: nullable } = await db.owner.query<{ name: string }>(`
     select 'public.' || attrelid::regclass || '.' || attname as name from pg_attribute
@@ -133,8 +133,8 @@ t.test('what the module knows of later migrations is what they make', async (t) 
 interface Violation {
   readonly sql: string
   readonly refused: string
-  /** Whether the advice, run as it stands, mends it; `…` is a name of the operator's choice. */
-  readonly mends?: false
+  /** False if the advice is not SQL that removes the difference. `…` in the SQL stands for a name that the operator chooses. */
+  readonly isRepairable?: false
 }
 
 const requests = 'public.generation_requests'
@@ -146,14 +146,14 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: 'reset role; alter type public.snapshot_type owner to supabase_auth_admin',
     refused: 'owner: public.snapshot_type owner',
   },
-  'a missing table': { sql: `drop table ${snapshots}`, refused: `table: ${snapshots}`, mends: false },
-  'a missing enum': { sql: 'alter type public.snapshot_type rename to other', refused: 'enum: public.snapshot_type', mends: false },
-  'a view in the place of a table': {
+  'a missing table': { sql: `drop table ${snapshots}`, refused: `table: ${snapshots}`, isRepairable: false },
+  'a missing enum': { sql: 'alter type public.snapshot_type rename to other', refused: 'enum: public.snapshot_type', isRepairable: false },
+  'a view with the name of a table': {
     sql: `alter table ${snapshots} rename to other; create view ${snapshots} as select * from public.other`,
     refused: `table: ${snapshots}`,
-    mends: false,
+    isRepairable: false,
   },
-  'rows that the role would not see': {
+  'row security that hides rows from the role': {
     sql: `alter table ${snapshots} force row level security; reset role; alter role postgres nobypassrls`,
     refused: `row security: ${snapshots} row security`,
   },
@@ -169,13 +169,13 @@ const violations: Readonly<Record<string, Violation>> = {
   'another enum value': {
     sql: `alter type public.generation_mode add value 'turbo'`,
     refused: 'enum: public.generation_mode',
-    mends: false,
+    isRepairable: false,
   },
   'enum values in another order': {
     sql: `alter type public.generation_type rename value 'new' to 'x'; alter type public.generation_type rename value 'resume' to 'new';
       alter type public.generation_type rename value 'x' to 'resume'`,
     refused: 'enum: public.generation_type',
-    mends: false,
+    isRepairable: false,
   },
   'a missing enum value': {
     sql: `drop table ${snapshots}; drop type public.snapshot_type; create type public.snapshot_type as enum ('manual')`,
@@ -186,7 +186,7 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `alter table ${requests} add column attempt int`,
     refused: `column: ${requests}.attempt`,
   },
-  'another column that every insert must name': {
+  'another column that is NOT NULL without a default': {
     sql: `alter table ${requests} add column tenant uuid not null`,
     refused: `column: ${requests}.tenant`,
   },
@@ -198,7 +198,7 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `alter table ${requests} drop column prompt; alter table ${requests} add column prompt text generated always as ('x') stored`,
     refused: `generated: ${requests}.prompt generated`,
   },
-  'an identity elsewhere': {
+  'an identity on another column': {
     sql: `alter table ${snapshots} alter column iteration_number set not null, alter column iteration_number add generated always as identity`,
     refused: `identity: ${snapshots}.iteration_number identity`,
   },
@@ -211,16 +211,16 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `alter table ${snapshots} alter column metadata drop default, alter column metadata type json`,
     refused: `type: ${snapshots}.metadata type`,
   },
-  'a collation that regular expressions do not take': {
+  'a collation that regular expressions do not support': {
     sql: `create collation public.insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       alter table ${requests} alter column app_name type text collate public.insensitive`,
     refused: `collation: ${requests}.app_name collation`,
   },
-  'NOT NULL where null is meant': {
+  'NOT NULL on a nullable column': {
     sql: `alter table ${requests} alter column completed_at set not null`,
     refused: `not null: ${requests}.completed_at not null`,
   },
-  'a default where none is meant': {
+  'a default on a column that must not have one': {
     sql: `alter table ${requests} alter column completed_at set default now()`,
     refused: `default: ${requests}.completed_at default`,
   },
@@ -232,19 +232,19 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `alter table ${requests} alter column id drop default`,
     refused: `sequence: ${requests}.id sequence`,
   },
-  'ids from elsewhere': {
+  'ids from another expression': {
     sql: `alter table ${requests} alter column id set default 7 + nextval('${requests}_id_seq')`,
     refused: `default: ${requests}.id default`,
   },
-  'a sequence of another name': {
+  'a sequence with another name': {
     sql: `alter sequence ${requests}_id_seq rename to ids`,
     refused: `sequence: ${requests}.id sequence`,
   },
-  'a sequence of nobody': {
+  'a sequence without an owner': {
     sql: `alter sequence ${requests}_id_seq owned by none`,
     refused: `sequence: ${requests}.id sequence owner`,
   },
-  'ids that nobody may name': {
+  'ids that are generated always': {
     sql: `alter table ${snapshots} alter column id set generated always`,
     refused: `identity: ${snapshots}.id identity`,
   },
@@ -264,20 +264,20 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `alter table ${requests} add constraint one exclude (app_id with =)`,
     refused: `exclusion: ${requests} constraint one`,
   },
-  'a constraint of a later migration': {
+  'a constraint with the name of a later migration': {
     sql: `alter table ${requests} rename constraint "FK_user" to generation_requests_user_id_app_id_fkey`,
     refused: `name: ${requests} constraint generation_requests_user_id_app_id_fkey`,
   },
-  'a primary key of a later migration\'s name': {
+  'a primary key with the name of a later migration': {
     sql: `alter table ${requests} rename constraint "PK_requests" to apps_pkey`,
     refused: `name: ${requests} constraint apps_pkey`,
   },
-  'a foreign key to elsewhere': {
+  'a foreign key to another table': {
     sql: `create table public.projects (id uuid primary key);
       alter table ${requests} add constraint "FK_project" foreign key (app_id) references public.projects`,
     refused: `foreign key: ${requests} constraint FK_project`,
   },
-  'a foreign key from elsewhere': {
+  'a foreign key from another table': {
     sql: `create table public.votes (request int constraint "FK_vote" references ${requests})`,
     refused: 'foreign key: public.votes constraint FK_vote',
   },
@@ -293,7 +293,7 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `create index by_day on ${requests} (date_trunc('day', completed_at))`,
     refused: 'index: public.by_day',
   },
-  'an index of a later migration': {
+  'an index with the name of a later migration': {
     sql: `create index generation_requests_user_id_id_key on ${requests} (region)`,
     refused: 'name: public.generation_requests_user_id_id_key',
   },
@@ -305,7 +305,7 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `create table public.other (id int); create policy recent on public.other
       using (exists (select from ${requests} as r where r.completed_at is null))`,
     refused: 'policy: policy recent on table public.other columns',
-    mends: false,
+    isRepairable: false,
   },
   'a trigger': {
     sql: `create trigger t before update on ${requests} for each row execute function suppress_redundant_updates_trigger()`,
@@ -320,32 +320,32 @@ const violations: Readonly<Record<string, Violation>> = {
     sql: `create materialized view public.times as select completed_at from ${requests}`,
     refused: 'materialized view: public.times',
   },
-  'a view that reads around row security': {
+  'a view that bypasses row security': {
     sql: `create view public.all_requests as select id, prompt from ${requests}; grant select on public.all_requests to anon`,
     refused: 'view: public.all_requests',
   },
   'a function that depends on a column whose type changes': {
     sql: `create function public.latest() returns timestamp language sql begin atomic select max(completed_at) from ${requests}; end`,
     refused: 'function: function public.latest() columns',
-    mends: false,
+    isRepairable: false,
   },
   'a publication that filters by a column whose type changes': {
     sql: `create publication filtered for table ${requests} where (completed_at is null)`,
     refused: `publication: publication of table ${requests} in publication filtered columns`,
-    mends: false,
+    isRepairable: false,
   },
   'a column of the row type': {
     sql: `create table public.archive (request ${requests})`,
     refused: 'column: public.archive.request',
   },
-  'a grant by somebody else': {
+  'a grant by another role than the owner': {
     sql: `grant select on ${requests} to service_role with grant option; set local role service_role;
       grant select on ${requests} to authenticated; set local role postgres`,
     refused: `grant: ${requests} to authenticated by service_role`,
   },
-  'a table of a later migration': { sql: 'create table public.apps (id int)', refused: 'name: public.apps' },
-  'a schema of a later migration': { sql: 'create schema private', refused: 'name: private' },
-  'a type of a later migration': { sql: 'create domain public.sealed_secret as text', refused: 'name: public.sealed_secret' },
+  'a table with the name of a later migration': { sql: 'create table public.apps (id int)', refused: 'name: public.apps' },
+  'a schema with the name of a later migration': { sql: 'create schema private', refused: 'name: private' },
+  'a type with the name of a later migration': { sql: 'create domain public.sealed_secret as text', refused: 'name: public.sealed_secret' },
 }
 
 t.test('a live database', async (t) => {
@@ -354,49 +354,49 @@ t.test('a live database', async (t) => {
   await owner.query(legacy)
   const userId = await db.signUp()
 
-  await t.test('each difference that would hurt is refused, and mended by what is said to do', async (t) => {
+  await t.test('each harmful difference is refused, and the advice removes it', async (t) => {
     const client = await connect(clusterAdmin(db.name))
     t.teardown(() => client.end())
-    for (const [title, { sql, refused, mends }] of Object.entries(violations)) {
+    for (const [title, { sql, refused, isRepairable }] of Object.entries(violations)) {
       await client.query('begin; set local role postgres')
       await client.query(`${sql}; set local role postgres`)
       const differences = await compare(client, names)
       t.ok(objects(differences, true).includes(refused), title)
-      t.ok(differences.every(({ advice, isRefused }) => !isRefused || advice), `${title}: says what to do`)
-      t.equal(new Set(differences.map(({ object }) => object)).size, differences.length, `${title}: each object once`)
-      if (mends !== false) {
+      t.ok(differences.every(({ advice, isRefused }) => !isRefused || advice), `${title}: has an advice`)
+      t.equal(new Set(differences.map(({ object }) => object)).size, differences.length, `${title}: the objects are unique`)
+      if (isRepairable !== false) {
         const advice = differences.find(({ kind, object }) => `${kind}: ${object}` === refused)?.advice ?? ''
         await client.query(`set local search_path = public; ${title.startsWith('another owner') ? 'reset role;' : ''}`)
         await client.query(advice.replaceAll('concurrently ', '').replaceAll('…', 'moved')).catch((error: Error) => t.fail(`${title}: ${error.message}`))
         await client.query('set local role postgres').catch(() => undefined)
-        t.notOk(objects(await compare(client, names), true).includes(refused), `${title}: mended`)
+        t.notOk(objects(await compare(client, names), true).includes(refused), `${title}: repaired`)
       }
       await client.query('rollback')
     }
   })
 
-  await t.test('with something refused is not adopted, and nothing is recorded', async (t) => {
+  await t.test('is not adopted and records nothing while a difference is refused', async (t) => {
     await owner.query(`insert into generation_requests (user_id, prompt) values ('${userId}', 'a'), ('${userId}', 'a')`)
     await owner.query('create policy everybody on generation_requests using (true)')
     await t.rejects(owner.query('create unique index concurrently invalid on generation_requests (prompt, id) where 1 / (length(prompt) - 1) = 1'), { code: '22012' })
     const { outcome, differences } = await adopt(target)
     t.equal(outcome, 'refused')
     t.strictSame(objects(differences, true), ['index: public.invalid', 'policy: public.generation_requests policy everybody'])
-    t.strictSame(differences.slice(0, 2).map(({ isRefused }) => isRefused), [true, true], 'what is refused comes first')
-    t.strictSame(await bookkeeping(owner), [])
+    t.strictSame(differences.slice(0, 2).map(({ isRefused }) => isRefused), [true, true], 'refused differences come first')
+    t.strictSame(await dbmateObjects(owner), [])
     const refusing = /^refused .*drop policy "everybody" on public\.generation_requests;$/m
     t.match(await runScript({ target }, 'adopt', ['--dry-run']), { code: 1, stdout: refusing })
     await owner.query('drop policy everybody on generation_requests; drop index invalid')
   })
 
-  await t.test('a dry run says the same and records nothing', async (t) => {
+  await t.test('gets the same result from a dry run, which records nothing', async (t) => {
     const dry = await adopt(target, { dryRun: true })
     t.equal(dry.outcome, 'adopted')
     t.strictSame(objects(dry.differences, true), [])
-    t.strictSame(await bookkeeping(owner), [])
+    t.strictSame(await dbmateObjects(owner), [])
   })
 
-  await t.test('is adopted with its harmless differences, each recorded', async (t) => {
+  await t.test('is adopted, and each harmless difference is recorded', async (t) => {
     const { outcome, differences } = await adopt(target)
     t.equal(outcome, 'adopted')
     t.strictSame(objects(differences, false), [
@@ -448,12 +448,12 @@ t.test('a live database', async (t) => {
     const { rows } = await owner.query('select object, kind, expected, found from dbmate.adopted_differences order by object')
     const listed = differences.map(({ object, kind, expected, found }) => ({ object, kind, expected, found }))
     t.strictSame(rows, listed.sort((a, b) => (a.object < b.object ? -1 : 1)))
-    t.strictSame((await owner.query(shape)).rows, (await fresh.owner.query(shape)).rows, 'the table of what is applied is dbmate\'s')
+    t.strictSame((await owner.query(dbmateTable)).rows, (await fresh.owner.query(dbmateTable)).rows, 'the table equals the one that dbmate creates')
     const [first, second] = await status(target)
     t.match([first, second], [{ version: baselineVersion, state: 'applied' }, { state: 'pending' }])
   })
 
-  await t.test('is adopted once: a second run changes nothing', async (t) => {
+  await t.test('is adopted once, and a second run changes nothing', async (t) => {
     const all = `select (select jsonb_agg(to_jsonb(d) order by object) from dbmate.adopted_differences as d) as differences,
       (select jsonb_agg(c) from dbmate.migration_checksums as c) as checksums, (select jsonb_agg(m) from dbmate.schema_migrations as m) as applied`
     const before = (await owner.query(all)).rows
@@ -461,7 +461,7 @@ t.test('a live database', async (t) => {
     t.strictSame((await owner.query(all)).rows, before)
   })
 
-  await t.test('is refused when it has changed since, unless it came nearer', async (t) => {
+  await t.test('is refused when it has new differences, but not when recorded ones are gone', async (t) => {
     await owner.query('create index "IDX_new" on generation_requests (region); drop index "IDX_id"')
     const drifted = await adopt(target)
     t.equal(drifted.outcome, 'drifted')
@@ -470,7 +470,7 @@ t.test('a live database', async (t) => {
     t.equal((await adopt(target)).outcome, 'adopted already')
   })
 
-  await t.test('is migrated from there', async (t) => {
+  await t.test('can be migrated after the adoption', async (t) => {
     const { applied } = await migrate(target, { upTo: '20261122103200' })
     t.notOk(applied.some(({ version }) => version === baselineVersion))
     const { rows } = await owner.query(`select attempt, created_at is not null as has_time from generation_requests`)

@@ -14,7 +14,7 @@ const codes = async (client: pg.Client): Promise<string[]> =>
 const balanceOf = async (client: pg.Client, table: string) =>
   (await readBalances(client)).find((balance) => balance.table === table)
 
-t.test('a fresh database has empty books, and they balance whatever is in it', async (t) => {
+t.test('the row counts of a fresh database are 0, and they reconcile after inserts', async (t) => {
   const db = await createTestDatabase(t)
   const id = await db.signUp()
   await db.owner.query(`insert into apps (user_id, app_name) values ($1, 'Todo')`, [id])
@@ -22,7 +22,7 @@ t.test('a fresh database has empty books, and they balance whatever is in it', a
   t.match(await balanceOf(db.owner, 'generation_requests'), { counted: 0, migrated: 0, lastId: 0 })
 })
 
-t.test('a live database full of dirt', async (t) => {
+t.test('a live database with dirty data', async (t) => {
   const live = await createLegacy(t)
   const { owner } = live
   await fillLegacyDatabase(owner, { seed: 5, users: 30, requests: 400, snapshots: 1200, dirt: allDirt(0.03) })
@@ -43,7 +43,7 @@ t.test('a live database full of dirt', async (t) => {
   await insertRequest(owner, { user_id: kept })
   await expand(live)
 
-  // Old writers, meanwhile.
+  // Writes of the previous schema between expand and contract.
   await insertRequest(owner, { id: early.rows[0]!.id, user_id: kept })
   await owner.query(`update public.generation_requests set prompt = prompt || '!', updated_at = now() where id = $1`, [ids.rewritten])
   await owner.query('delete from public.generation_requests where id = $1', [ids.deleted])
@@ -52,7 +52,7 @@ t.test('a live database full of dirt', async (t) => {
   await contractQuickly(live)
   await owner.query('delete from auth.users where id = $1', [erased])
 
-  await t.test('balances, with what others did meanwhile', async (t) => {
+  await t.test('reconciles after inserts, updates and deletes during the upgrade', async (t) => {
     const findings = await examineBooks(owner, { deep: true })
     t.strictSame(findings.map(({ code, isKnown }) => [code, isKnown]), [['balance', true], ['balance', true], ['samples', true]])
     t.match(findings[0]?.what, /^generation_requests up to id \d+: \d+ before = /)
@@ -62,7 +62,7 @@ t.test('a live database full of dirt', async (t) => {
     t.equal(balance!.counted! + 1, balance!.migrated + balance!.quarantined + 3)
   })
 
-  await t.test('balances still when a repaired row is put back with its snapshots', async (t) => {
+  await t.test('reconciles after a repaired row is restored from quarantine with its snapshots', async (t) => {
     t.match(await outcomeOf(owner.query(`select private.put_back('generation_requests', $1)`, [ids.ownerless])), { code: '23502' })
     t.match(await quarantined(owner, 'generation_requests', ids.ownerless), { reason: 'user_id is null' })
     await owner.query(
@@ -74,66 +74,66 @@ t.test('a live database full of dirt', async (t) => {
     t.match(await request(owner, ids.ownerless), { user_id: kept, app_name: 'Lost', prompt: 'a list of books' })
     t.match(await snapshot(owner, saved), { user_id: kept, generation_request_id: ids.ownerless })
     t.equal(await quarantined(owner, 'iteration_snapshots', saved), undefined)
-    t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [0], 'it is back')
+    t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [0], 'it is no longer in quarantine')
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.blank]), [1])
     t.strictSame(await codes(owner), [])
     t.match(await balanceOf(owner, 'generation_requests'), { repaired: 2 })
   })
 
-  await t.test('what is changed of a row that is put back is logged', async (t) => {
+  await t.test('logs the values that change when a row is restored from quarantine', async (t) => {
     t.strictSame(await originals(owner, 'apps', ids.ownerless), { app_name: 'Lost' })
     t.strictSame(await originals(owner, 'generation_requests', ids.ownerless), {})
     t.strictSame(await originals(owner, 'generation_requests', ids.blank), { app_id: null, app_name: ' ' })
   })
 
-  await t.test('balances when a user with rows in quarantine is deleted', async (t) => {
+  await t.test('reconciles after a user with rows in quarantine is deleted', async (t) => {
     const [user] = await column<string>(owner, 'select user_id from private.quarantine where user_id is not null limit 1')
     t.ok(user)
     await owner.query('delete from auth.users where id = $1', [user])
     t.strictSame(await codes(owner), [])
   })
 
-  /** What nobody recorded: each is rolled back. */
-  const losses: Record<string, [sql: string, ...codes: string[]]> = {
-    'a row that is gone': [
+  /** Changes that no trigger recorded. Each is rolled back. */
+  const unrecorded: Record<string, [sql: string, ...codes: string[]]> = {
+    'a deleted row': [
       'delete from public.iteration_snapshots where id = (select max(id) from public.iteration_snapshots)',
       'rows_missing public.iteration_snapshots',
     ],
-    'a row that is there twice': [
+    'a row that is also in quarantine': [
       `insert into private.quarantine (table_name, row_id, reason, content)
        select 'generation_requests', id, 'a test', to_jsonb(r) from public.generation_requests as r limit 1`,
       'rows_too_many public.generation_requests',
     ],
-    'a row in quarantine instead of another': [
+    'a deleted row and another one that is also in quarantine': [
       `with gone as (delete from public.generation_requests where id = (select max(id) from public.generation_requests where id <= (
          select last_id from private.upgrade_counts where table_name = 'generation_requests')))
        insert into private.quarantine (table_name, row_id, reason, content)
        select 'generation_requests', min(id), 'a test', '{}' from public.generation_requests`,
       'rows_in_both public.generation_requests',
     ],
-    'a row lost in quarantine': [
+    'a row deleted from quarantine': [
       `delete from private.quarantine where id = (select min(id) from private.quarantine where table_name = 'iteration_snapshots')`,
       'rows_missing public.iteration_snapshots',
     ],
-    'an owner': [
+    'another user_id': [
       `update public.generation_requests set user_id = '${randomUUID()}' where id = ${ids.rewritten}`,
       'values_changed public.generation_requests',
     ],
-    'a time': [
+    'another created_at': [
       `update public.generation_requests set created_at = created_at + interval '1 microsecond' where id = ${ids.rewritten}`,
       'values_changed public.generation_requests',
     ],
-    'the content of a row in quarantine': [
+    'another value in the content of a quarantined row': [
       `update private.quarantine set content = content || '{"iteration_number": 77}' where id = (
          select max(id) from private.quarantine where table_name = 'iteration_snapshots')`,
       'values_changed public.iteration_snapshots',
     ],
-    'a log': [
+    'an entry deleted from the log': [
       `delete from private.migration_log where column_name = 'created_at' and row_id = ${ids.mended}`,
       'mended_unlogged public.generation_requests',
     ],
   }
-  const others: Record<string, readonly string[]> = {
+  const updates: Record<string, readonly string[]> = {
     generation_requests: [
       'app_id = gen_random_uuid()', `app_name = 'Found'`, `prompt = prompt || '!'`,
       `generation_type = case generation_type when 'new' then 'resume' else 'new' end::generation_type`,
@@ -145,17 +145,17 @@ t.test('a live database full of dirt', async (t) => {
       `files_snapshot = files_snapshot || ' '`, `prompt_used = prompt_used || '!'`, `"timestamp" = "timestamp" + interval '1 second'`,
     ],
   }
-  for (const [table, changes] of Object.entries(others)) {
+  for (const [table, changes] of Object.entries(updates)) {
     for (const change of changes) {
-      // An old row whose files are not in the sample.
+      // A row of the legacy data whose files are not in the sample.
       const row = `select max(id) from public.${table} where id <= 300 and id not in (select row_id from private.upgrade_samples)`
-      losses[change] = [`update public.${table} set ${change} where id = (${row})`, `values_changed public.${table}`]
+      unrecorded[change] = [`update public.${table} set ${change} where id = (${row})`, `values_changed public.${table}`]
     }
   }
-  for (const [what, [sql, ...expected]] of Object.entries(losses)) {
-    await t.test(`notices ${what} that nobody recorded`, async (t) => {
+  for (const [what, [sql, ...expected]] of Object.entries(unrecorded)) {
+    await t.test(`reports an unrecorded change: ${what}`, async (t) => {
       await owner.query('begin')
-      // As a restore or a superuser's hand would, past triggers and keys.
+      // Without triggers and foreign keys, as a restore or a superuser may change rows.
       await owner.query(`alter table public.generation_requests disable trigger user;
         alter table public.iteration_snapshots disable trigger user; alter table private.quarantine disable trigger user;
         alter table public.iteration_snapshots drop constraint iteration_snapshots_user_id_generation_request_id_fkey;
@@ -166,7 +166,7 @@ t.test('a live database full of dirt', async (t) => {
     })
   }
 
-  await t.test('notices files that are not what they were', async (t) => {
+  await t.test('reports files that have changed', async (t) => {
     const [id] = await column<number>(owner, 'select row_id from private.upgrade_samples join public.iteration_snapshots on id = row_id limit 1')
     await owner.query('begin')
     await owner.query(`alter table public.iteration_snapshots disable trigger user`)

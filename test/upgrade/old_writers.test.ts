@@ -8,15 +8,15 @@ import { insertRow } from '../fixtures/rows.ts'
 import { expand, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, quarantined } from '../fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
-/** The same, empty and expanded: old writers still write, nothing is backfilled. */
+/** An empty database after expand and before the backfill. */
 const empty = await clone(t, legacy)
 await expand(empty)
 
-
-// --- Old writers, between expand and contract
-
-/** The service as it always was; what it writes must never fail. */
-async function asService<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+/**
+ * Writes of the previous schema between expand and contract: the service sets only the columns of the baseline, and none of
+ * its statements may fail.
+ */
+async function asServiceRole<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('set role service_role')
   try {
     return await work()
@@ -25,24 +25,24 @@ async function asService<T>(client: pg.Client, work: () => Promise<T>): Promise<
   }
 }
 
-t.test('an old writer of a user whose apps have no names yet leaves the naming to the backfill', async (t) => {
+t.test('an insert for a user that is not backfilled yet creates no app; the backfill does', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
-  await asService(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-02' }))
-  await asService(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-01', app_id: null }))
+  await asServiceRole(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-02' }))
+  await asServiceRole(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-01', app_id: null }))
   t.strictSame(await appNames(owner, user_id), [])
   await backfill(owner)
   t.strictSame(await appNames(owner, user_id), ['Todo', 'Todo (2)'])
 })
 
-t.test('an old writer of a user whose apps have names is followed at once', async (t) => {
+t.test('an insert for a user that is backfilled creates the app at once', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
   await insertRequest(owner, { user_id, app_name: 'Todo' })
   await backfill(owner)
-  const { id, saved } = await asService(owner, async () => {
+  const { id, saved } = await asServiceRole(owner, async () => {
     const id = await insertRequest(owner, { user_id, app_name: 'Todo', app_id: null, created_at: '2025-04-01' })
     await insertRequest(owner, { user_id, app_name: ' ', created_at: '2025-04-02' })
     await insertRequest(owner, { user_id, app_name: 'Books', created_at: '2025-04-03' })
@@ -57,7 +57,7 @@ t.test('an old writer of a user whose apps have names is followed at once', asyn
   await contractQuickly(live)
 })
 
-t.test('an old writer who has a transaction open is not waited for, and their user is named later', async (t) => {
+t.test('the backfill does not wait for an open transaction, and names the apps of its user later', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const busy = await signUp(owner)
@@ -76,7 +76,7 @@ t.test('an old writer who has a transaction open is not waited for, and their us
   t.strictSame(await appNames(owner, busy), ['Todo', 'Todo (2)'])
 })
 
-t.test('two old writers of one user who want one name at once both get through', async (t) => {
+t.test('two concurrent inserts for one user with the same app name both succeed', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
@@ -92,7 +92,7 @@ t.test('two old writers of one user who want one name at once both get through',
   t.strictSame((await appNames(owner, user_id)).sort(), ['Todo', 'Todo (2)'])
 })
 
-t.test('two old writers who write for two users, crosswise, both get through', async (t) => {
+t.test('two transactions that write for two users in opposite order do not deadlock', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
@@ -111,7 +111,7 @@ t.test('two old writers who write for two users, crosswise, both get through', a
   })
 })
 
-t.test('nothing that an old writer can write fails, whoever it is for', async (t) => {
+t.test('no statement of a writer of the previous schema fails', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
@@ -121,26 +121,26 @@ t.test('nothing that an old writer can write fails, whoever it is for', async (t
   const saved = await insertSnapshot(owner, first)
   await backfill(owner)
   const writes: Record<string, () => Promise<unknown>> = {
-    'a request of nobody': () => insertRequest(owner, { user_id: null }),
-    'a request of a user who is gone': () => insertRequest(owner, { user_id: randomUUID() }),
-    'a request for an app of somebody else': () => insertRequest(owner, { user_id: other, app_id }),
-    'a name whose visible part comes late': () => insertRequest(owner, { user_id, app_name: ' '.repeat(130) + 'x' }),
+    'a request without a user': () => insertRequest(owner, { user_id: null }),
+    'a request of a user that does not exist': () => insertRequest(owner, { user_id: randomUUID() }),
+    'a request for another user\'s app': () => insertRequest(owner, { user_id: other, app_id }),
+    'a name whose first visible character is after the limit': () => insertRequest(owner, { user_id, app_name: ' '.repeat(130) + 'x' }),
     'a name that is too long': () => insertRequest(owner, { user_id, app_name: 'x'.repeat(500) }),
-    'a request with nothing in it': () => insertRow(owner, 'public.generation_requests', { user_id }),
-    'a snapshot of no generation': () => insertSnapshot(owner, 999_999),
-    'an update of everything': () =>
+    'a request with user_id only': () => insertRow(owner, 'public.generation_requests', { user_id }),
+    'a snapshot of a generation that does not exist': () => insertSnapshot(owner, 999_999),
+    'an update of all requests to invalid values': () =>
       owner.query('update public.generation_requests set app_id = null, app_name = null, status = null, max_iterations = -1'),
-    'a snapshot that moves': () =>
+    'a snapshot that loses its generation': () =>
       owner.query('update public.iteration_snapshots set generation_request_id = null where id = $1', [saved]),
     'a delete': () => owner.query('delete from public.generation_requests where id = $1', [first]),
   }
   for (const [what, write] of Object.entries(writes)) {
-    t.strictSame(await outcomeOf(asService(owner, write)), { code: 'done' }, what)
+    t.strictSame(await outcomeOf(asServiceRole(owner, write)), { code: 'done' }, what)
   }
   await contractQuickly(live)
 })
 
-t.test('a snapshot that an old writer moves to another user\'s generation changes its owner', async (t) => {
+t.test('a snapshot that is moved to another user\'s generation gets that user as owner', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
@@ -152,7 +152,7 @@ t.test('a snapshot that an old writer moves to another user\'s generation change
   t.match(await snapshot(owner, saved), { user_id: grace })
 })
 
-t.test('a request that an old writer gives to another user takes its snapshots along', async (t) => {
+t.test('the snapshots of a request that changes its user get the new user as owner', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
@@ -164,7 +164,7 @@ t.test('a request that an old writer gives to another user takes its snapshots a
   t.match(await snapshot(owner, saved), { user_id: grace })
 })
 
-t.test('an app that has its owner stays theirs when an old writer claims it for another; only that row goes', async (t) => {
+t.test('a request of another user for an app is quarantined, and the app keeps its owner', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const app_id = randomUUID()
@@ -177,7 +177,7 @@ t.test('an app that has its owner stays theirs when an old writer claims it for 
   t.match(await quarantined(owner, 'generation_requests', theirs), { reason: /another user/ })
 })
 
-t.test('whoever writes first does not own an app that several users claim', async (t) => {
+t.test('an update does not decide the owner of an app that several users claim', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const app_id = randomUUID()
@@ -187,7 +187,7 @@ t.test('whoever writes first does not own an app that several users claim', asyn
     await insertRequest(owner, { ...waiting, user_id: await signUp(owner) }),
   ]
   await backfill(owner)
-  await asService(owner, () => owner.query('update public.generation_requests set app_id = app_id where id = $1', [ids[1]]))
+  await asServiceRole(owner, () => owner.query('update public.generation_requests set app_id = app_id where id = $1', [ids[1]]))
   t.strictSame(await column(owner, 'select user_id from public.apps where id = $1', [app_id]), [])
   await contractQuickly(live)
   for (const id of ids) t.match(await quarantined(owner, 'generation_requests', id), { reason: /several users/ })

@@ -13,18 +13,18 @@ import { only, type Row } from '../fixtures/rows.ts'
 import { contracted, expanded, expand, finished, giveWord, contract, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from '../fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
-/** The same, empty and expanded: old writers still write, nothing is backfilled. */
+/** An empty database after expand and before the backfill. */
 const empty = await clone(t, legacy)
 await expand(empty)
 
-// --- Dirty data, and what becomes of it
+// --- Dirty data
 
 t.test('dirty data', async (t) => {
   const live = await clone(t, legacy)
   const { owner } = live
   const checks: Array<[title: string, check: (t: Test) => Promise<unknown>]> = []
   const answers: Array<[appId: string, userId: string]> = []
-  /** All cases share one upgrade; each has users of its own. */
+  /** All cases share one upgrade; each has its own users. */
   const dirty = async <T>(
     title: string,
     arrange: (userId: string) => Promise<T>,
@@ -37,9 +37,9 @@ t.test('dirty data', async (t) => {
   const log = (table: string, id: number) => originals(owner, table, id)
 
   await dirty(
-    'of several apps with one name the oldest keeps it, the others are numbered',
+    'of several apps with the same name the oldest keeps it, and the others get a number',
     async (userId) => {
-      // The oldest is not the one with the lowest id.
+      // The oldest app does not have the lowest id.
       await insertRequest(owner, { user_id: userId, app_name: 'Todo', created_at: '2025-02-03' })
       await insertRequest(owner, { user_id: userId, app_name: 'Todo', created_at: '2025-02-01' })
       await insertRequest(owner, { user_id: userId, app_name: 'Todo', created_at: '2025-02-02' })
@@ -48,7 +48,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a number that another app has for its name is skipped',
+    'a number that is part of the name of another app is skipped',
     async (userId) => {
       await insertRequest(owner, { user_id: userId, app_name: 'Todo', created_at: '2025-02-01' })
       await insertRequest(owner, { user_id: userId, app_name: 'Todo', created_at: '2025-02-02' })
@@ -58,7 +58,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'several users may each have an app of one name',
+    'apps of different users may have the same name',
     async (userId) => {
       const other = await signUp(owner)
       for (const user_id of [userId, other]) await insertRequest(owner, { user_id, app_name: 'Todo' })
@@ -71,7 +71,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'an app whose requests bear several names has the latest that is not blank; each request keeps its own',
+    'an app whose requests have different names gets the latest that is not blank, and each request keeps its own',
     async (user_id) => {
       const app = { user_id, app_id: randomUUID() }
       return [
@@ -89,7 +89,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'an app that several users claim is quarantined with its snapshots while nobody has said whose it is',
+    'the requests and snapshots of an app that several users claim are quarantined if the operator names no owner',
     async (userId) => {
       const app_id = randomUUID()
       const mine = await insertRequest(owner, { user_id: userId, app_id })
@@ -110,7 +110,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'an app that several users claim goes to the one whom the operator names; the others are quarantined',
+    'an app that several users claim gets the owner that the operator names, and the others\' requests are quarantined',
     async (userId) => {
       const app_id = randomUUID()
       answers.push([app_id, userId])
@@ -126,7 +126,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a row of a user who is gone makes no app contested',
+    'a request of a user that does not exist does not make an app contested',
     async (userId) => {
       const app_id = randomUUID()
       await insertRequest(owner, { user_id: randomUUID(), app_id })
@@ -136,7 +136,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'requests without an app get one each, by name or not, with an id that follows from the request',
+    'each request without an app gets its own, with an id derived from the request id',
     async (user_id) => [
       await insertRequest(owner, { user_id, app_id: null, app_name: 'Books', created_at: '2025-02-01' }),
       await insertRequest(owner, { user_id, app_id: null, app_name: 'Books', created_at: '2025-02-02' }),
@@ -152,7 +152,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a name with nothing to see in it becomes Untitled app, numbered like any other',
+    'a name without a visible character becomes Untitled app, with a number if that is taken',
     async (user_id) => {
       const blank = [null, '', '   ', '\t\n', '\u00a0', '\u200b\u200d', '\u3164']
       const ids: Array<[number, string | null]> = []
@@ -170,7 +170,7 @@ t.test('dirty data', async (t) => {
 
   const distinct = ['Cafe', 'cafe', 'Caf\u00e9', 'Cafe\u0301', 'Cafe ']
   await dirty(
-    'names that differ in case, in Unicode form or in a space stay as they are',
+    'names that differ only in case, Unicode normalization or a space are not changed',
     async (user_id) => {
       for (const [day, app_name] of distinct.entries()) {
         await insertRequest(owner, { user_id, app_name, created_at: `2025-02-0${day + 1}` })
@@ -181,7 +181,7 @@ t.test('dirty data', async (t) => {
 
   const long = '\u{1f4da}'.repeat(119) + 'xyz'
   await dirty(
-    'a name that is too long is cut, before the suffix too; the request keeps it whole',
+    'a name that is too long is truncated to fit with its number, and the request keeps the full name',
     async (user_id) => [
       await insertRequest(owner, { user_id, app_name: long, created_at: '2025-02-01' }),
       await insertRequest(owner, { user_id, app_name: long + '!', created_at: '2025-02-02' }),
@@ -194,7 +194,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request of nobody, or of a user who is gone, is quarantined whole; no user is invented',
+    'a request without a user, or of one that does not exist, is quarantined, and no user is created',
     async () => {
       const gone = randomUUID()
       return { gone, nobodys: await insertRequest(owner, { user_id: null }), lost: await insertRequest(owner, { user_id: gone }) }
@@ -228,7 +228,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request completed before it was created, completes when it was created',
+    'completed_at before created_at becomes created_at',
     (user_id) => insertRequest(owner, { user_id, completed_at: '2025-03-01 09:00' }),
     async (t, id) => {
       const { created_at, completed_at } = (await request(owner, id))!
@@ -238,7 +238,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request completed without a time, completed when it last changed',
+    'a completed request without completed_at gets its updated_at',
     (user_id) => insertRequest(owner, { user_id, completed_at: null }),
     async (t, id) => {
       t.match(await request(owner, id), { status: 'completed', completed_at: new Date('2025-03-01T11:00Z') })
@@ -247,7 +247,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request that took more iterations than it might, might take them',
+    'max_iterations is raised to a larger current_iteration',
     (user_id) => insertRequest(owner, { user_id, current_iteration: 14 }),
     async (t, id) => {
       t.match(await request(owner, id), { current_iteration: 14, max_iterations: 14 })
@@ -256,7 +256,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request that still waits has not completed',
+    'a queued request loses its completed_at',
     (user_id) => insertRequest(owner, { user_id, status: 'queued', completed_at: '2025-03-01 11:00' }),
     async (t, id) => {
       t.match(await request(owner, id), { status: 'queued', completed_at: null })
@@ -265,7 +265,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a request without a status completed if it says when and no error, and failed otherwise',
+    'a request without a status is completed if it has completed_at and no error, otherwise failed',
     async (user_id) => [
       await insertRequest(owner, { user_id, status: null }),
       await insertRequest(owner, { user_id, status: null, completed_at: null }),
@@ -280,7 +280,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'an address that is not https becomes so, or goes, and is logged',
+    'a URL that is not https is corrected or set to null, and the original is logged',
     (user_id) => insertRequest(owner, { user_id, github_url: ' HTTP://github.com/example/books', deployment_url: 'soon' }),
     async (t, id) => {
       t.match(await request(owner, id), { github_url: 'https://github.com/example/books', deployment_url: null })
@@ -292,7 +292,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a generation that nobody works on any more is paused when it can be resumed, failed otherwise, never queued again',
+    'a stale generation is paused if it has a snapshot, otherwise failed, and never queued',
     async (user_id) => {
       const generating = { user_id, status: 'generating', completed_at: null }
       const resumable = await insertRequest(owner, generating)
@@ -312,7 +312,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'of identical snapshots the first stays; those that differ all stay',
+    'of identical snapshots the first stays, and all different ones stay',
     async (user_id) => {
       const id = await insertRequest(owner, { user_id })
       return {
@@ -333,7 +333,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a snapshot of no generation is quarantined whole',
+    'a snapshot without a generation is quarantined',
     async () => [await insertSnapshot(owner, 999_999), await insertSnapshot(owner, null)],
     async (t, ids) => {
       for (const id of ids) {
@@ -345,7 +345,7 @@ t.test('dirty data', async (t) => {
 
   const oddFiles = [null, '', 'no JSON', '[]', '{"a":1}', '{"a":"\\u0000"}', '{"a":"1","a":"2"}', '{"../a":"x","/b":"y"}']
   await dirty(
-    'files that are no JSON object of strings migrate unchanged',
+    'files that are not a JSON object of strings are not changed',
     async (user_id) => {
       const id = await insertRequest(owner, { user_id })
       const ids: number[] = []
@@ -363,7 +363,7 @@ t.test('dirty data', async (t) => {
   )
 
   await dirty(
-    'a snapshot says whose it is; what is missing comes from its generation',
+    'a snapshot gets its user_id and missing values from its generation',
     async (user_id) => {
       const id = await insertRequest(owner, { user_id })
       return insertSnapshot(owner, id, { snapshot_type: null, timestamp: null, metadata: '[1]' })
@@ -386,7 +386,7 @@ t.test('dirty data', async (t) => {
 
   for (const [title, check] of checks) await t.test(title, check)
 
-  await t.test('the schema is that of a fresh database, valid throughout', async (t) => {
+  await t.test('the schema equals that of a fresh database, with all indexes and constraints valid', async (t) => {
     const fresh = await createTestDatabase(t)
     t.equal(await dumpSchema(live.target), await dumpSchema(fresh.target))
     t.strictSame(await column(owner, 'select indexrelid::regclass::text from pg_index where not indisvalid'), [])
@@ -394,9 +394,9 @@ t.test('dirty data', async (t) => {
   })
 })
 
-// --- The operator's word
+// --- The operator's confirmation and answers
 
-t.test('contract waits for the word that the old writers are gone', async (t) => {
+t.test('contract is refused until the operator confirms that the writers of the previous schema are stopped', async (t) => {
   const live = await clone(t, empty)
   await insertRequest(live.owner, { user_id: await signUp(live.owner) })
   await backfill(live.owner)
@@ -407,7 +407,7 @@ t.test('contract waits for the word that the old writers are gone', async (t) =>
   await contractQuickly(live)
 })
 
-t.test('naive times are not taken for UTC where the database is in another zone, until the operator names theirs', async (t) => {
+t.test('times without a zone in a database that is not in UTC are not converted until the operator names their zone', async (t) => {
   const live = await clone(t, await createLegacy(t))
   const { owner } = live
   const id = await insertRequest(owner, { user_id: await signUp(owner), created_at: '2025-07-01 12:00', completed_at: '2025-12-01 12:00' })
@@ -415,7 +415,7 @@ t.test('naive times are not taken for UTC where the database is in another zone,
   await owner.query(`alter database ${live.name} set timezone to 'Europe/Berlin'`)
   await t.rejects(migrate(live.target), { name: 'Failure', message: /LEO10/ })
 
-  // As a live database is adopted, not made by the baseline.
+  // A live database that was not created by the baseline has no such table.
   await owner.query('drop table dbmate.schema_migrations')
   await t.rejects(adopt(live.target, { timeZone: 'Europe/Atlantis' }), { name: 'Failure', message: /Atlantis/ })
   t.equal((await adopt(live.target)).outcome, 'adopted')
@@ -429,7 +429,7 @@ t.test('naive times are not taken for UTC where the database is in another zone,
   await t.rejects(adopt(live.target, { timeZone: 'UTC' }), { name: 'Failure', message: /converted already/ })
 })
 
-t.test('naive times of a database in another zone may yet be in UTC, and are then not rewritten', async (t) => {
+t.test('times without a zone that the operator declares as UTC are converted without a rewrite in a database that is not in UTC', async (t) => {
   const live = await clone(t, await createLegacy(t))
   const { owner } = live
   const id = await insertRequest(owner, { user_id: await signUp(owner), created_at: '2025-07-01 12:00' })
@@ -443,13 +443,13 @@ t.test('naive times of a database in another zone may yet be in UTC, and are the
   t.match(await request(owner, id), { created_at: new Date('2025-07-01T12:00Z') })
 })
 
-t.test('a database without rows needs nobody\'s word', async (t) => {
+t.test('a database without rows needs no confirmation', async (t) => {
   const live = await clone(t, empty)
   await run(live, expanded, contracted)
   t.strictSame(await column(live.owner, 'select * from private.upgrade_progress where is_finished'), [])
 })
 
-t.test('contract refuses a large rest, and takes it once it is backfilled', async (t) => {
+t.test('contract refuses while many rows are not backfilled', async (t) => {
   const live = await clone(t, empty)
   await fillLegacyDatabase(live.owner, { seed: 1, users: 10, requests: 100, snapshots: 10_100, dirt: {} })
   await live.owner.query('update public.iteration_snapshots set user_id = null')
@@ -458,14 +458,14 @@ t.test('contract refuses a large rest, and takes it once it is backfilled', asyn
   await run(live, expanded, contracted)
 })
 
-t.test('contract passes over no row that somebody has locked', async (t) => {
+t.test('contract fails on a locked row and does not skip it', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const id = await insertRequest(owner, { user_id: await signUp(owner) })
   const saved = await insertSnapshot(owner, id)
   await backfill(owner)
   await giveWord(live)
-  // Written meanwhile, so that the last pass has something to do.
+  // Rows for the last pass of the contract step.
   await owner.query('update public.generation_requests set max_iterations = 0 where id = $1', [id])
   await owner.query('update public.iteration_snapshots set user_id = null where id = $1', [saved])
   for (const [table, row] of [['generation_requests', id], ['iteration_snapshots', saved]] as const) {
@@ -479,7 +479,7 @@ t.test('contract passes over no row that somebody has locked', async (t) => {
   t.match(await request(owner, id), { max_iterations: 10 })
 })
 
-t.test('a user who is deleted meanwhile takes their apps along; their requests are quarantined', async (t) => {
+t.test('the requests of a user that is deleted after the backfill are quarantined', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
@@ -490,13 +490,13 @@ t.test('a user who is deleted meanwhile takes their apps along; their requests a
   t.match(await quarantined(owner, 'generation_requests', id), { reason: 'user_id is not in auth.users' })
 })
 
-// --- Stopped, and taken up by the contract step
+// --- Rows that a stopped backfill has not processed
 
-t.test('what a stopped backfill passed over is not forgotten', async (t) => {
+t.test('contract processes the rows that a stopped backfill skipped', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
-  // Somebody may still be working on it, so that a first run leaves it.
+  // A recent unfinished request: the backfill skips it before the confirmation.
   const waiting = await insertRequest(owner, { user_id: null, status: 'queued', completed_at: null, updated_at: new Date() })
   await insertRequest(owner, { user_id })
   await owner.query('select private.backfill_contested(), private.backfill_users(10), private.backfill_requests(1)')
@@ -505,7 +505,7 @@ t.test('what a stopped backfill passed over is not forgotten', async (t) => {
   t.match(await quarantined(owner, 'generation_requests', waiting), { reason: 'user_id is null' })
 })
 
-t.test('an owner may be named after the backfill has been through', async (t) => {
+t.test('the operator may name an owner after a complete backfill', async (t) => {
   const live = await clone(t, empty)
   const { owner } = live
   const app_id = randomUUID()
@@ -523,7 +523,7 @@ t.test('an owner may be named after the backfill has been through', async (t) =>
 })
 
 for (const size of [1, 10]) {
-  t.test(`which snapshots count as identical does not hang on batches of ${size}, nor on a second run`, async (t) => {
+  t.test(`the same snapshots are identical with batches of ${size} and in a second run`, async (t) => {
     const live = await clone(t, empty)
     const { owner } = live
     const id = await insertRequest(owner, { user_id: await signUp(owner) })

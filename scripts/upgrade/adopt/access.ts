@@ -1,7 +1,7 @@
 import { enums } from './baseline.ts'
-import { accepted, apiRoles, type Aspect, type Difference, refused } from './difference.ts'
+import { accepted, apiRoles, type Check, type Difference, refused, reservedName } from './difference.ts'
 
-export const examineGrants: Aspect = async ({ query, oids }) => {
+export const examineGrants: Check = async ({ query, oids }) => {
   const rows = await query<{
     object: string
     on: string
@@ -42,18 +42,18 @@ export const examineGrants: Aspect = async ({ query, oids }) => {
   )
   return rows.map(({ object, on, grantee, grantor, is_owners, privileges }): Difference => {
     if (!is_owners) {
-      const mend = `revoke grant option for all on ${on} from ${grantor} cascade;`
-      return refused(mend, 'grant', `${object} to ${grantee} by ${grantor}`, 'none but the owner\'s', privileges)
+      const repair = `revoke grant option for all on ${on} from ${grantor} cascade;`
+      return refused(repair, 'grant', `${object} to ${grantee} by ${grantor}`, 'granted by the owner only', privileges)
     }
     const difference = accepted('grant', `${object} to ${grantee}`, 'none', privileges)
     if (apiRoles.includes(grantee)) return difference
-    const advice = `no migration takes it back; once nobody needs it: revoke all on ${on} from ${grantee};`
+    const advice = `the migrations do not revoke it; when it is no longer needed: revoke all on ${on} from ${grantee};`
     return { ...difference, advice }
   })
 }
 
-/** What is there under a name that a later migration gives. */
-export const examineNames: Aspect = async ({ query, names, oids }) => {
+/** Finds objects with a name that a later migration uses. */
+export const examineNames: Check = async ({ query, names, oids }) => {
   const rows = await query<{ name: string; what: string; rename: string }>(
     `select quote_ident(nspname) as name, 'a schema' as what, format('alter schema %I rename to …;', nspname) as rename
      from pg_namespace where nspname = any ($1::text[])
@@ -75,11 +75,11 @@ export const examineNames: Aspect = async ({ query, names, oids }) => {
      order by 1`,
     [[...names.schemas], [...names.relations], [...names.domains], oids],
   )
-  return rows.map(({ name, what, rename }) => refused(rename, 'name', name, 'a name that later migrations give', what))
+  return rows.map(({ name, what, rename }) => refused(rename, 'name', name, reservedName, what))
 }
 
-/** Later migrations write their own over those of the tables and columns that they know. One line a table. */
-export const examineComments: Aspect = async ({ query, oids }) => {
+/** Later migrations replace the comments on the tables and columns of the baseline. One difference per table. */
+export const examineComments: Check = async ({ query, oids }) => {
   const rows = await query<{ table: string; count: string }>(
     `select objoid::regclass::text as "table", count(*) as count from pg_description
      where classoid = 'pg_class'::regclass and objoid = any ($1::oid[]) group by 1 order by 1`,

@@ -12,51 +12,53 @@ import { conversionVersion } from '../steps.ts'
 export type Outcome =
   | 'adopted'
   | 'refused'
-  /** By an earlier run; `drifted` when what it recorded is no longer all there is. */
+  /** Adopted by an earlier run; `drifted` if there are differences that it did not record. */
   | 'adopted already'
   | 'drifted'
-  /** Migrations after the baseline are applied: it is no longer what the database is held against. */
+  /** Migrations after the baseline are applied, so the database is no longer compared with the baseline. */
   | 'migrated'
-  /** It came to be by running the baseline. */
+  /** The baseline migration created the tables. */
   | 'not adopted'
 
 export interface Adoption {
   readonly outcome: Outcome
-  /** Refused ones first. For a drift only what is new since it was adopted. */
+  /** Refused differences first. If the database has drifted, only those since the adoption. */
   readonly differences: readonly Difference[]
 }
 
 /**
- * Compares the live tables with the baseline migration and, where all that is different is harmless, records the
- * differences and the migration as applied: all or nothing, in one transaction. Changes no object of the service's, and
- * takes no lock on one. `timeZone` is the operator's answer to which zone naive times are in.
- * @throws Failure when there is nothing to adopt, when other migrations than the folder's are applied, and when the zone
- * is unknown or the times are converted already.
+ * Compares the live tables with the baseline migration. If all differences are harmless, records the differences and the
+ * migration as applied, in one transaction. Does not change or lock any object of the service. `timeZone` is the zone in
+ * which times without a zone were written, as answered by the operator.
+ * @throws Failure when the database has no table of the baseline, when the history does not match the folder, when the
+ * zone is unknown, and when the times are converted already.
  */
 export async function adopt(
   target: Target,
   options: RunOptions & { readonly dryRun?: boolean; readonly timeZone?: string } = {},
 ): Promise<Adoption> {
   const migrations = await readMigrations(options.folder)
-  const at = migrations.findIndex(({ version }) => version === baselineVersion)
-  const baseline = migrations[at]
-  if (!baseline) throw new Failure(`no migration has the version ${baselineVersion}`, 'git checkout -- db/migrations')
-  const names = await namesIn(migrations.slice(at + 1))
+  const index = migrations.findIndex(({ version }) => version === baselineVersion)
+  const baseline = migrations[index]
+  if (!baseline) throw new Failure(`the baseline ${baselineVersion} is missing`, 'restore it: git checkout -- db/migrations')
+  const names = await namesIn(migrations.slice(index + 1))
 
   return exclusively(target, options, async (run) => {
     const { client } = run
     const work = async (): Promise<Adoption> => {
       const applied = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
-      if (options.timeZone !== undefined) await answerTimeZone(target, client, options.timeZone, applied)
+      if (options.timeZone !== undefined) await recordTimeZone(target, client, options.timeZone, applied)
       const isApplied = applied.has(baselineVersion)
       if (isApplied && !(await exists(client, 'dbmate.adopted_differences'))) {
         return { outcome: 'not adopted', differences: [] }
       }
       if (applied.size > 1) return { outcome: 'migrated', differences: [] }
-      if (!isApplied) await refuseEmpty(target, client)
+      if (!isApplied && !(await hasBaselineObjects(client))) {
+        throw new Failure(`${target.label} has no table or enum of the baseline, so there is nothing to adopt`, 'run `make migrate`')
+      }
 
       const differences = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
-      if (isApplied) return since(client, differences)
+      if (isApplied) return differencesSinceAdoption(client, differences)
       if (differences.some(({ isRefused }) => isRefused)) return { outcome: 'refused', differences }
       await makeChecksumTable(client)
       await record(client, differences)
@@ -70,20 +72,20 @@ export async function adopt(
       throw error
     })
     run.signal.throwIfAborted()
-    const isKept = adoption.outcome === 'adopted' || adoption.outcome === 'adopted already'
-    await client.query(isKept && !options.dryRun ? 'commit' : 'rollback')
+    const isRecorded = adoption.outcome === 'adopted' || adoption.outcome === 'adopted already'
+    await client.query(isRecorded && !options.dryRun ? 'commit' : 'rollback')
     return adoption
   })
 }
 
-async function answerTimeZone(target: Target, client: pg.Client, zone: string, applied: Set<string>): Promise<void> {
+async function recordTimeZone(target: Target, client: pg.Client, zone: string, applied: Set<string>): Promise<void> {
   if (applied.has(conversionVersion)) {
-    throw new Failure(`the times of ${target.label} are converted already`, 'leave time_zone out')
+    throw new Failure(`the times of ${target.label} are already converted`, 'omit time_zone')
   }
   const { rows } = await client.query<{ name: string }>('select name from pg_timezone_names where lower(name) = lower($1)', [zone])
   const [known] = rows
   if (!known) {
-    throw new Failure(`${target.label} knows no time zone ${zone}`, 'name one as pg_timezone_names does: time_zone=Europe/Berlin')
+    throw new Failure(`${target.label} has no time zone ${zone}`, 'use a name from pg_timezone_names: time_zone=Europe/Berlin')
   }
   await makeChecksumTable(client)
   if (!(await exists(client, 'dbmate.upgrade_answers'))) {
@@ -95,7 +97,7 @@ async function answerTimeZone(target: Target, client: pg.Client, zone: string, a
         constraint upgrade_answers_pkey primary key (question)
       );
       revoke all on dbmate.upgrade_answers from public;
-      comment on table dbmate.upgrade_answers is 'What the operator of a live database said before the upgrade.';
+      comment on table dbmate.upgrade_answers is 'The operator''s answers to questions of the upgrade.';
     `)
   }
   await client.query(
@@ -105,28 +107,28 @@ async function answerTimeZone(target: Target, client: pg.Client, zone: string, a
   )
 }
 
-async function refuseEmpty(target: Target, client: pg.Client): Promise<void> {
+/** Whether the database has at least one table or enum of the baseline. */
+export async function hasBaselineObjects(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     `select bool_or(to_regclass(name) is not null or to_regtype(name) is not null) as found
      from unnest($1::text[]) as name`,
     [[...Object.keys(tables), ...Object.keys(enums)]],
   )
-  if (rows[0]?.found) return
-  throw new Failure(`${target.label} has none of the tables: there is nothing to adopt`, 'run `make migrate`')
+  return rows[0]?.found ?? false
 }
 
-/** Differences that have gone since are no drift: the database is nearer to the baseline than it was. */
-export async function since(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
+/** Ignores recorded differences that no longer exist: the database is closer to the baseline than before. */
+export async function differencesSinceAdoption(client: pg.Client, differences: readonly Difference[]): Promise<Adoption> {
   const { rows } = await client.query<{ object: string; found: string }>(
     'select object, found from dbmate.adopted_differences',
   )
-  const known = new Map(rows.map(({ object, found }) => [object, found]))
-  const fresh = differences.filter(({ object, found, isRefused }) => isRefused || known.get(object) !== found)
-  return fresh.length === 0 ? { outcome: 'adopted already', differences } : { outcome: 'drifted', differences: fresh }
+  const recorded = new Map(rows.map(({ object, found }) => [object, found]))
+  const changed = differences.filter(({ object, found, isRefused }) => isRefused || recorded.get(object) !== found)
+  return changed.length === 0 ? { outcome: 'adopted already', differences } : { outcome: 'drifted', differences: changed }
 }
 
 async function record(client: pg.Client, differences: readonly Difference[]): Promise<void> {
-  // As dbmate would make it.
+  // The definition that dbmate uses.
   if (!(await exists(client, 'dbmate.schema_migrations'))) {
     await client.query('create table dbmate.schema_migrations (version varchar primary key)')
   }
@@ -141,7 +143,7 @@ async function record(client: pg.Client, differences: readonly Difference[]): Pr
     );
     revoke all on dbmate.adopted_differences from public;
     comment on table dbmate.adopted_differences is
-      'How the live tables differed from the baseline when they were adopted: harmless, and known to \`make verify\`.'
+      'Harmless differences of the live tables from the baseline when they were adopted; \`make verify\` accepts them.'
   `)
   await client.query(
     `insert into dbmate.adopted_differences (object, kind, expected, found)

@@ -1,7 +1,7 @@
 import { converted, foreignKeys, tables } from './baseline.ts'
-import { accepted, type Aspect, type Details, type Difference, quoted, refused } from './difference.ts'
+import { accepted, type Check, type Details, type Difference, quoted, refused, reservedName } from './difference.ts'
 
-export const examineConstraints: Aspect = async ({ query, names, oids }) => {
+export const examineConstraints: Check = async ({ query, names, oids }) => {
   const rows = await query<{
     table: string
     name: string
@@ -26,14 +26,14 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
      order by 1, 2`,
     [oids],
   )
-  const keyless = Object.keys(tables)
+  const withoutPrimaryKey = Object.keys(tables)
     .filter((table) => rows.every((row) => row.table !== table || row.type !== 'p'))
     .map((table) => {
       const name = `${table.replace(/^public\./, '')}_pkey`
-      const mend =
+      const repair =
         `create unique index concurrently ${name} on ${table} (id); ` +
         `alter table ${table} add constraint ${name} primary key using index ${name};`
-      return refused(mend, 'primary key', `${table} primary key`, 'PRIMARY KEY (id)', 'missing')
+      return refused(repair, 'primary key', `${table} primary key`, 'PRIMARY KEY (id)', 'missing')
     })
   const found = rows.flatMap((row): Difference[] => {
     const { table, name, definition } = row
@@ -41,7 +41,7 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
     const drop = `alter table ${table} drop constraint ${quoted(name)};`
     if (!row.is_incoming && (names.constraints.has(name) || (row.type === 'p' && names.relations.has(name)))) {
       const rename = `alter table ${table} rename constraint ${quoted(name)} to …;`
-      return [refused(rename, 'name', object, 'a name that later migrations give', definition)]
+      return [refused(rename, 'name', object, reservedName, definition)]
     }
     if (row.type === 'p') {
       const expected = `${table.replace(/^public\./, '')}_pkey PRIMARY KEY (id)`
@@ -53,18 +53,18 @@ export const examineConstraints: Aspect = async ({ query, names, oids }) => {
     const details: Details = ['foreign key', object, 'none', definition]
     if (!foreignKeys.includes(row.references ?? '')) return [refused(drop, ...details)]
     if (table !== 'public.iteration_snapshots') return [accepted(...details)]
-    return [{ ...accepted(...details), advice: 'expand drops it, contract brings one that carries the owner' }]
+    return [{ ...accepted(...details), advice: 'expand drops it, contract creates one that includes user_id' }]
   })
-  return [...(oids.length === 0 ? [] : keyless), ...found]
+  return [...(oids.length === 0 ? [] : withoutPrimaryKey), ...found]
 }
 
-export const examineIndexes: Aspect = async ({ query, names, oids }) => {
+export const examineIndexes: Check = async ({ query, names, oids }) => {
   const rows = await query<{
     table: string
     name: string
     index: string
     is_valid: boolean
-    repeats: boolean
+    is_unique_without_id: boolean
     constraint: string | null
     key: string[]
     expressions: string
@@ -74,7 +74,7 @@ export const examineIndexes: Aspect = async ({ query, names, oids }) => {
        i.indisunique and not exists (
          select from pg_attribute as a where a.attrelid = i.indrelid and a.attname = 'id'
            and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
-       ) as repeats,
+       ) as is_unique_without_id,
        c.conname as constraint,
        array(
          select a.attname::text from pg_attribute as a where a.attrelid = i.indrelid and a.attnum = any (i.indkey)
@@ -98,23 +98,23 @@ export const examineIndexes: Aspect = async ({ query, names, oids }) => {
     const details: Details = ['index', row.index, 'none', row.definition]
     if (names.relations.has(row.name)) {
       const rename = `alter index ${row.index} rename to …;`
-      return refused(rename, 'name', row.index, 'a name that later migrations give', row.definition)
+      return refused(rename, 'name', row.index, reservedName, row.definition)
     }
-    if (!row.is_valid) return refused(drop, 'index', row.index, 'none that is invalid', row.definition)
-    if (row.repeats) return refused(drop, 'index', row.index, 'none that is unique without id', row.definition)
+    if (!row.is_valid) return refused(drop, 'index', row.index, 'valid', row.definition)
+    if (row.is_unique_without_id) return refused(drop, 'index', row.index, 'not unique without id', row.definition)
     const changing = converted(row.table)
-    // The only use of such a column that stays immutable whatever its type.
+    // IS NULL is the only use of such a column that is immutable for both types.
     const expressions = row.expressions.replace(/\("?\w+"? IS (NOT )?NULL\)/g, '')
     if (changing.some((column) => new RegExp(`\\b${column}\\b`).test(expressions))) {
-      return refused(drop, 'index', row.index, 'none computed from a column whose type changes', row.definition)
+      return refused(drop, 'index', row.index, 'no expression on a column whose type changes', row.definition)
     }
     if (!row.key.some((column) => changing.includes(column))) return accepted(...details)
-    const advice = `make migrate rebuilds it under an exclusive lock; on a large table first ${drop}`
+    const advice = `make migrate rebuilds it under an ACCESS EXCLUSIVE lock; on a large table run first: ${drop}`
     return { ...accepted(...details), advice }
   })
 }
 
-export const examineBehaviour: Aspect = async ({ query, oids }) => {
+export const examineBehaviour: Check = async ({ query, oids }) => {
   const rows = await query<{ kind: 'policy' | 'trigger' | 'rule'; table: string; name: string; definition: string }>(
     `select 'policy' as kind, c.oid::regclass::text as "table", p.policyname as name,
        concat_ws(' ', lower(p.permissive), 'for', lower(p.cmd), 'to', array_to_string(p.roles, ', '),

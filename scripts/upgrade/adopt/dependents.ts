@@ -1,5 +1,5 @@
 import { converted, tables } from './baseline.ts'
-import { accepted, type Aspect, type Difference, quoted, refused } from './difference.ts'
+import { accepted, type Check, type Difference, quoted, refused } from './difference.ts'
 
 interface Dependent {
   readonly kind: string
@@ -7,7 +7,7 @@ interface Dependent {
   readonly columns: string[]
 }
 
-/** What depends on a table, each with the columns whose type changes: those of `$2`, as `<table>.<column>`. */
+/** Dependents of the tables `$1`, each with the columns that it uses among `$2`, given as `<table>.<column>`. */
 const dependents = `
   select d.classid, d.objid, coalesce(array_agg(distinct a.attname::text) filter (
     where d.refclassid = 'pg_class'::regclass and d.refobjid::regclass || '.' || a.attname = any ($2::text[])
@@ -20,7 +20,7 @@ const dependents = `
 
 const allConverted = Object.keys(tables).flatMap((table) => converted(table).map((column) => `${table}.${column}`))
 
-export const examineViews: Aspect = async ({ query, oids }) => {
+export const examineViews: Check = async ({ query, oids }) => {
   const rows = await query<Dependent & { leaks: boolean }>(
     `select case v.relkind when 'm' then 'materialized view' when 'v' then 'view' else 'rule' end as kind,
        case when v.relkind in ('m', 'v') then v.oid::regclass::text else format('%I on %s', r.rulename,
@@ -40,20 +40,20 @@ export const examineViews: Aspect = async ({ query, oids }) => {
   )
   return rows.map(({ kind, name, columns, leaks }) => {
     if (columns.length > 0 || kind === 'rule') {
-      const again = kind === 'rule' ? '' : ' -- and create it again when all is migrated'
+      const recreate = kind === 'rule' ? '' : ' -- and create it again after the upgrade'
       const uses = `uses ${columns.join(', ') || 'the table'}`
-      return refused(`drop ${kind} ${name};${again}`, kind, name, 'none that a change of type would break', uses)
+      return refused(`drop ${kind} ${name};${recreate}`, kind, name, 'none on a column whose type changes', uses)
     }
     if (!leaks) return accepted(kind, name, 'none', 'uses the table')
-    const mend =
+    const repair =
       kind === 'view'
         ? `alter view ${name} set (security_invoker = true);`
         : `revoke all on ${name} from public, anon, authenticated;`
-    return refused(mend, kind, name, 'none that reads around row security', 'open to users with its owner\'s rights')
+    return refused(repair, kind, name, 'none that bypasses row security', 'open to anon or authenticated with the privileges of its owner')
   })
 }
 
-export const examineDependents: Aspect = async ({ query, oids }) => {
+export const examineDependents: Check = async ({ query, oids }) => {
   const rows = await query<Dependent>(
     `select case x.classid
          when 'pg_proc'::regclass then 'function' when 'pg_policy'::regclass then 'policy' else 'publication'
@@ -71,17 +71,17 @@ export const examineDependents: Aspect = async ({ query, oids }) => {
     if (columns.length > 0) {
       const advice =
         kind === 'publication'
-          ? 'publish the table whole: alter publication … drop table …; alter publication … add table …;'
-          : `drop the ${name}, and create it again when all is migrated`
-      return [refused(advice, kind, `${name} columns`, 'none that a change of type would break', uses)]
+          ? 'publish all columns and rows: alter publication … drop table …; alter publication … add table …;'
+          : `drop the ${name}, and create it again after the upgrade`
+      return [refused(advice, kind, `${name} columns`, 'none on a column whose type changes', uses)]
     }
-    // Membership alone is listed with the publications.
+    // examinePublications lists membership without a column list or filter.
     return kind === 'publication' ? [] : [accepted(kind, name, 'none', uses)]
   })
 }
 
-/** Functions whose text names a table, which the catalog does not know for most languages. */
-export const examineMentions: Aspect = async ({ query, oids }) => {
+/** Functions whose body contains the name of a table: for most languages pg_depend has no entry for it. */
+export const examineMentions: Check = async ({ query, oids }) => {
   const rows = await query<{ name: string; definer: boolean }>(
     `select pg_describe_object('pg_proc'::regclass, p.oid, 0) as name, p.prosecdef as definer
      from pg_proc as p
@@ -98,12 +98,12 @@ export const examineMentions: Aspect = async ({ query, oids }) => {
   )
   return rows.map(({ name, definer }) => ({
     ...accepted('function', name, 'none', `mentions a table${definer ? ', and runs with its owner\'s rights' : ''}`),
-    advice: 'read it: what it writes has to follow the new rules, and a definer reads around row security',
+    advice: 'review it: its writes must satisfy the new constraints, and a security definer function bypasses row security',
   }))
 }
 
-/** A column of the row type of a live table anywhere else keeps that table from being altered. */
-export const examineRowTypes: Aspect = async ({ query, oids }) => {
+/** A column elsewhere that has the row type of a live table prevents ALTER TABLE on that table. */
+export const examineRowTypes: Check = async ({ query, oids }) => {
   const rows = await query<{ table: string; column: string; type: string }>(
     `select a.attrelid::regclass::text as "table", a.attname as column, format_type(a.atttypid, a.atttypmod) as type
      from pg_class as c
@@ -116,11 +116,11 @@ export const examineRowTypes: Aspect = async ({ query, oids }) => {
   )
   return rows.map(({ table, column, type }) => {
     const drop = `alter table ${table} drop column ${quoted(column)};`
-    return refused(drop, 'column', `${table}.${column}`, 'no column of that row type', type)
+    return refused(drop, 'column', `${table}.${column}`, 'no column of this row type', type)
   })
 }
 
-export const examinePublications: Aspect = async ({ query, oids }) => {
+export const examinePublications: Check = async ({ query, oids }) => {
   const rows = await query<{ table: string; name: string; found: string }>(
     `select t.oid::regclass::text as "table", p.pubname as name,
        case
@@ -142,7 +142,7 @@ export const examinePublications: Aspect = async ({ query, oids }) => {
   return rows.map(({ table, name, found }) => accepted('publication', `${table} in publication ${name}`, 'none', found))
 }
 
-export const examineStatistics: Aspect = async ({ query, oids }) => {
+export const examineStatistics: Check = async ({ query, oids }) => {
   const rows = await query<{ name: string; definition: string }>(
     `select format('%s.%I', stxnamespace::regnamespace, stxname) as name, pg_get_statisticsobjdef(oid) as definition
      from pg_statistic_ext where stxrelid = any ($1::oid[]) order by 1`,

@@ -1,16 +1,16 @@
 import { parse, type Node } from 'libpg-query'
 import type { Migration } from '../../migrate/migrations.ts'
 
-/** What the migrations create outside the schemas that are theirs; it must not be there before. */
+/** Names of the objects that the migrations create outside their own schemas. They must not exist before. */
 export interface Names {
   readonly schemas: Set<string>
-  /** In `public`: tables, views, indexes and sequences, those of constraints and identity columns too. */
+  /** In `public`: tables, views, indexes and sequences, including those of constraints and identity columns. */
   readonly relations: Set<string>
-  /** In `public`, enums too. */
+  /** In `public`, including enums. */
   readonly domains: Set<string>
-  /** `<table>.<column>`, of tables that are there before. */
+  /** `<table>.<column>`, added to tables of the baseline. */
   readonly columns: Set<string>
-  /** Those added to a table that is there before. */
+  /** Added to tables of the baseline. */
   readonly constraints: Set<string>
 }
 

@@ -1,18 +1,18 @@
-import { converted, enums, mayStandFor, tables } from './baseline.ts'
-import { accepted, type Aspect, type Details, type Difference, refused } from './difference.ts'
+import { converted, enums, isCompatibleType, tables } from './baseline.ts'
+import { accepted, type Check, type Details, type Difference, refused } from './difference.ts'
 import type { Names } from './names.ts'
 
-export const examineEnums: Aspect = async ({ query }) => {
+export const examineEnums: Check = async ({ query }) => {
   const rows = await query<{
     name: string
     is_enum: boolean
     owner: string
-    is_ours: boolean
-    me: string
+    is_owner: boolean
+    role: string
     labels: string[]
   }>(
-    `select name, t.typtype = 'e' as is_enum, quote_ident(r.rolname) as owner, r.rolname = current_user as is_ours,
-            quote_ident(current_user) as me,
+    `select name, t.typtype = 'e' as is_enum, quote_ident(r.rolname) as owner, r.rolname = current_user as is_owner,
+            quote_ident(current_user) as role,
             array(select e.enumlabel::text from pg_enum as e
               where e.enumtypid = t.oid order by e.enumsortorder) as labels
      from unnest($1::text[]) as name
@@ -24,21 +24,21 @@ export const examineEnums: Aspect = async ({ query }) => {
     const row = rows.find((one) => one.name === name)
     const list = values.map((value) => `'${value}'`).join(', ')
     if (!row) return [refused(`create type ${name} as enum (${list});`, 'enum', name, list, 'missing')]
-    if (!row.is_enum) return [refused(`alter type ${name} rename to …;`, 'enum', name, list, 'no enum')]
+    if (!row.is_enum) return [refused(`alter type ${name} rename to …;`, 'enum', name, list, 'not an enum')]
     const labels = row.labels.map((value) => `'${value}'`).join(', ')
-    const owner = row.is_ours
+    const owner = row.is_owner
       ? []
-      : [refused(`alter type ${name} owner to ${row.me};`, 'owner', `${name} owner`, row.me, row.owner)]
-    return labels === list ? owner : [...owner, refused(mendEnum(name, values, row.labels), 'enum', name, list, labels)]
+      : [refused(`alter type ${name} owner to ${row.role};`, 'owner', `${name} owner`, row.role, row.owner)]
+    return labels === list ? owner : [...owner, refused(repairEnum(name, values, row.labels), 'enum', name, list, labels)]
   })
 }
 
-/** Missing values can be put where they belong; others, or another order, need a new type. */
-function mendEnum(name: string, values: readonly string[], labels: readonly string[]): string {
+/** Missing values can be added at their position; extra values or another order require a new type. */
+function repairEnum(name: string, values: readonly string[], labels: readonly string[]): string {
   const isInOrder = labels.join() === values.filter((value) => labels.includes(value)).join()
   if (!isInOrder) {
     return (
-      `move the rows off other values, then, which rewrites: alter type ${name} rename to …; ` +
+      `update the rows with other values, then replace the type, which rewrites the tables: alter type ${name} rename to …; ` +
       `create type ${name} as enum (${values.map((value) => `'${value}'`).join(', ')}); ` +
       `alter table … alter column … type ${name} using …::text::${name};`
     )
@@ -51,13 +51,13 @@ function mendEnum(name: string, values: readonly string[], labels: readonly stri
   return adds.join(' ')
 }
 
-export const examineTables: Aspect = async ({ query }) => {
+export const examineTables: Check = async ({ query }) => {
   const rows = await query<{
     name: string
     kind: string
     owner: string
-    me: string
-    is_ours: boolean
+    role: string
+    is_owner: boolean
     is_logged: boolean
     is_typed: boolean
     parents: string[]
@@ -65,17 +65,17 @@ export const examineTables: Aspect = async ({ query }) => {
     method: string | null
     options: string | null
     security: string
-    sees_all: boolean
+    bypasses_row_security: boolean
     identity: string
   }>(
-    `select name, c.relkind as kind, quote_ident(r.rolname) as owner, quote_ident(current_user) as me,
-       r.rolname = current_user as is_ours, c.relpersistence = 'p' as is_logged, c.reloftype <> 0 as is_typed,
+    `select name, c.relkind as kind, quote_ident(r.rolname) as owner, quote_ident(current_user) as role,
+       r.rolname = current_user as is_owner, c.relpersistence = 'p' as is_logged, c.reloftype <> 0 as is_typed,
        array(select inhparent::regclass::text from pg_inherits where inhrelid = c.oid) as parents,
        array(select inhrelid::regclass::text from pg_inherits where inhparent = c.oid) as children,
        (select amname from pg_am where oid = c.relam) as method, array_to_string(c.reloptions, ', ') as options,
        concat_ws(' and ', case when c.relrowsecurity then 'enabled' end, case
          when c.relforcerowsecurity then 'forced' end) as security,
-       (select rolbypassrls or rolsuper from pg_roles where rolname = current_user) as sees_all,
+       (select rolbypassrls or rolsuper from pg_roles where rolname = current_user) as bypasses_row_security,
        case c.relreplident
          when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing'
          else 'index ' || (select indexrelid::regclass::text from pg_index where indrelid = c.oid and indisreplident)
@@ -88,13 +88,13 @@ export const examineTables: Aspect = async ({ query }) => {
   return Object.keys(tables).flatMap((name): Difference[] => {
     const row = rows.find((one) => one.name === name)
     if (!row) {
-      const advice = 'see whether this is the right database; if the table never was, create it as the baseline does'
+      const advice = 'check that this is the right database; if the table never existed, create it as in the baseline'
       return [refused(advice, 'table', name, 'a table', 'missing')]
     }
-    const whole = 'copy its rows into a plain table of that name'
+    const copyRows = 'copy the rows into an ordinary table with this name'
     return [
-      row.kind !== 'r' && refused(whole, 'table', name, 'a table', relationKinds[row.kind] ?? row.kind),
-      !row.is_ours && refused(`alter table ${name} owner to ${row.me};`, 'owner', `${name} owner`, row.me, row.owner),
+      row.kind !== 'r' && refused(copyRows, 'table', name, 'a table', relationKinds[row.kind] ?? row.kind),
+      !row.is_owner && refused(`alter table ${name} owner to ${row.role};`, 'owner', `${name} owner`, row.role, row.owner),
       row.is_typed && refused(`alter table ${name} not of;`, 'table', `${name} type`, 'none', 'a typed table'),
       ...row.parents.map((parent) =>
         refused(`alter table ${name} no inherit ${parent};`, 'inheritance', `${name} child of ${parent}`, 'no', 'yes'),
@@ -103,13 +103,13 @@ export const examineTables: Aspect = async ({ query }) => {
         refused(`alter table ${child} no inherit ${name};`, 'inheritance', `${name} parent of ${child}`, 'no', 'yes'),
       ),
       !row.is_logged &&
-        refused(`alter table ${name} set logged; -- rewrites`, 'table', `${name} persistence`, 'logged', 'unlogged'),
-      row.method !== null && row.method !== 'heap' && refused(whole, 'table', `${name} method`, 'heap', row.method),
+        refused(`alter table ${name} set logged; -- rewrites the table`, 'table', `${name} persistence`, 'logged', 'unlogged'),
+      row.method !== null && row.method !== 'heap' && refused(copyRows, 'table', `${name} method`, 'heap', row.method),
       row.options !== null && accepted('storage', `${name} options`, 'none', row.options),
       row.security !== '' &&
-        (row.sees_all || !row.security.includes('forced')
+        (row.bypasses_row_security || !row.security.includes('forced')
           ? accepted('row security', `${name} row security`, 'off', row.security)
-          : // The backfill would take a full table for an empty one.
+          : // The backfill would see no rows.
             refused(`alter table ${name} no force row level security;`, 'row security', `${name} row security`, 'off', row.security)),
       row.identity !== 'default' && accepted('replica identity', `${name} replica identity`, 'default', row.identity),
     ].filter((one) => one !== false)
@@ -134,13 +134,14 @@ interface FoundColumn {
   readonly default: string | null
   readonly identity: '' | 'a' | 'd'
   readonly generated: string
-  readonly reads: string[]
+  /** Columns that a generated column uses. */
+  readonly sources: string[]
   readonly collation: string | null
   readonly is_deterministic: boolean
   readonly storage: string
 }
 
-export const examineColumns: Aspect = async ({ query, names, oids }) => {
+export const examineColumns: Check = async ({ query, names, oids }) => {
   const rows = await query<FoundColumn>(
     `select c.oid::regclass::text as "table", a.attname as name, quote_ident(a.attname) as column,
        format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as is_required,
@@ -149,7 +150,7 @@ export const examineColumns: Aspect = async ({ query, names, oids }) => {
          select source.attname::text from pg_depend as p
          join pg_attribute as source on source.attrelid = p.refobjid and source.attnum = p.refobjsubid
          where p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refobjid = c.oid and a.attgenerated <> ''
-       ) as reads,
+       ) as sources,
        case when a.attcollation <> t.typcollation then a.attcollation::regcollation::text end as collation,
        coalesce(l.collisdeterministic, true) as is_deterministic,
        concat_ws(', ',
@@ -177,7 +178,7 @@ export const examineColumns: Aspect = async ({ query, names, oids }) => {
         refused(`alter table ${table} add column "${name}" ${type};`, 'column', `${table}.${name}`, type, 'missing'),
       ),
   )
-  const found = rows.flatMap((row) => (tables[row.table]?.[row.name] ? examineColumn(row) : examineExtra(row, names)))
+  const found = rows.flatMap((row) => (tables[row.table]?.[row.name] ? examineColumn(row) : examineFurtherColumn(row, names)))
   return [...missing, ...found]
 }
 
@@ -189,15 +190,15 @@ function examineColumn(row: FoundColumn): Difference[] {
   const differences: Difference[] = []
   if (type !== expected.type) {
     const details: Details = ['type', `${object} type`, expected.type, type]
-    const mend = type.startsWith('character varying')
+    const repair = type.startsWith('character varying')
       ? `${alter} type ${expected.type};`
-      : `${alter} type ${expected.type} using ${row.column}::${expected.type}; -- rewrites the table under its lock`
-    differences.push(mayStandFor(expected.type, type) ? accepted(...details) : refused(mend, ...details))
+      : `${alter} type ${expected.type} using ${row.column}::${expected.type}; -- rewrites the table under ACCESS EXCLUSIVE`
+    differences.push(isCompatibleType(expected.type, type) ? accepted(...details) : refused(repair, ...details))
   }
   if (row.collation !== null) {
     const details: Details = ['collation', `${object} collation`, 'default', row.collation]
-    const mend = `${alter} type ${type} collate "default";`
-    differences.push(row.is_deterministic ? accepted(...details) : refused(mend, ...details))
+    const repair = `${alter} type ${type} collate "default";`
+    differences.push(row.is_deterministic ? accepted(...details) : refused(repair, ...details))
   }
   if (row.storage !== '') differences.push(accepted('storage', `${object} storage`, 'default', row.storage))
   if (row.generated !== '') {
@@ -209,7 +210,7 @@ function examineColumn(row: FoundColumn): Difference[] {
     const details: Details = ['not null', `${object} not null`, 'nullable', 'not null']
     differences.push(expected.isRequired ? accepted(...details) : refused(`${alter} drop not null;`, ...details))
   }
-  // `NULL::character varying` is what form builders write for no default.
+  // Some tools write `NULL::character varying` for no default.
   if (row.default !== null && row.generated === '' && !/^NULL(::[^()]+(\(\d+\))?)?$/.test(row.default)) {
     const details: Details = ['default', `${object} default`, expected.noDefault ?? 'none', row.default]
     differences.push(expected.noDefault ? refused(`${alter} drop default;`, ...details) : accepted(...details))
@@ -217,7 +218,7 @@ function examineColumn(row: FoundColumn): Difference[] {
   return differences
 }
 
-function examineExtra(row: FoundColumn, names: Names): Difference[] {
+function examineFurtherColumn(row: FoundColumn, names: Names): Difference[] {
   const { table, name } = row
   const object = `${table}.${name}`
   const alter = `alter table ${table} alter column ${row.column}`
@@ -225,18 +226,18 @@ function examineExtra(row: FoundColumn, names: Names): Difference[] {
   if (names.columns.has(`${table.replace(/^public\./, '')}.${name}`)) {
     return [refused(`alter table ${table} rename column ${row.column} to …;`, ...details)]
   }
-  if (row.reads.some((source) => converted(table).includes(source))) {
-    const mend = row.generated === 's' ? `${alter} drop expression;` : `alter table ${table} drop column ${row.column};`
-    return [refused(mend, 'generated', object, 'not made of a column whose type changes', row.default ?? 'generated')]
+  if (row.sources.some((source) => converted(table).includes(source))) {
+    const repair = row.generated === 's' ? `${alter} drop expression;` : `alter table ${table} drop column ${row.column};`
+    return [refused(repair, 'generated', object, 'not computed from a column whose type changes', row.default ?? 'generated')]
   }
   if (row.is_required && row.default === null && row.identity === '') {
-    return [refused(`${alter} drop not null;`, 'column', object, 'nothing that an insert must name', `${row.type} not null`)]
+    return [refused(`${alter} drop not null;`, 'column', object, 'nullable or with a default', `${row.type} not null`)]
   }
-  return [{ ...accepted(...details), advice: 'whoever may read a row will read it there too' }]
+  return [{ ...accepted(...details), advice: 'every role that may read a row can read this column' }]
 }
 
-/** How `id` gets its values: later migrations grant rights on the sequence by its name. */
-export const examineSequences: Aspect = async ({ query, oids }) => {
+/** Checks the sequence of `id`: later migrations grant privileges on it by name. */
+export const examineSequences: Check = async ({ query, oids }) => {
   const rows = await query<{
     table: string
     identity: string

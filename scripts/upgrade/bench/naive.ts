@@ -1,9 +1,9 @@
 import type { Migration } from '../../migrate/migrations.ts'
 
 /**
- * The upgrade as one would write it for an evening without users: a statement a table for the rows, and one transaction
- * around everything. The same log and the same quarantine; deliberately absent is what one statement cannot do: to skip
- * a `name (2)` that is taken, to leave rows for later, to stop and go on.
+ * A naive upgrade for a maintenance window: a few statements per table, all in one transaction. It fills the same log and
+ * the same quarantine. Deliberately absent: it does not skip a `name (2)` that is taken, does not postpone rows, and cannot
+ * be stopped and continued.
  */
 export const naiveBackfill = {
   contested: `
@@ -106,8 +106,8 @@ export const naiveBackfill = {
 } as const
 
 /**
- * The same migrations as one transaction, whose first lock stays until its last statement: indexes are built under it,
- * and the rows are brought over by the statements above.
+ * SQL that runs the same migrations in one transaction, with the statements above in place of the backfill. The first lock
+ * is held until the last statement, also while indexes are built.
  */
 export function naiveMigration(migrations: readonly Migration[], finish: string): string {
   const sql = ({ version, up }: Migration): string =>

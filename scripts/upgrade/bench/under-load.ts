@@ -16,8 +16,8 @@ export interface LoadResult {
   readonly stalls: Stall[]
   readonly errors: string[]
   readonly reports: WritersReport[]
-  /** Of `make backfill`, its resident set at its largest, in MiB. */
-  readonly memory: number
+  /** The peak resident set size of `make backfill` in MiB. */
+  readonly peakMemory: number
 }
 
 interface Size {
@@ -25,34 +25,34 @@ interface Size {
   readonly snapshots: number
 }
 
-/** From the baseline to the end as a DBA does it, while writers write: the old ones until the word, then the new ones. */
+/** Runs the whole upgrade as a DBA would, with writers of the previous schema until the confirmation and new ones after it. */
 export async function upgradeUnderLoad(target: Target, size: Size): Promise<LoadResult> {
   const phases: Phase[] = []
   const begin = (name: string) => phases.push({ name, from: Date.now() })
   const say = (line: string) => begin(line.replace(/^applying \d{14}_/, '').replace(/\.sql$/, ''))
 
-  begin('nothing, to compare with')
-  const old = await startWriters(target, 'old', size)
+  begin('before the upgrade')
+  const oldWriters = await startWriters(target, 'old', size)
   await sleep(4000)
   await migrate(target, { upTo: expandedVersion, say })
   begin('make backfill')
-  const memory = await runBackfill(target)
-  const first = await old.stop()
+  const peakMemory = await runBackfill(target)
+  const oldReport = await oldWriters.stop()
 
   begin('make backfill old_writers=gone')
-  const young = await startWriters(target, 'new', size)
+  const newWriters = await startWriters(target, 'new', size)
   await runBackfill(target, '--old-writers=gone')
   await migrate(target, { say })
-  begin('nothing any more')
+  begin('after the upgrade')
   await sleep(2000)
-  const reports = [first, await young.stop()]
-  return { stalls: stalls(phases, Date.now(), reports), errors: reports.flatMap(({ errors }) => errors), reports, memory }
+  const reports = [oldReport, await newWriters.stop()]
+  return { stalls: stalls(phases, Date.now(), reports), errors: reports.flatMap(({ errors }) => errors), reports, peakMemory }
 }
 
-/** The same in one transaction, under old writers alone: they are shut out before it matters what they write. */
+/** The naive upgrade with writers of the previous schema: its locks block them from the first migration to the commit. */
 export async function upgradeNaively(target: Target, size: Size): Promise<LoadResult> {
   const migrations = (await readMigrations()).filter(({ version }) => version > baselineVersion)
-  const phases: Phase[] = [{ name: 'nothing, to compare with', from: Date.now() }]
+  const phases: Phase[] = [{ name: 'before the upgrade', from: Date.now() }]
   const writers = await startWriters(target, 'old', size)
   await sleep(2000)
   phases.push({ name: 'one transaction', from: Date.now() })
@@ -62,13 +62,13 @@ export async function upgradeNaively(target: Target, size: Size): Promise<LoadRe
   })
   const until = Date.now()
   const report = await writers.stop()
-  return { stalls: stalls(phases, until, [report]), errors: [], reports: [report], memory: 0 }
+  return { stalls: stalls(phases, until, [report]), errors: [], reports: [report], peakMemory: 0 }
 }
 
-/** In a process of its own, which says at its end how much memory it took at most. */
+/** Runs the command in a child process that prints its peak resident set size at exit. Returns it in MiB. */
 async function runBackfill(target: Target, ...args: string[]): Promise<number> {
-  const confession = 'process.on("exit", () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}\\n`))'
-  const imports = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(confession)}`]
+  const printPeakMemory = 'process.on("exit", () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}\\n`))'
+  const imports = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(printPeakMemory)}`]
   const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'commands', 'backfill.ts'), ...args], {
     cwd: fromRoot(),
     env: { ...process.env, DATABASE_URL: target.dbmateUrl },
@@ -77,6 +77,6 @@ async function runBackfill(target: Target, ...args: string[]): Promise<number> {
   let text = ''
   child.stderr.setEncoding('utf8').on('data', (more: string) => (text += more))
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`the backfill ended with ${code}: ${text}`)
+  if (code !== 0) throw new Error(`the backfill exited with ${code}: ${text}`)
   return Number(/maxRSS (\d+)/.exec(text)?.[1]) / 1024
 }

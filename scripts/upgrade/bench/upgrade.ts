@@ -17,9 +17,9 @@ import { withBenchServer, type BenchServer } from '../../postgres/bench-server.t
 import { upgradeNaively, upgradeUnderLoad, type LoadResult } from './under-load.ts'
 
 /**
- * `make bench-upgrade`: the upgrade beside what one would write by hand, in one run on a server of its own that syncs
- * its writes. `--rows` are snapshots; there is a third of as many requests, and one in a hundred rows is dirty in each
- * way. Measures only; asserts nothing.
+ * `make bench-upgrade`: compares the upgrade with a naive one, on a throw-away server with fsync on. `--rows` is the number of
+ * snapshots; there is one request per three snapshots, and each kind of dirty data affects one row in a hundred. It asserts
+ * no limits.
  */
 await main(async () => {
   const sizes = options()
@@ -28,12 +28,12 @@ await main(async () => {
     const say = (line: string) => process.stdout.write(`${line}\n`)
     say(`PostgreSQL ${version}, durable, ${cpus().length} cores, Node ${process.versions.node}\n`)
 
-    say('Time of the backfill, whole, pauses included; µs per row of both tables; median (least to most)\n')
-    say(row('snapshots', 'requests', 'backfill', 'one call a table', 'naive statements', 'ratio to naive', 'µs per row'))
+    say('Duration of the backfill including pauses; µs per row of both tables; median (minimum–maximum)\n')
+    say(row('snapshots', 'requests', 'backfill', 'one call per table', 'naive statements', 'ratio to naive', 'µs per row'))
     for (const rows of sizes) {
       await prepare(server, rows)
       const repetitions = rows > 400_000 ? 1 : 3
-      const times = await step(`backfilling ${rows} snapshots`, () => compare(server, repetitions))
+      const times = await step(`backfilling ${rows} snapshots`, () => compareMethods(server, repetitions))
       const ratios = times.batches.map((time, index) => time / times.naive[index]!)
       const perRow = times.batches.map((time) => (time * 1000) / (rows + requestsOf(rows)))
       say(
@@ -53,13 +53,13 @@ await main(async () => {
     const legacy = await server.copy('legacy', 'live')
     const load = { requests: requestsOf(largest), snapshots: largest }
     const stepwise = await step(`upgrading ${largest} snapshots under load`, () => upgradeUnderLoad(legacy, load))
-    const naive = await step('the same naively', async () => upgradeNaively(await server.copy('legacy', 'live'), load))
-    say(`\nWriters (four connections, about 300 writes a second) while ${largest} snapshots are upgraded\n`)
-    sayStalls(say, stepwise)
-    say(`\nThe same in one transaction\n`)
-    sayStalls(say, naive)
-    say(`\nlongest stall ${worst(stepwise).toFixed(0)} ms, naively ${worst(naive).toFixed(0)} ms`)
-    say(`memory of make backfill at its most: ${stepwise.memory.toFixed(0)} MiB`)
+    const naive = await step('upgrading naively', async () => upgradeNaively(await server.copy('legacy', 'live'), load))
+    say(`\nLatency of writers (four connections, about 300 writes/s) during the upgrade of ${largest} snapshots\n`)
+    printStalls(say, stepwise)
+    say(`\nLatency of writers during the naive upgrade in one transaction\n`)
+    printStalls(say, naive)
+    say(`\nlongest stall ${longestStall(stepwise).toFixed(0)} ms, with the naive upgrade ${longestStall(naive).toFixed(0)} ms`)
+    say(`peak memory of make backfill: ${stepwise.peakMemory.toFixed(0)} MiB`)
   })
 })
 
@@ -67,7 +67,7 @@ function options(): number[] {
   const { values } = parseArgs({ options: { rows: { type: 'string', default: '100000 300000' } } })
   const sizes = values.rows.trim().split(/\s+/).map(Number)
   if (sizes.every((size) => Number.isInteger(size) && size >= 1000)) return sizes.sort((a, b) => a - b)
-  throw new Failure(`rows="${values.rows}" are no numbers from 1000 on`, 'write rows="100000 1000000"')
+  throw new Failure(`rows="${values.rows}" is not a list of integers of at least 1000`, 'for example: rows="100000 1000000"')
 }
 
 function requestsOf(snapshots: number): number {
@@ -79,7 +79,7 @@ async function serverVersion(client: pg.Client): Promise<string> {
   return rows[0]!.server_version
 }
 
-/** `legacy` as it stands in production, and `expanded` a step further. */
+/** Creates the databases `legacy`, at the baseline, and `expanded`, after the expand step. */
 async function prepare(server: BenchServer, snapshots: number): Promise<void> {
   await step(`filling ${snapshots} snapshots`, async () => {
     await server.drop('legacy')
@@ -103,29 +103,29 @@ interface Times {
   readonly naive: number[]
 }
 
-/** In turn, so that what else the machine does falls on all alike; in milliseconds. */
-async function compare(server: BenchServer, repetitions: number): Promise<Times> {
+/** Milliseconds per method. The methods alternate, so that other load on the machine affects all of them. */
+async function compareMethods(server: BenchServer, repetitions: number): Promise<Times> {
   const times: Times = { batches: [], calls: [], naive: [] }
-  const atOnce = 2 ** 31 - 1
-  const ways: Array<[number[], (client: pg.Client) => Promise<unknown>]> = [
-    [times.naive, (client) => inTurn(client, Object.values(naiveBackfill))],
+  const allRows = 2 ** 31 - 1
+  const methods: Array<[number[], (client: pg.Client) => Promise<unknown>]> = [
+    [times.naive, (client) => runAll(client, Object.values(naiveBackfill))],
     [times.batches, (client) => backfill(client)],
     [
       times.calls,
       (client) =>
-        inTurn(client, [
+        runAll(client, [
           'select private.backfill_contested()',
-          ...['users', 'requests', 'snapshots'].map((phase) => `select private.backfill_${phase}(${atOnce})`),
+          ...['users', 'requests', 'snapshots'].map((phase) => `select private.backfill_${phase}(${allRows})`),
         ]),
     ],
   ]
   for (let repetition = 0; repetition < repetitions; repetition++) {
-    for (const [found, work] of ways) found.push(await timed(await server.copy('expanded', 'backfilled'), work))
+    for (const [found, work] of methods) found.push(await timed(await server.copy('expanded', 'backfilled'), work))
   }
   return times
 }
 
-async function inTurn(client: pg.Client, statements: readonly string[]): Promise<void> {
+async function runAll(client: pg.Client, statements: readonly string[]): Promise<void> {
   for (const statement of statements) await client.query(statement)
 }
 
@@ -137,7 +137,7 @@ function timed(target: Target, work: (client: pg.Client) => Promise<unknown>): P
   })
 }
 
-// --- The tables
+// --- Output
 
 function row(...cells: string[]): string {
   return cells.map((cell, index) => cell.padStart(index < 2 ? 9 : 20)).join('  ')
@@ -150,15 +150,15 @@ function spread(values: readonly number[], unit = 1): string {
   return sorted.length === 1 ? median : `${median} (${show(sorted[0]!)}–${show(sorted.at(-1)!)})`
 }
 
-function worst({ stalls }: LoadResult): number {
+function longestStall({ stalls }: LoadResult): number {
   return Math.max(...stalls.map(({ max }) => max))
 }
 
-function sayStalls(say: (line: string) => void, { stalls, errors }: LoadResult): void {
+function printStalls(say: (line: string) => void, { stalls, errors }: LoadResult): void {
   const cells = (...values: string[]) => `${values[0]!.padEnd(66)}${values.slice(1).map((value) => value.padStart(9)).join('')}`
   say(cells('during', 's', 'writes', 'p50 ms', 'p99 ms', 'max ms'))
   for (const { phase, seconds, writes, p50, p99, max } of stalls) {
-    // A file that is over in an instant says nothing, unless somebody waited for it.
+    // Omit migrations that are fast and delayed no write.
     if (seconds < 0.5 && max < 50) continue
     say(cells(phase, seconds.toFixed(1), `${writes}`, p50.toFixed(1), p99.toFixed(1), max.toFixed(0)))
   }

@@ -4,8 +4,8 @@ import pg from 'pg'
 import type { Style, WriterJob, WritersReport } from './writers.ts'
 
 /*
- * The service's writers, in a thread of their own, so that nothing that the other thread does counts as a stall. They
- * write where it hurts: the rows that the backfill is at, as often as any other.
+ * The service's writers, in a separate thread, so that work of the main thread does not add to the measured latency. Half
+ * of the updates go to rows near the position of the backfill.
  */
 
 const { config, connections, style, requests, snapshots } = workerData as WriterJob
@@ -13,18 +13,18 @@ const { config, connections, style, requests, snapshots } = workerData as Writer
 const at: number[] = []
 const took: number[] = []
 const report: WritersReport = { errors: [], requestIds: [], snapshotIds: [], samples: { at, took } }
-/** The rows that the backfill has come to; undefined while it is not at this table. */
+/** The id that the backfill has reached; undefined while it does not process this table. */
 const position: Record<'requests' | 'snapshots', number | undefined> = { requests: undefined, snapshots: undefined }
-let isOver = false
-parentPort!.on('message', () => (isOver = true))
+let isStopped = false
+parentPort!.on('message', () => (isStopped = true))
 
-function within(count: number): number {
+function randomBelow(count: number): number {
   return Math.floor(Math.random() * count)
 }
 
 function near(table: 'requests' | 'snapshots', rows: number): number {
   const from = Math.random() < 0.5 ? position[table] : undefined
-  return from === undefined ? 1 + within(rows) : from + 1 + within(1000)
+  return from === undefined ? 1 + randomBelow(rows) : from + 1 + randomBelow(1000)
 }
 
 interface App {
@@ -51,7 +51,7 @@ async function readApps(style: Style): Promise<App[]> {
 }
 
 async function watch(): Promise<void> {
-  for (; !isOver; await sleep(10)) {
+  for (; !isStopped; await sleep(10)) {
     const { rows } = await watcher
       .query<{ phase: 'requests' | 'snapshots'; position: string | null }>('select phase, position from private.upgrade_progress')
       .catch(() => ({ rows: [] }))
@@ -78,35 +78,35 @@ async function write(style: Style): Promise<void> {
       took.push(performance.now() - started)
     }
   }
-  for (; !isOver; await sleep(within(20))) await (style === 'old' ? oldWrite(timed) : newWrite(timed))
+  for (; !isStopped; await sleep(randomBelow(20))) await (style === 'old' ? oldWrite(timed) : newWrite(timed))
   await client.end()
 }
 
 type Timed = <T extends pg.QueryResultRow>(text: string, values: unknown[]) => Promise<T[]>
 
-function kept(ids: number[], rows: Array<{ id: number }>): void {
+function addIds(ids: number[], rows: Array<{ id: number }>): void {
   for (const { id } of rows) ids.push(id)
 }
 
 async function oldWrite(timed: Timed): Promise<void> {
-  const app = apps[within(apps.length)]!
-  const dice = Math.random()
-  if (dice < 0.3) {
-    // An app that is there, a new one, none.
+  const app = apps[randomBelow(apps.length)]!
+  const random = Math.random()
+  if (random < 0.3) {
+    // An existing app, a new app id, or no app id.
     const rows = await timed<{ id: number }>(
       `insert into public.generation_requests (app_id, user_id, app_name, prompt, status, generation_type, mode,
          max_iterations, current_iteration, created_at, updated_at)
        values (case when $3 < 0.5 then $1::uuid when $3 < 0.8 then gen_random_uuid() end, $2, 'Written ' || round($3::numeric, 2),
-         'written meanwhile', 'generating', 'new', 'autonomous', 10, 1, now(), now()) returning id`,
+         'written during the upgrade', 'generating', 'new', 'autonomous', 10, 1, now(), now()) returning id`,
       [app.app_id, app.user_id, Math.random()],
     )
-    kept(report.requestIds, rows)
-  } else if (dice < 0.55) {
+    addIds(report.requestIds, rows)
+  } else if (random < 0.55) {
     await timed(`update public.generation_requests set last_session_id = 'written', updated_at = now() where id = $1`, [
       near('requests', requests),
     ])
-  } else if (dice < 0.8 && report.requestIds.length > 0) {
-    const id = report.requestIds[within(report.requestIds.length)]
+  } else if (random < 0.8 && report.requestIds.length > 0) {
+    const id = report.requestIds[randomBelow(report.requestIds.length)]
     const rows = await timed<{ id: number }>(
       `with request as (
          update public.generation_requests set current_iteration = 2, updated_at = now() where id = $1 returning id
@@ -116,25 +116,25 @@ async function oldWrite(timed: Timed): Promise<void> {
        select id, 2, 'automatic', '{"index.html":"' || gen_random_uuid() || '"}', 'written', now(), '{}' from request returning id`,
       [id],
     )
-    kept(report.snapshotIds, rows)
+    addIds(report.snapshotIds, rows)
   } else {
     await timed(`update public.iteration_snapshots set prompt_used = 'written' where id = $1`, [near('snapshots', snapshots)])
   }
 }
 
-/** As the service that comes after the upgrade writes: it says whose a row is, and never changes a snapshot. */
+/** Writes like the service of the new schema: sets user_id and never updates a snapshot. */
 async function newWrite(timed: Timed): Promise<void> {
-  const { app_id, user_id } = apps[within(apps.length)]!
-  const dice = Math.random()
-  if (dice < 0.35) {
+  const { app_id, user_id } = apps[randomBelow(apps.length)]!
+  const random = Math.random()
+  if (random < 0.35) {
     const rows = await timed<{ id: number }>(
       `insert into public.generation_requests (app_id, user_id, app_name, prompt, status, generation_type, mode,
          max_iterations, current_iteration, created_at, updated_at)
-       values ($1, $2, 'Written', 'written meanwhile', 'queued', 'new', 'autonomous', 10, 0, now(), now()) returning id`,
+       values ($1, $2, 'Written', 'written during the upgrade', 'queued', 'new', 'autonomous', 10, 0, now(), now()) returning id`,
       [app_id, user_id],
     )
-    kept(report.requestIds, rows)
-  } else if (dice < 0.65 || report.requestIds.length === 0) {
+    addIds(report.requestIds, rows)
+  } else if (random < 0.65 || report.requestIds.length === 0) {
     await timed(`update public.generation_requests set last_session_id = 'written', updated_at = now() where id = $1`, [
       near('requests', requests),
     ])
@@ -144,8 +144,8 @@ async function newWrite(timed: Timed): Promise<void> {
          prompt_used, "timestamp", metadata)
        select user_id, id, 1, 'automatic', '{"index.html":"' || gen_random_uuid() || '"}', 'written', now(), '{}'
        from public.generation_requests where id = $1 returning id`,
-      [report.requestIds[within(report.requestIds.length)]],
+      [report.requestIds[randomBelow(report.requestIds.length)]],
     )
-    kept(report.snapshotIds, rows)
+    addIds(report.snapshotIds, rows)
   }
 }

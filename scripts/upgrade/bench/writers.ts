@@ -5,7 +5,7 @@ import type { ClientConfig } from 'pg'
 import type { Target } from '../../core/target.ts'
 import { typescriptLoader } from '../../schema/dump/pg-dump.ts'
 
-/** Before or after the upgrade's end: whether they name the columns that came with it. */
+/** `old` writes the columns of the previous schema, `new` those of the upgraded one. */
 export type Style = 'old' | 'new'
 
 export interface WriterJob {
@@ -18,10 +18,10 @@ export interface WriterJob {
 
 export interface WritersReport {
   readonly errors: string[]
-  /** Of the rows that they inserted. */
+  /** Ids of the inserted rows. */
   readonly requestIds: number[]
   readonly snapshotIds: number[]
-  /** Of each write: when it was answered, as `Date.now()` says, and how many milliseconds that took. */
+  /** For each write: `Date.now()` at its end, and its duration in milliseconds. */
   readonly samples: { readonly at: number[]; readonly took: number[] }
 }
 
@@ -29,7 +29,7 @@ export interface Writers {
   readonly stop: () => Promise<WritersReport>
 }
 
-/** Writers that insert and update, some 80 writes a second and connection, from when this returns until they are stopped. */
+/** Starts writers that insert and update, with about 80 writes per second and connection, until `stop` is called. */
 export async function startWriters(
   target: Target,
   style: Style,
@@ -67,17 +67,17 @@ export interface Stall {
   readonly max: number
 }
 
-/** A line for each phase, in their order; a write belongs to the phase that it waited longest in. */
+/** The latency of writes in each phase. A write belongs to the phase in which the middle of its duration lies. */
 export function stalls(phases: readonly Phase[], until: number, reports: readonly WritersReport[]): Stall[] {
-  const of = phases.map((): number[] => [])
+  const durations = phases.map((): number[] => [])
   for (const { samples } of reports) {
     for (const [index, took] of samples.took.entries()) {
       const middle = samples.at[index]! - took / 2
-      of[Math.max(0, phases.findLastIndex(({ from }) => from <= middle))]?.push(took)
+      durations[Math.max(0, phases.findLastIndex(({ from }) => from <= middle))]?.push(took)
     }
   }
   return phases.map(({ name, from }, index) => {
-    const sorted = of[index]!.sort((a, b) => a - b)
+    const sorted = durations[index]!.sort((a, b) => a - b)
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
     const seconds = ((phases[index + 1]?.from ?? until) - from) / 1000
     return { phase: name, seconds, writes: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }

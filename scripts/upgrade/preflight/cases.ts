@@ -2,45 +2,46 @@ import type { Case } from './report.ts'
 
 type Kind = Omit<Case, 'code' | 'count' | 'examples' | 'sample'>
 
-const quarantined = 'moved whole to private.quarantine'
-const logged = 'the original in private.migration_log'
+const quarantined = 'moved to private.quarantine'
+const unlessRecent = 'one that is unfinished and was updated in the last day, only with old_writers=gone'
+const logged = 'the original value is kept in private.migration_log'
 
-/** In the order in which they are printed. What becomes of each is what db/migrations/…_create_backfill.sql does. */
+/** In print order. `what` describes the action of db/migrations/…_create_backfill.sql. */
 const kinds = {
-  // Of both tables.
+  // Both tables.
   unknown_column: {
-    title: 'columns that the schema does not name',
+    title: 'columns that the schema does not define',
     of: 'columns',
     fate: 'refused',
-    what: 'they would stay as they are, readable to whoever may read a row; refused until `make adopt` has recorded them',
+    what: 'refused until `make adopt` has recorded them: they stay, and every role that may read a row can read them',
   },
   unknown_enum_value: {
-    title: 'enum values that the schema does not name',
+    title: 'enum values that the schema does not define',
     of: 'values',
     fate: 'refused',
-    what: 'refused, as by `make adopt`, which says how to mend the type',
+    what: 'refused; `make adopt` refuses them too and prints how to repair the type',
   },
   zone_unknown: {
-    title: 'columns whose times have no zone, on a server that is not in UTC',
+    title: 'columns without a time zone, on a server whose TimeZone is not UTC',
     of: 'columns',
     fate: 'refused',
-    what: 'refused until the operator names the zone they were written in',
+    what: 'refused until the operator names the zone in which the values were written',
   },
-  // Of requests that stay nowhere.
+  // Requests that are quarantined.
   app_contested: {
     title: 'app ids that several users claim',
     of: 'apps',
     fate: 'question',
-    what: `\`make backfill owners=file\` says whose; the other users' requests, without an answer all of them, are ${quarantined}`,
+    what: `\`make backfill owners=file\` names the owner; the others' requests, or all without an answer, are ${quarantined}`,
   },
   app_contested_requests: {
-    title: 'requests of such an app id',
+    title: 'requests with an app id that several users claim',
     of: 'requests',
     fate: 'question',
-    what: `those of the owner whom the operator names stay; the rest are ${quarantined}, their snapshots along`,
+    what: `those of the owner that the operator names stay; the others are ${quarantined} with their snapshots`,
   },
   app_of_another_user: {
-    title: 'requests whose app id is, by now, another user\'s',
+    title: 'requests whose app id now belongs to another user',
     of: 'requests',
     fate: 'quarantined',
     what: quarantined,
@@ -49,93 +50,93 @@ const kinds = {
     title: 'requests without user_id',
     of: 'requests',
     fate: 'quarantined',
-    what: `${quarantined}; one that may still be worked on, not before old_writers=gone`,
+    what: `${quarantined}; ${unlessRecent}`,
   },
   user_id_unknown: {
-    title: 'requests of a user who is not in auth.users',
+    title: 'requests of a user that is not in auth.users',
     of: 'requests',
     fate: 'quarantined',
-    what: `${quarantined}, no user is invented; one that may still be worked on, not before old_writers=gone`,
+    what: `${quarantined}, no user is created; ${unlessRecent}`,
   },
-  // Of apps and their names.
+  // Apps and their names.
   app_id_missing: {
     title: 'requests without app_id',
     of: 'requests',
     fate: 'mended',
-    what: 'each gets an app of its own, whose id follows from the request\'s; never merged by name',
+    what: 'each gets its own app, with an id derived from the request id; apps are never merged by name',
   },
   app_name_taken: {
     title: 'apps whose user has an older app of the same name',
     of: 'apps',
     fate: 'mended',
-    what: `the oldest keeps the name, the app is called \`name (2)\`, \`name (3)\`…, ${logged}; its requests keep the name`,
+    what: `the oldest keeps the name; the others become \`name (2)\`…, ${logged}; their requests keep the name`,
   },
   app_names_several: {
-    title: 'apps whose requests bear several names',
+    title: 'apps whose requests have different names',
     of: 'apps',
     fate: 'mended',
-    what: 'one app with the latest name that is not blank; each request keeps its own',
+    what: 'one app with the latest name that is not blank; each request keeps its own name',
   },
   app_name_blank: {
-    title: 'requests whose name is null, or has nothing to see in it',
+    title: 'requests whose name is null or has no visible character',
     of: 'requests',
     fate: 'mended',
-    what: `\`Untitled app\`, ${logged}`,
+    what: `set to \`Untitled app\`, ${logged}`,
   },
   app_name_too_long: {
     title: 'requests whose name is longer than 120 characters',
     of: 'requests',
     fate: 'mended',
-    what: 'the name of the app is cut; the request keeps it whole',
+    what: 'the name of the app is truncated; the request keeps the full name',
   },
   app_name_variant: {
-    title: 'apps whose name differs from that of another app of the user only in case or Unicode form',
+    title: 'apps whose name differs only in case or Unicode normalization from the name of another app of the same user',
     of: 'apps',
     fate: 'kept',
-    what: 'they stay distinct',
+    what: 'they remain separate apps',
   },
-  // Of single values.
+  // Single values of requests.
   generating_stale: {
-    title: 'requests that have been generating without a sign of life for more than a day',
+    title: 'requests in status generating without an update for more than a day',
     of: 'requests',
     fate: 'question',
-    what: '`make backfill stale_after=interval` pauses those with a snapshot to resume from and fails the others; without it they stay',
+    what: '`make backfill stale_after=interval` pauses those that have a snapshot with files and fails the others; without it they stay',
   },
   status_missing: {
     title: 'requests without a status',
     of: 'requests',
     fate: 'mended',
-    what: `\`completed\` where completed_at is set and no error, else \`failed\`, ${logged}`,
+    what: `set to \`completed\` if completed_at is set and error_message is not, otherwise to \`failed\`, ${logged}`,
   },
   completed_at_missing: {
     title: 'finished requests without completed_at',
     of: 'requests',
     fate: 'mended',
-    what: `set to updated_at, else to created_at, ${logged}`,
+    what: `set to updated_at, otherwise to created_at, ${logged}`,
   },
   completed_at_unexpected: {
     title: 'unfinished requests with completed_at',
     of: 'requests',
     fate: 'mended',
-    what: `the status stands, completed_at is cleared, ${logged}`,
+    what: `the status stays, completed_at is set to null, ${logged}`,
   },
   completed_before_created: {
     title: 'requests completed before they were created',
     of: 'requests',
     fate: 'mended',
-    what: `completed_at becomes created_at, ${logged}`,
+    what: `completed_at is set to created_at, ${logged}`,
   },
   iteration_over_limit: {
-    title: 'requests whose current_iteration is over max_iterations',
+    title: 'requests whose current_iteration exceeds max_iterations',
     of: 'requests',
     fate: 'mended',
-    what: `what it took, it was allowed: max_iterations is raised, ${logged}`,
+    what: `max_iterations is raised to current_iteration, ${logged}`,
   },
   max_iterations_invalid: {
     title: 'requests whose max_iterations is null, zero or negative',
     of: 'requests',
     fate: 'mended',
-    what: `set to 10, or to current_iteration where that is more, ${logged}`,
+    what: `set to 10, or to current_iteration if that is larger, ${logged}`,
   },
   current_iteration_invalid: {
     title: 'requests whose current_iteration is null or negative',
@@ -147,35 +148,35 @@ const kinds = {
     title: 'requests without generation_type',
     of: 'requests',
     fate: 'mended',
-    what: `\`new\`, ${logged}`,
+    what: `set to \`new\`, ${logged}`,
   },
-  mode_missing: { title: 'requests without mode', of: 'requests', fate: 'mended', what: `\`autonomous\`, ${logged}` },
-  prompt_missing: { title: 'requests without prompt', of: 'requests', fate: 'mended', what: `an empty text, ${logged}` },
+  mode_missing: { title: 'requests without mode', of: 'requests', fate: 'mended', what: `set to \`autonomous\`, ${logged}` },
+  prompt_missing: { title: 'requests without prompt', of: 'requests', fate: 'mended', what: `set to an empty text, ${logged}` },
   created_at_missing: {
     title: 'requests without created_at',
     of: 'requests',
     fate: 'mended',
-    what: `updated_at, else completed_at, else the time of the backfill, ${logged}`,
+    what: `set to updated_at, otherwise to completed_at or the time of the backfill, ${logged}`,
   },
   updated_at_missing: {
     title: 'requests without updated_at',
     of: 'requests',
     fate: 'mended',
-    what: `completed_at, else created_at, else the time of the backfill, ${logged}`,
+    what: `set to completed_at, otherwise to created_at or the time of the backfill, ${logged}`,
   },
   url_not_https: {
-    title: 'requests with an address that https:// or a trim mends',
+    title: 'requests with a URL that becomes valid by trimming it or replacing http:// by https://',
     of: 'requests',
     fate: 'mended',
-    what: `github_url or deployment_url is mended, ${logged}`,
+    what: `github_url or deployment_url is corrected, ${logged}`,
   },
   url_invalid: {
-    title: 'requests with an address that cannot be an https one',
+    title: 'requests with a URL that cannot become an https URL',
     of: 'requests',
     fate: 'mended',
-    what: `github_url or deployment_url becomes null, ${logged}`,
+    what: `github_url or deployment_url is set to null, ${logged}`,
   },
-  // Of snapshots.
+  // Snapshots.
   snapshot_request_missing: {
     title: 'snapshots of a request that does not exist',
     of: 'snapshots',
@@ -183,10 +184,10 @@ const kinds = {
     what: quarantined,
   },
   snapshot_request_lost: {
-    title: 'snapshots of a request that goes to quarantine, or waits for its owner',
+    title: 'snapshots of a request that is quarantined or whose app id several users claim',
     of: 'snapshots',
     fate: 'quarantined',
-    what: `${quarantined} along with it`,
+    what: `${quarantined} with the request`,
   },
   snapshot_iteration_invalid: {
     title: 'snapshots whose iteration_number is null or negative',
@@ -195,66 +196,66 @@ const kinds = {
     what: quarantined,
   },
   snapshot_identical: {
-    title: 'snapshots that repeat an earlier one in everything',
+    title: 'snapshots that are identical to an earlier one',
     of: 'snapshots',
     fate: 'quarantined',
     what: `the first stays, the others are ${quarantined}`,
   },
   snapshot_iteration_repeated: {
-    title: 'snapshots of a request, iteration and type that an earlier one has',
+    title: 'snapshots with the same request, iteration and type as an earlier one, but different content',
     of: 'snapshots',
     fate: 'kept',
-    what: 'all that differ stay',
+    what: 'all of them stay',
   },
   snapshot_type_missing: {
     title: 'snapshots without snapshot_type',
     of: 'snapshots',
     fate: 'mended',
-    what: `\`automatic\`, ${logged}`,
+    what: `set to \`automatic\`, ${logged}`,
   },
   snapshot_timestamp_missing: {
     title: 'snapshots without timestamp',
     of: 'snapshots',
     fate: 'mended',
-    what: `the time of its request, ${logged}`,
+    what: `set to the creation time of the request, ${logged}`,
   },
   snapshot_metadata_no_object: {
-    title: 'snapshots whose metadata is no object',
+    title: 'snapshots whose metadata is not a JSON object',
     of: 'snapshots',
     fate: 'mended',
-    what: `put into one, as \`value\`, ${logged}`,
+    what: `becomes the key \`value\` of an object, ${logged}`,
   },
-  // Of the files.
+  // Files of snapshots.
   files_missing: { title: 'snapshots without files', of: 'snapshots', fate: 'kept', what: 'they migrate unchanged' },
   files_too_large: {
-    title: 'snapshots whose files are too large to be looked into',
+    title: 'snapshots whose files are too large to be read here',
     of: 'snapshots',
     fate: 'kept',
     what: 'they migrate unchanged',
   },
   files_no_object_of_strings: {
-    title: 'snapshots whose files are no JSON object of strings',
+    title: 'snapshots whose files are not a JSON object of strings',
     of: 'snapshots',
     fate: 'kept',
-    what: 'they migrate unchanged; readers must expect any text',
+    what: 'they migrate unchanged; a reader must handle any text',
   },
   files_no_text: {
-    title: 'snapshots whose files have `\\u0000` or half a surrogate pair',
+    title: 'snapshots whose files contain `\\u0000` or an unpaired surrogate',
     of: 'snapshots',
     fate: 'kept',
-    what: 'they migrate unchanged; jsonb would refuse them',
+    what: 'they migrate unchanged; jsonb does not accept them',
   },
   files_duplicate_key: {
-    title: 'snapshots whose files name one path twice',
+    title: 'snapshots whose files have the same path twice',
     of: 'snapshots',
     fate: 'kept',
-    what: 'they migrate unchanged; most readers see the last one only',
+    what: 'they migrate unchanged; most JSON parsers return only the last one',
   },
   files_unsafe_path: {
-    title: 'snapshots whose files have an absolute path, a `..`, a backslash or a drive',
+    title: 'snapshots whose files have a path that is absolute or contains `..`, a backslash or a drive letter',
     of: 'snapshots',
     fate: 'kept',
-    what: 'they migrate unchanged; never write them to a disk as they are',
+    what: 'they migrate unchanged; validate the paths before writing the files to a disk',
   },
 } as const satisfies Readonly<Record<string, Kind>>
 

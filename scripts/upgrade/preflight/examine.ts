@@ -12,62 +12,63 @@ import { examineFiles } from './files.ts'
 import { forecast, rewriteTime } from './forecast.ts'
 import { judgeAdoption, judgeQuestions, judgeUnknown, judgeZone, next, tablesOf } from './judge.ts'
 import { readOnly, rowsOf } from './read-only.ts'
-import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './questions.ts'
-import { readLikeness, rehearse, type Likeness, type Rehearsal } from './rehearsal.ts'
+import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './dirty-data.ts'
+import { readLiveSchema, rehearse, type LiveSchema, type MeasuredMigration, type Rehearsal } from './rehearsal.ts'
 import { verdictOf } from './report.ts'
 import type { Adoption, ContestedApp, Data, Finding, Report, Stage } from './report.ts'
-import { examineAdoption, examineUnknown, examineZone, findStage, readSizes, refuseHistory } from './live-state.ts'
+import { examineAdoption, examineUnknown, examineZone, findHistoryProblems, findStage, readSizes } from './live-state.ts'
 import type { Zone } from './live-state.ts'
 
 export interface PreflightOptions {
-  /** Looks into the files of all snapshots, and compares all that repeat an iteration: hours on a large database. */
+  /** Reads the files of all snapshots and compares all that repeat an iteration. Takes hours on a large database. */
   readonly deep?: boolean
-  /** Instead of `db/migrations`. */
+  /** The folder of the migrations; the default is `db/migrations`. */
   readonly folder?: string
-  /** Hears how a deep look gets on, a line at a time. */
+  /** Called with one line of progress at a time during a deep run. */
   readonly say?: (line: string) => void
-  /** Lends a server of ours, as its superuser, to rehearse the migrations on. */
+  /** Calls `work` with the superuser of the server on which the migrations are rehearsed. */
   readonly withServer?: typeof withScratchServer
 }
 
 /**
- * What an upgrade would meet on a live database. Changes nothing there and stands in nobody's way: read only, one
- * snapshot, ACCESS SHARE locks. What the pending migrations do is measured on a server of our own.
+ * Reports what an upgrade of a live database would do: locks and duration of the pending migrations, and dirty data.
+ * Reads the live database only, in read-only transactions with ACCESS SHARE locks. The pending migrations run on a
+ * throw-away server.
  *
- * @throws Failure when the database cannot be looked at.
+ * @throws Failure when the database cannot be read.
  */
 export async function preflight(target: Target, options: PreflightOptions = {}): Promise<Report> {
   const started = performance.now()
   const migrations = await readMigrations(options.folder)
   const history = await status(target, options.folder === undefined ? {} : { folder: options.folder })
-  const historyRefusals = refuseHistory(history)
+  const historyRefusals = findHistoryProblems(history)
   let rehearsal: Promise<Rehearsal> | undefined
   try {
-    const seen = await readOnly(target, async (client) => {
-      const situation = await examineSituation(client, migrations, history)
-      const pending = pendingOf(history, situation.adoption)
+    const live = await readOnly(target, async (client) => {
+      const state = await readLiveState(client, migrations, history)
+      const pending = pendingOf(history, state.adoption)
       if (historyRefusals.length === 0 && pending.size > 0) {
         const { withServer = withScratchServer } = options
-        const { likeness } = situation
-        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, likeness))
-        // It is awaited below, whatever happens here meanwhile.
+        const { liveSchema } = state
+        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, liveSchema))
+        // Awaited below; the handler prevents an unhandled rejection if this transaction fails first.
         rehearsal.catch(() => undefined)
       }
-      return { ...situation, ...(await examineData(client, situation, options.deep ?? false)) }
+      return { ...state, ...(await examineData(client, state, options.deep ?? false)) }
     })
-    if (seen.stage !== 'nothing to do' && seen.stage !== 'not examined') {
+    if (live.stage !== 'nothing to do' && live.stage !== 'not examined') {
       const [snapshots] = await readOnly(target, (client) => readSizes(client, ['public.iteration_snapshots']))
       const files = await examineFiles(target, snapshots?.rows ?? 0, { deep: false, ...options })
-      for (const [code, found] of files) seen.found.set(code, found)
+      for (const [code, found] of files) live.found.set(code, found)
     }
-    const rehearsed = await outcomeOf(rehearsal)
-    const names = new Set([...Object.keys(baselineTables), ...(rehearsed.rehearsal?.migrations ?? []).flatMap(tablesOf)])
+    const rehearsed = await judgeRehearsal(rehearsal)
+    const names = new Set([...Object.keys(baselineTables), ...rehearsed.migrations.flatMap(tablesOf)])
     const sizes = await readOnly(target, (client) => readSizes(client, [...names]))
-    const cases = casesOf(seen.found)
-    const zone = judgeZone(seen.zone, (name) => rewriteTime(sizes.find(({ table }) => table === name)))
+    const cases = casesOf(live.found)
+    const zone = judgeZone(live.zone, (name) => rewriteTime(sizes.find(({ table }) => table === name)))
     const refusals = [
       ...historyRefusals,
-      ...judgeAdoption(seen.adoption),
+      ...judgeAdoption(live.adoption),
       ...judgeUnknown(cases),
       ...zone.refusals,
       ...rehearsed.refusals,
@@ -76,38 +77,38 @@ export async function preflight(target: Target, options: PreflightOptions = {}):
     return {
       format: 1,
       database: target.label,
-      server_version: seen.version,
+      server_version: live.version,
       verdict: verdictOf({ refusals, questions }),
-      next: next(seen, refusals, pendingOf(history, seen.adoption).size),
+      next: next(live, refusals, pendingOf(history, live.adoption).size),
       milliseconds: Math.round(performance.now() - started),
       refusals,
       questions,
-      notes: [...zone.notes, ...seen.notes, ...rehearsed.notes],
-      adoption: seen.adoption,
+      notes: [...zone.notes, ...live.notes, ...rehearsed.notes],
+      adoption: live.adoption,
       tables: sizes,
-      migrations: forecast(rehearsed.rehearsal?.migrations ?? [], sizes),
-      data: { stage: seen.stage, cases, contested: seen.contested },
+      migrations: forecast(rehearsed.migrations, sizes),
+      data: { stage: live.stage, cases, contested: live.contested },
     }
   } finally {
     await rehearsal?.catch(() => undefined)
   }
 }
 
-interface Situation {
+interface LiveState {
   readonly version: string
   readonly adoption: Adoption
   readonly zone: Zone
   readonly stage: Stage
-  /** Of the baseline's tables, where they are there and will be migrated. */
-  readonly likeness: Likeness | undefined
+  /** Undefined when the database has none of the baseline's tables. */
+  readonly liveSchema: LiveSchema | undefined
   readonly found: Map<CaseCode, Found>
 }
 
-async function examineSituation(
+async function readLiveState(
   client: pg.Client,
   migrations: readonly Migration[],
   history: readonly MigrationStatus[],
-): Promise<Situation> {
+): Promise<LiveState> {
   const names = await namesIn(migrations.filter(({ version }) => version > baselineVersion))
   const [server] = await rowsOf<{ version: string }>(client, `select current_setting('server_version') as version`)
   const zone = await examineZone(client)
@@ -122,12 +123,12 @@ async function examineSituation(
     adoption,
     zone,
     stage: await findStage(client, history),
-    likeness: adoption.outcome === 'nothing there' ? undefined : await readLikeness(client, answered),
+    liveSchema: adoption.outcome === 'nothing there' ? undefined : await readLiveSchema(client, answered),
     found,
   }
 }
 
-/** A database that has the tables never runs the baseline: it adopts it. */
+/** A database that has the tables adopts the baseline and does not run it. */
 const pendingOf = (history: readonly MigrationStatus[], { outcome }: Adoption): ReadonlySet<string> =>
   new Set(
     history
@@ -135,18 +136,18 @@ const pendingOf = (history: readonly MigrationStatus[], { outcome }: Adoption): 
       .map(({ version }) => version),
   )
 
-type DataSeen = Pick<Data, 'stage' | 'contested'> & { readonly notes: readonly Finding[] }
+type DataFindings = Pick<Data, 'stage' | 'contested'> & { readonly notes: readonly Finding[] }
 
 async function examineData(
   client: pg.Client,
-  { stage, adoption, zone, found }: Situation,
+  { stage, adoption, zone, found }: LiveState,
   deep: boolean,
-): Promise<DataSeen> {
-  const nothing = { contested: [] as readonly ContestedApp[], notes: [] as readonly Finding[] }
-  if (stage === 'nothing to do') return { stage, ...nothing }
+): Promise<DataFindings> {
+  const none = { contested: [] as readonly ContestedApp[], notes: [] as readonly Finding[] }
+  if (stage === 'nothing to do') return { stage, ...none }
   await client.query('savepoint data')
   try {
-    // What is compared with now() is read as the operator says, and as UTC where nobody has.
+    // Times without a zone are compared with now() in the zone that the operator named, otherwise in UTC.
     await client.query(`select set_config('TimeZone', $1, true)`, [zone.answer ?? 'UTC'])
     const contested = await findContested(client, stage)
     const rows = [
@@ -157,20 +158,20 @@ async function examineData(
     ]
     for (const { code, ...row } of rows) found.set(code, row)
     if (contested.count > 0) found.set('app_contested', { count: contested.count, examples: contested.ids.slice(0, 5) })
-    return { stage, contested: contested.apps, notes: stage === 'backfill pending' ? await examineRest(client) : [] }
+    return { stage, contested: contested.apps, notes: stage === 'backfill pending' ? await examineBackfill(client) : [] }
   } catch (error) {
-    // The tables may be others than the questions are about; then that is what stands in the way.
+    // The queries fail when the tables do not match the baseline; the refused adoption already reports that.
     const code = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
-    const isOfTables = /^(42|22P02)/.test(code) && code !== '42501'
-    if (!isOfTables || adoption.outcome !== 'refused') throw error
+    const isSchemaMismatch = /^(42|22P02)/.test(code) && code !== '42501'
+    if (!isSchemaMismatch || adoption.outcome !== 'refused') throw error
     await client.query('rollback to savepoint data')
-    return { stage: 'not examined', ...nothing }
+    return { stage: 'not examined', ...none }
   }
 }
 
-/** How far the backfill is, by what it has left. */
-async function examineRest(client: pg.Client): Promise<Finding[]> {
-  const [rest] = await rowsOf<{ requests: string; snapshots: string; is_word_given: boolean }>(
+/** Counts the rows that the backfill has not processed yet. */
+async function examineBackfill(client: pg.Client): Promise<Finding[]> {
+  const [remaining] = await rowsOf<{ requests: string; snapshots: string; is_confirmed: boolean }>(
     client,
     `select
        (select count(*) from public.generation_requests as r
@@ -178,44 +179,43 @@ async function examineRest(client: pg.Client): Promise<Finding[]> {
        (select count(*) from public.iteration_snapshots as s where s.user_id is null) as snapshots,
        exists (
          select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished
-       ) as is_word_given`,
+       ) as is_confirmed`,
   )
-  const { requests, snapshots, is_word_given } = rest!
-  const word = is_word_given ? 'the old writers are said to be gone' : 'nobody has said that the old writers are gone'
+  const { requests, snapshots, is_confirmed } = remaining!
+  const confirmation = `that the writers of the previous schema are stopped is ${is_confirmed ? '' : 'not '}confirmed`
   return [
     {
       code: 'backfill_pending',
-      what: `expanded; ${requests} requests have no app and ${snapshots} snapshots no owner yet, and ${word}`,
-      remedy: is_word_given
+      what: `expand is applied; ${requests} requests have no app and ${snapshots} snapshots no owner yet; ${confirmation}`,
+      remedy: is_confirmed
         ? 'make migrate'
-        : 'make backfill, and once the old writers are stopped: make backfill old_writers=gone',
+        : 'make backfill, stop the writers of the previous schema, make backfill old_writers=gone',
     },
   ]
 }
 
-interface Rehearsed {
-  readonly rehearsal?: Rehearsal
+interface RehearsalFindings {
+  readonly migrations: readonly MeasuredMigration[]
   readonly refusals: readonly Finding[]
   readonly notes: readonly Finding[]
 }
 
-async function outcomeOf(rehearsal: Promise<Rehearsal> | undefined): Promise<Rehearsed> {
-  if (!rehearsal) return { refusals: [], notes: [] }
+async function judgeRehearsal(rehearsal: Promise<Rehearsal> | undefined): Promise<RehearsalFindings> {
+  if (!rehearsal) return { migrations: [], refusals: [], notes: [] }
   try {
-    const done = await rehearsal
-    const { failure, missing } = done
+    const { migrations, failure, skipped } = await rehearsal
     return {
-      rehearsal: done,
+      migrations,
       refusals: failure ? [{ code: 'migration_fails', what: failure.message, remedy: failure.remedy }] : [],
-      notes: missing.map((statement) => ({
+      notes: skipped.map((statement) => ({
         code: 'not_rehearsed',
-        what: `the locks are measured without this: ${statement}`,
-        remedy: 'nothing to do, unless it is an index on a time, which is built anew under the lock',
+        what: `the rehearsal could not run this statement, so the measured locks do not include it: ${statement}`,
+        remedy: 'no action, unless it is an index on a timestamp column: the migration rebuilds it under the lock',
       })),
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const what = `the pending migrations were not measured: ${error.message}`
-    return { refusals: [], notes: [{ code: 'not_measured', what, remedy: error.remedy }] }
+    return { migrations: [], refusals: [], notes: [{ code: 'not_measured', what, remedy: error.remedy }] }
   }
 }

@@ -1,43 +1,43 @@
 export type FilesProblem = 'files_no_object_of_strings' | 'files_no_text' | 'files_duplicate_key' | 'files_unsafe_path'
 
 /**
- * What is odd about the text of a `files_snapshot`, which should be a JSON object of strings, path by path. Made for any
- * text: one pass, no recursion, no throw. `JSON.parse` keeps silent about keys that are there twice.
+ * Finds the problems of a `files_snapshot`, which should be a JSON object with one string per path. Accepts any text: one
+ * pass, no recursion, no exception. `JSON.parse` is not enough, because it accepts duplicate keys.
  */
 export function problemsOf(text: string): Set<FilesProblem> {
   const problems = new Set<FilesProblem>()
   const paths = new Set<string>()
-  const broken = (): Set<FilesProblem> => problems.add('files_no_object_of_strings')
+  const malformed = (): Set<FilesProblem> => problems.add('files_no_object_of_strings')
 
   const readString = (at: number): number | undefined => {
     const end = endOfString(text, at)
-    if (end !== undefined && hasNoText(text, at, end)) problems.add('files_no_text')
+    if (end !== undefined && hasInvalidEscape(text, at, end)) problems.add('files_no_text')
     return end
   }
 
   let at = skipSpace(text, 0)
-  if (text[at] !== '{') return broken()
+  if (text[at] !== '{') return malformed()
   at = skipSpace(text, at + 1)
-  if (text[at] === '}') return skipSpace(text, at + 1) === text.length ? problems : broken()
+  if (text[at] === '}') return skipSpace(text, at + 1) === text.length ? problems : malformed()
   for (;;) {
     const keyEnd = readString(at)
-    if (keyEnd === undefined) return broken()
+    if (keyEnd === undefined) return malformed()
     const path = JSON.parse(text.slice(at, keyEnd)) as string
     if (paths.has(path)) problems.add('files_duplicate_key')
     if (isUnsafe(path)) problems.add('files_unsafe_path')
     paths.add(path)
 
     at = skipSpace(text, keyEnd)
-    if (text[at] !== ':') return broken()
+    if (text[at] !== ':') return malformed()
     at = skipSpace(text, at + 1)
     const isString = text[at] === '"'
-    if (!isString) broken()
+    if (!isString) malformed()
     const valueEnd = isString ? readString(at) : endOfOther(text, at)
-    if (valueEnd === undefined) return broken()
+    if (valueEnd === undefined) return malformed()
 
     at = skipSpace(text, valueEnd)
-    if (text[at] === '}') return skipSpace(text, at + 1) === text.length ? problems : broken()
-    if (text[at] !== ',') return broken()
+    if (text[at] === '}') return skipSpace(text, at + 1) === text.length ? problems : malformed()
+    if (text[at] !== ',') return malformed()
     at = skipSpace(text, at + 1)
   }
 }
@@ -54,7 +54,7 @@ function skipSpace(text: string, from: number): number {
 const quote = 0x22
 const backslash = 0x5c
 
-/** Behind the closing quote of the string that begins at `start`; `undefined` when none does, or JSON has no such one. */
+/** The position after the closing quote of the string at `start`; undefined if there is no valid JSON string. */
 function endOfString(text: string, start: number): number | undefined {
   if (text.charCodeAt(start) !== quote) return undefined
   for (let at = start + 1; at < text.length; at++) {
@@ -71,8 +71,8 @@ function endOfString(text: string, start: number): number | undefined {
   return undefined
 }
 
-/** Whether a well-formed string has an escape that is no character: `\u0000`, or a surrogate without its other half. */
-function hasNoText(text: string, start: number, end: number): boolean {
+/** Whether a valid JSON string has an escape that PostgreSQL text cannot hold: `\u0000` or an unpaired surrogate. */
+function hasInvalidEscape(text: string, start: number, end: number): boolean {
   for (let at = text.indexOf('\\', start); at !== -1 && at < end; at = text.indexOf('\\', at)) {
     const code = escaped(text, at)
     if (code === 0 || isLow(code)) return true
@@ -84,14 +84,14 @@ function hasNoText(text: string, start: number, end: number): boolean {
   return false
 }
 
-/** The code unit of a `\uXXXX` at this place. */
+/** The code unit of the `\uXXXX` escape at this position. */
 const escaped = (text: string, at: number): number | undefined =>
   text[at] === '\\' && text[at + 1] === 'u' ? Number.parseInt(text.slice(at + 2, at + 6), 16) : undefined
 
 const isHigh = (code: number | undefined): boolean => code !== undefined && code >= 0xd800 && code <= 0xdbff
 const isLow = (code: number | undefined): boolean => code !== undefined && code >= 0xdc00 && code <= 0xdfff
 
-/** Behind a value that is no string: where the comma or brace of the object is that it stands in. */
+/** The position after a value that is not a string: that of the next comma or closing brace of the object. */
 function endOfOther(text: string, start: number): number | undefined {
   let depth = 0
   for (let at = start; at < text.length; ) {

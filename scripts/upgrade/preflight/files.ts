@@ -4,17 +4,17 @@ import type { CaseCode, Found } from './cases.ts'
 import { problemsOf } from './files-text.ts'
 import { readOnly, rowsOf } from './read-only.ts'
 
-/** So many snapshots are looked into, unless all are asked for. */
-export const sampled = 1000
+/** The number of snapshots in the sample. */
+export const sampleSize = 1000
 
 const MiB = 1024 ** 2
-/** One that is longer is counted, not read. */
-const longest = 16 * MiB
-/** At once, for the memory of this process. */
+/** Longer texts are counted but not read. */
+const maxBytes = 16 * MiB
+/** The size of one batch, which limits the memory of this process. */
 const batchBytes = 8 * MiB
-/** All in all by default, so that a thousand large ones do not take minutes. */
-const sampleBytes = 128 * MiB
-const page = 2000
+/** The sample ends here, so that a thousand large snapshots do not take minutes. */
+const maxSampleBytes = 128 * MiB
+const pageSize = 2000
 
 interface Entry {
   readonly id: number
@@ -27,8 +27,8 @@ export interface FilesOptions {
 }
 
 /**
- * Looks into the files of a sample, the same on every run over the same rows, or of all. Each batch is a transaction of
- * its own: hours in one would keep the whole database from being vacuumed.
+ * Reads the files of all snapshots (`deep`) or of a sample, which is the same in every run over the same rows. Each batch
+ * has its own transaction, because a transaction of hours would prevent vacuum from removing dead rows.
  */
 export async function examineFiles(
   target: Target,
@@ -36,23 +36,23 @@ export async function examineFiles(
   { deep, say }: FilesOptions,
 ): Promise<Map<CaseCode, Found>> {
   const counts = new Map<CaseCode, { count: number; examples: string[] }>()
-  const note = (code: CaseCode, id: number) => {
+  const add = (code: CaseCode, id: number) => {
     const known = counts.get(code) ?? { count: 0, examples: [] }
     counts.set(code, known)
     known.count += 1
     if (known.examples.length < 5) known.examples.push(`${id}`)
   }
-  let looked = 0
+  let examined = 0
   let read = 0
   const examine = async (entries: readonly Entry[], limit: number): Promise<void> => {
     for (const batch of batches(entries)) {
       if (read >= limit) return
-      const wanted = batch.filter(({ bytes }) => bytes <= longest)
-      for (const { id, bytes } of batch) if (bytes > longest) note('files_too_large', id)
-      const texts = await readOnly(target, (client) => readTexts(client, wanted))
-      for (const { id, files } of texts) for (const problem of problemsOf(files)) note(problem, id)
-      looked += batch.length
-      read += wanted.reduce((sum, { bytes }) => sum + bytes, 0)
+      const readable = batch.filter(({ bytes }) => bytes <= maxBytes)
+      for (const { id, bytes } of batch) if (bytes > maxBytes) add('files_too_large', id)
+      const texts = await readOnly(target, (client) => readTexts(client, readable))
+      for (const { id, files } of texts) for (const problem of problemsOf(files)) add(problem, id)
+      examined += batch.length
+      read += readable.reduce((sum, { bytes }) => sum + bytes, 0)
     }
   }
 
@@ -64,12 +64,12 @@ export async function examineFiles(
       after = entries.at(-1)?.id
       if (Date.now() < next) continue
       next = Date.now() + 10_000
-      say?.(`files: ${looked} of about ${Math.max(rows, looked)} snapshots, ${Math.round(read / MiB)} MiB`)
+      say?.(`files: ${examined} of about ${Math.max(rows, examined)} snapshots, ${Math.round(read / MiB)} MiB`)
     }
   } else {
-    await examine(await readOnly(target, chooseSample), sampleBytes)
+    await examine(await readOnly(target, chooseSample), maxSampleBytes)
   }
-  const sample = deep || looked >= rows ? {} : { sample: { looked_at: looked, of: rows } }
+  const sample = deep || examined >= rows ? {} : { sample: { looked_at: examined, of: rows } }
   const byId = (a: string, b: string) => Number(a) - Number(b)
   return new Map(
     fileCodes.map((code) => {
@@ -91,7 +91,7 @@ function* batches(entries: readonly Entry[]): Generator<Entry[]> {
   let batch: Entry[] = []
   let bytes = 0
   for (const entry of entries) {
-    const size = entry.bytes > longest ? 0 : entry.bytes
+    const size = entry.bytes > maxBytes ? 0 : entry.bytes
     if (batch.length > 0 && bytes + size > batchBytes) {
       yield batch
       batch = []
@@ -107,33 +107,33 @@ const readTexts = (client: pg.Client, entries: readonly Entry[]): Promise<Array<
   rowsOf(
     client,
     `select id, files_snapshot as files from public.iteration_snapshots
-     where id = any ($1::integer[]) and octet_length(files_snapshot) <= ${longest} order by id`,
+     where id = any ($1::integer[]) and octet_length(files_snapshot) <= ${maxBytes} order by id`,
     [entries.map(({ id }) => id)],
   )
 
-/** `octet_length` of a long value reads no more than where it lies. */
+/** `octet_length` of a TOASTed value reads only the TOAST pointer. */
 const readPage = (client: pg.Client, after: number): Promise<Entry[]> =>
   rowsOf(
     client,
     `select id, coalesce(octet_length(files_snapshot), 0) as bytes from public.iteration_snapshots
-     where id > $1::bigint order by id limit ${page}`,
+     where id > $1::bigint order by id limit ${pageSize}`,
     [after],
   )
 
-/** Spread over the ids by a hash, each found through the primary key; a small table is taken whole. */
+/** Chooses ids by a hash and finds the next row of each by the primary key; takes all rows of a small table. */
 const chooseSample = (client: pg.Client): Promise<Entry[]> =>
   rowsOf(
     client,
     `with small as (
-       select array_agg(id) as ids from (select id from public.iteration_snapshots limit ${sampled + 1}) as s
-       having count(*) <= ${sampled}
+       select array_agg(id) as ids from (select id from public.iteration_snapshots limit ${sampleSize + 1}) as s
+       having count(*) <= ${sampleSize}
      ),
      chosen as (
        select unnest(ids) as id from small
        union
        select found.id
        from (select min(id)::bigint as low, max(id)::bigint as high from public.iteration_snapshots) as ends
-       cross join generate_series(1, ${sampled}::bigint) as n
+       cross join generate_series(1, ${sampleSize}::bigint) as n
        cross join lateral (
          select s.id from public.iteration_snapshots as s
          where s.id >= (low + (hashint8extended(n, 0) & 9223372036854775807) % (high - low + 1))::integer

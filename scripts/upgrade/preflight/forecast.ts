@@ -1,35 +1,35 @@
 import { strength, type StatementEffect } from '../../schema/measure/measure.ts'
 import type { HeldLock, MigrationForecast, Range, StatementForecast, TableSize } from './report.ts'
-import type { Rehearsed } from './rehearsal.ts'
+import type { MeasuredMigration } from './rehearsal.ts'
 
 /**
- * What a table costs, from a low figure to a high one. The rewrite and the low figures of index and scan were measured on
- * two shared cores with a local disk; the other high ones are assumed, for a small instance with a network disk. Orders
- * of magnitude, so nothing finer is ever printed.
+ * Low and high estimates of the cost per table. Both rewrite figures and the low figures of index and scan were measured
+ * on two shared cores with a local disk. The other high figures are assumptions for a small instance with a network disk.
+ * They are orders of magnitude, so durations are printed with one significant digit.
  */
 export const rates = {
-  /** Seconds per million rows for a new copy of a table: 3 to 7 for a request table of some 0.3 kB a row. */
+  /** Seconds per million rows to rewrite a table: 3 to 7 with about 0.3 kB per row. */
   rewrite: [3, 7],
-  /** The same for an index: 0.5 when ALTER TABLE rebuilds one on a timestamp, more for text and uuids. */
+  /** Seconds per million rows to build an index: 0.5 on a timestamp column, more on text and uuid columns. */
   index: [0.5, 3],
-  /** The same for reading all rows and evaluating a check or a key on them: 0.5 with the table in memory. */
+  /** Seconds per million rows to read all rows and evaluate a check or a foreign key: 0.5 with the table in memory. */
   scan: [0.3, 1.5],
-  /** Bytes per second from and to the disk, which sets the pace of wide rows: from memory, and from a network disk. */
+  /** Bytes per second read and written, which limits tables with wide rows: from memory, and from a network disk. */
   bytes: [1e9, 1e8],
 } as const satisfies Readonly<Record<string, Range>>
 
-/** Below it nobody notices, whatever the lock. */
-export const instant = 1
+/** A lock that is held for less than this many seconds is not reported as blocking. */
+export const negligibleSeconds = 1
 
-export const add = ([low, high]: Range, [more, most]: Range): Range => [low + more, high + most]
+export const addRanges = ([low, high]: Range, [more, most]: Range): Range => [low + more, high + most]
 
-const none: Range = [0, 0]
+const zero: Range = [0, 0]
 
-const sum = (ranges: readonly Range[]): Range => ranges.reduce(add, none)
+const sum = (ranges: readonly Range[]): Range => ranges.reduce(addRanges, zero)
 
-/** So many passes over the rows, or the bytes, whichever is slower. */
+/** The time for the rows or for `passes` reads of the bytes, whichever is longer. */
 const cost = (perMillion: Range, table: TableSize | undefined, passes: number, bytes = table?.bytes ?? 0): Range => {
-  if (!table) return none
+  if (!table) return zero
   const [low, high] = ([0, 1] as const).map((end) =>
     Math.max((perMillion[end] * table.rows) / 1e6, (bytes * passes) / rates.bytes[end]),
   )
@@ -38,7 +38,7 @@ const cost = (perMillion: Range, table: TableSize | undefined, passes: number, b
 
 export const rewriteTime = (table: TableSize | undefined): Range => cost(rates.rewrite, table, 2)
 
-export function forecast(migrations: readonly Rehearsed[], sizes: readonly TableSize[]): MigrationForecast[] {
+export function forecast(migrations: readonly MeasuredMigration[], sizes: readonly TableSize[]): MigrationForecast[] {
   const size = new Map(sizes.map((table) => [table.table, table]))
   return migrations.map(({ version, file, effects }) => {
     const statements = effects.map((effect) => ({ ...effect, seconds: statementTime(effect, size) }))
@@ -48,19 +48,20 @@ export function forecast(migrations: readonly Rehearsed[], sizes: readonly Table
 }
 
 function statementTime(effect: StatementEffect, size: ReadonlyMap<string, TableSize>): Range {
-  // An index is built from one scan; concurrently, from two.
-  const built = effect.indexes.map(({ table }) => cost(rates.index, size.get(table), effect.isConcurrent ? 2 : 1))
-  const read = effect.scans.filter(
+  // A plain index build scans the table once, a concurrent one twice.
+  const builds = effect.indexes.map(({ table }) => cost(rates.index, size.get(table), effect.isConcurrent ? 2 : 1))
+  // Scans that a rewrite or an index build of the same table does not already include.
+  const scans = effect.scans.filter(
     (table) => !effect.rewrites.includes(table) && !effect.indexes.some((index) => index.table === table),
   )
   return sum([
     ...effect.rewrites.map((table) => rewriteTime(size.get(table))),
-    ...built,
-    ...read.map((table) => cost(rates.scan, size.get(table), 1)),
+    ...builds,
+    ...scans.map((table) => cost(rates.scan, size.get(table), 1)),
   ])
 }
 
-/** A lock lasts from its statement to the end of the transaction. */
+/** The strongest lock on each table. A lock is held from its statement to the end of the transaction. */
 function heldLocks(statements: readonly StatementForecast[]): HeldLock[] {
   const held = new Map<string, HeldLock>()
   statements.forEach(({ locks }, at) => {
@@ -73,11 +74,11 @@ function heldLocks(statements: readonly StatementForecast[]): HeldLock[] {
   return [...held.values()]
 }
 
-/** `about 3 to 7 s`: one figure each, for more would be invented. */
-export function roughly([low, high]: Range): string {
-  if (high < instant) return 'under a second'
+/** Formats a range with one significant digit for each end: `about 3 to 7 s`. */
+export function formatRange([low, high]: Range): string {
+  if (high < negligibleSeconds) return 'under a second'
   const unit = high >= 7200 ? ([3600, 'h'] as const) : high >= 120 ? ([60, 'min'] as const) : ([1, 's'] as const)
   const [from, to] = [low, high].map((value) => Number((value / unit[0]).toPrecision(1)))
-  if (low < instant) return `up to about ${to} ${unit[1]}`
+  if (low < negligibleSeconds) return `up to about ${to} ${unit[1]}`
   return from === to ? `about ${to} ${unit[1]}` : `about ${from} to ${to} ${unit[1]}`
 }

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { baselineVersion, converted, enums, tables } from '../adopt/baseline.ts'
 import { compare } from '../adopt/compare.ts'
 import type { Names } from '../adopt/names.ts'
-import { since } from '../adopt/adopt.ts'
+import { differencesSinceAdoption, hasBaselineObjects } from '../adopt/adopt.ts'
 import { exists, type MigrationStatus } from '../../migrate/migrator.ts'
 import { finishVersion } from '../steps.ts'
 import type { CaseCode, Found } from './cases.ts'
@@ -10,29 +10,29 @@ import { rowsOf } from './read-only.ts'
 import type { Adoption, Finding, Stage, TableSize } from './report.ts'
 
 export interface Zone {
-  /** Of the server, for sessions that name none. */
+  /** The TimeZone setting of a new session. */
   readonly server: string
   readonly isUtc: boolean
-  /** What the operator says that naive times were written in. */
+  /** The operator's answer: the zone in which times without a zone were written. */
   readonly answer: string | undefined
-  /** Columns without a zone in tables that have rows. */
+  /** Columns of type `timestamp without time zone` in tables that have rows. */
   readonly naive: readonly string[]
 }
 
-export const stateOf = (history: readonly MigrationStatus[], version: string): MigrationStatus['state'] | undefined =>
+export const migrationState = (history: readonly MigrationStatus[], version: string): MigrationStatus['state'] | undefined =>
   history.find((migration) => migration.version === version)?.state
 
-/** A history that is not the folder's is nothing to build on. */
-export function refuseHistory(history: readonly MigrationStatus[]): Finding[] {
-  const complaints = {
-    edited: ['edited after they were applied', 'restore them: git checkout -- db/migrations'],
-    missing: ['applied, but their files are gone', 'bring them back: git checkout -- db/migrations, or git pull'],
-    'out of order': ['not applied, though newer ones are', 'give them newer timestamps: make new name=…'],
+/** Refuses a history of applied migrations that does not match the folder. */
+export function findHistoryProblems(history: readonly MigrationStatus[]): Finding[] {
+  const problems = {
+    edited: ['edited after they were applied', 'restore the files: git checkout -- db/migrations'],
+    missing: ['applied, but their files are missing', 'restore the files: git checkout -- db/migrations, or git pull'],
+    'out of order': ['pending, but newer migrations are applied', 'give them newer timestamps: make new name=…'],
   } as const
-  return (Object.keys(complaints) as Array<keyof typeof complaints>).flatMap((state) => {
+  return (Object.keys(problems) as Array<keyof typeof problems>).flatMap((state) => {
     const names = history.filter((row) => row.state === state).map(({ version, name }) => `${version}_${name}`)
     if (names.length === 0) return []
-    const [what, remedy] = complaints[state]
+    const [what, remedy] = problems[state]
     return [{ code: `migrations_${state.replaceAll(' ', '_')}`, what: `migrations ${what}: ${names.join(', ')}`, remedy }]
   })
 }
@@ -43,21 +43,16 @@ export async function examineAdoption(client: pg.Client, history: readonly Migra
   if (isApplied && (applied.length > 1 || !(await exists(client, 'dbmate.adopted_differences')))) {
     return { outcome: 'adopted', differences: [] }
   }
-  const [found] = await rowsOf<{ any: boolean }>(
-    client,
-    `select bool_or(to_regclass(name) is not null or to_regtype(name) is not null) as any from unnest($1::text[]) as name`,
-    [[...Object.keys(tables), ...Object.keys(enums)]],
-  )
-  if (!found?.any) return { outcome: 'nothing there', differences: [] }
+  if (!(await hasBaselineObjects(client))) return { outcome: 'nothing there', differences: [] }
   const all = (await compare(client, names)).sort((a, b) => Number(b.isRefused) - Number(a.isRefused))
   if (!isApplied) {
     return { outcome: all.some(({ isRefused }) => isRefused) ? 'refused' : 'to adopt', differences: all }
   }
-  const { outcome, differences } = await since(client, all)
+  const { outcome, differences } = await differencesSinceAdoption(client, all)
   return outcome === 'drifted' ? { outcome: 'refused', differences } : { outcome: 'adopted', differences: [] }
 }
 
-/** What the schema does not name and `make adopt` has not recorded, by kind. */
+/** Columns and enum values that the schema does not define and `make adopt` has not recorded. */
 export async function examineUnknown(client: pg.Client, names: Names): Promise<Map<CaseCode, Found>> {
   const known = Object.entries(tables).flatMap(([table, columns]) => Object.keys(columns).map((name) => `${table}.${name}`))
   const adopted = (await exists(client, 'dbmate.adopted_differences'))
@@ -91,16 +86,14 @@ export async function examineUnknown(client: pg.Client, names: Names): Promise<M
   return new Map([['unknown_column', found(columns)], ['unknown_enum_value', found(values)]])
 }
 
-/** Ask before anything sets the session's zone. */
+export const isUtc = (zone: string): boolean => /^(etc\/)?(utc|gmt|uct|universal|zulu)$/i.test(zone)
+
+/** Reads the server's time zone. Must run before the session's TimeZone is changed. */
 export async function examineZone(client: pg.Client): Promise<Zone> {
   const [answer] = (await exists(client, 'dbmate.upgrade_answers'))
     ? await rowsOf<{ answer: string }>(client, `select answer from dbmate.upgrade_answers where question = 'time_zone'`)
     : []
-  const [server] = await rowsOf<{ zone: string; is_utc: boolean }>(
-    client,
-    `select current_setting('TimeZone') as zone,
-       current_setting('TimeZone') ~* '^(etc/)?(utc|gmt|uct|universal|zulu)$' as is_utc`,
-  )
+  const [server] = await rowsOf<{ zone: string }>(client, `select current_setting('TimeZone') as zone`)
   const naive: string[] = []
   for (const table of Object.keys(tables)) {
     const rows = await rowsOf<{ name: string }>(
@@ -111,17 +104,17 @@ export async function examineZone(client: pg.Client): Promise<Zone> {
     )
     if (rows.length > 0 && (await rowsOf(client, `select from ${table} limit 1`)).length > 0) naive.push(...rows.map(({ name }) => name))
   }
-  return { server: server!.zone, isUtc: server!.is_utc, answer: answer?.answer, naive }
+  return { server: server!.zone, isUtc: isUtc(server!.zone), answer: answer?.answer, naive }
 }
 
 export async function findStage(client: pg.Client, history: readonly MigrationStatus[]): Promise<Stage> {
-  if (stateOf(history, finishVersion) === 'applied') return 'nothing to do'
+  if (migrationState(history, finishVersion) === 'applied') return 'nothing to do'
   for (const table of Object.keys(tables)) if (!(await exists(client, table))) return 'nothing to do'
   const isExpanded = (await exists(client, 'private.upgrade_owners')) && (await exists(client, 'public.apps'))
   return isExpanded ? 'backfill pending' : 'before expand'
 }
 
-/** From the statistics and the size of the files now: counting millions would take longer than most of what it is for. */
+/** Estimates rows from the statistics and the current file size: on a large table, count(*) takes longer than a migration. */
 export async function readSizes(client: pg.Client, names: readonly string[]): Promise<TableSize[]> {
   return rowsOf<TableSize>(
     client,

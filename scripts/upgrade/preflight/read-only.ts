@@ -2,18 +2,18 @@ import type pg from 'pg'
 import { orFailure, withClient } from '../../core/connect.ts'
 import type { Target } from '../../core/target.ts'
 
-/** Of one query: none may run for ever on a live database, and the limit of the role may be too short for millions. */
+/** For one query. The limit of the role may be too short for a table with millions of rows. */
 const statementTimeout = '10min'
 
 /**
- * Runs `work` in a transaction that can write nothing and sees one moment of the database. It takes ACCESS SHARE locks
- * only; rather than wait long for one it fails. All settings are the transaction's own, so a pooler may stand between.
+ * Runs `work` in a read-only transaction with one snapshot. It takes ACCESS SHARE locks only and fails when it has to wait
+ * for one longer than 2 s. All settings are local to the transaction, so the connection may go through a pooler.
  */
 export async function readOnly<T>(target: Target, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  return withClient(target, (client) => orFailure(target, () => snapshot(client, () => work(client))))
+  return withClient(target, (client) => orFailure(target, () => inSnapshot(client, () => work(client))))
 }
 
-async function snapshot<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+async function inSnapshot<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin transaction isolation level repeatable read, read only')
   try {
     await client.query(`
@@ -21,13 +21,13 @@ async function snapshot<T>(client: pg.Client, work: () => Promise<T>): Promise<T
       set local idle_in_transaction_session_timeout = '${statementTimeout}';
       set local lock_timeout = '2s';
       set local search_path = '';
-      -- A role that would see only some of the rows fails, instead of counting those.
+      -- With row security off, a query fails when the role may not read all rows, and does not count a part of them.
       set local row_security = off;
       set local jit = off;
-      -- The other cores are the service's.
+      -- Leave the other cores to the service.
       set local max_parallel_workers_per_gather = 0;
       set local work_mem = '64MB'`)
-    // New in 17.
+    // The setting exists since PostgreSQL 17.
     await client.query(`select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout'`)
     return await work()
   } finally {

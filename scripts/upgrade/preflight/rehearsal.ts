@@ -11,30 +11,30 @@ import { ownerOf } from '../../postgres/scratch.ts'
 import { createSupabaseDatabase } from '../../postgres/supabase.ts'
 import { rowsOf } from './read-only.ts'
 
-export interface Rehearsed {
+export interface MeasuredMigration {
   readonly version: string
   readonly file: string
   readonly effects: readonly StatementEffect[]
 }
 
 export interface Rehearsal {
-  readonly migrations: readonly Rehearsed[]
-  /** What stopped it: the migration would fail on the live database too. */
+  readonly migrations: readonly MeasuredMigration[]
+  /** The error of the first migration that failed. It would fail on the live database too. */
   readonly failure?: Failure
-  /** What of the live tables could not be made there, and so is not measured. */
-  readonly missing: readonly string[]
+  /** Statements of the live schema that failed on the rehearsal database: the measured effects do not include them. */
+  readonly skipped: readonly string[]
 }
 
-/** What of the live database decides what a migration does to it. */
-export interface Likeness {
-  /** SQL that makes the baseline's tables like the live ones: types, further columns, indexes, foreign keys. */
+/** The properties of the live database on which the effects of a migration depend. */
+export interface LiveSchema {
+  /** SQL that changes the baseline's tables to match the live ones: columns, types, indexes and constraints. */
   readonly statements: readonly string[]
-  /** Of the server, where the operator has answered for it. */
+  /** The server's time zone and the operator's answer; undefined while there is no answer. */
   readonly zone: { readonly server: string; readonly answer: string } | undefined
 }
 
-/** What the live tables have beyond the baseline, as SQL. */
-export async function readLikeness(client: pg.Client, zone: Likeness['zone']): Promise<Likeness> {
+/** Reads the columns, types, indexes and constraints of the live tables as SQL statements. */
+export async function readLiveSchema(client: pg.Client, zone: LiveSchema['zone']): Promise<LiveSchema> {
   const rows = await rowsOf<{ statement: string }>(
     client,
     `with live as (select to_regclass(name)::oid as oid from unnest($1::text[]) as name)
@@ -56,7 +56,7 @@ export async function readLikeness(client: pg.Client, zone: Likeness['zone']): P
        select 4, format('alter table %s add constraint %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
        from pg_constraint as c join live on live.oid = c.conrelid
        where c.contype in ('f', 'c', 'u')
-     ) as likeness order by step, statement`,
+     ) as live_schema order by step, statement`,
     [Object.keys(tables), baselineColumns],
   )
   return { statements: rows.map(({ statement }) => statement), zone }
@@ -66,24 +66,24 @@ const baselineColumns = Object.entries(tables).flatMap(([table, columns]) =>
   Object.entries(columns).map(([name, { type }]) => `${table}.${name} ${type}`),
 )
 
-/** Enough that reading one of them cannot be taken for reading them all. */
+/** Enough rows that a read of the first row differs from a sequential scan in the statistics. */
 const fewRows = { seed: 1, users: 4, requests: 40, snapshots: 80, dirt: {} }
 
 /**
- * Applies to a database of its own what the live one has applied, makes its tables alike, gives them a few rows and
- * measures what is pending.
+ * Creates a database, applies the migrations that the live database has applied, inserts a few rows, changes the tables
+ * to match the live schema, and measures each pending migration. Drops the database afterwards.
  */
 export async function rehearse(
   admin: Target,
   migrations: readonly Migration[],
   pending: ReadonlySet<string>,
-  likeness: Likeness | undefined,
+  liveSchema: LiveSchema | undefined,
 ): Promise<Rehearsal> {
   const database = `preflight_${randomBytes(6).toString('hex')}`
   await createSupabaseDatabase(admin, database)
   try {
     return await withClient(ownerOf(withDatabase(admin, database)), (client) =>
-      run(client, migrations, pending, likeness),
+      run(client, migrations, pending, liveSchema),
     )
   } finally {
     await withClient(admin, (client) => client.query(`drop database ${database} with (force)`))
@@ -94,13 +94,13 @@ async function run(
   client: pg.Client,
   migrations: readonly Migration[],
   pending: ReadonlySet<string>,
-  likeness: Likeness | undefined,
+  liveSchema: LiveSchema | undefined,
 ): Promise<Rehearsal> {
-  const measured: Rehearsed[] = []
-  const missing: string[] = []
-  let isAlike = likeness === undefined
+  const measured: MeasuredMigration[] = []
+  const skipped: string[] = []
+  let isLiveSchemaApplied = liveSchema === undefined
   for (const migration of migrations) {
-    // Where there are rows, the contract step waits for the operator's word.
+    // In a database with rows the contract step refuses to run without the operator's confirmation.
     await client.query(`do $$
       begin
         if to_regclass('private.upgrade_progress') is not null then
@@ -110,37 +110,38 @@ async function run(
       $$`)
     if (!pending.has(migration.version)) {
       await client.query(migration.transaction ? `begin; ${migration.up}; commit` : migration.up)
-      // Before anything that an old writer could break is there.
+      // The rows satisfy the baseline only: later migrations add constraints and triggers.
       if (migration.version === baselineVersion) await fillLegacyDatabase(client, fewRows)
       continue
     }
-    if (likeness && !isAlike) {
-      missing.push(...(await makeAlike(client, likeness)))
-      isAlike = true
+    if (liveSchema && !isLiveSchemaApplied) {
+      skipped.push(...(await applyLiveSchema(client, liveSchema)))
+      isLiveSchemaApplied = true
     }
     try {
       const effects = await measureMigration(client, migration)
       measured.push({ version: migration.version, file: fileName(migration), effects })
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure
-      return { migrations: measured, failure, missing }
+      return { migrations: measured, failure, skipped }
     }
   }
-  return { migrations: measured, missing }
+  return { migrations: measured, skipped }
 }
 
-async function makeAlike(client: pg.Client, { statements, zone }: Likeness): Promise<string[]> {
-  const missing: string[] = []
+/** Returns the statements that failed, each with its error code. */
+async function applyLiveSchema(client: pg.Client, { statements, zone }: LiveSchema): Promise<string[]> {
+  const skipped: string[] = []
   await client.query(`begin; set local search_path = ''`)
-  const known = new Set((await readLikeness(client, undefined)).statements)
+  const present = new Set((await readLiveSchema(client, undefined)).statements)
   await client.query('commit')
   for (const statement of statements) {
-    if (known.has(statement)) continue
+    if (present.has(statement)) continue
     try {
       await client.query(statement)
     } catch (error) {
       if (!(error instanceof pg.DatabaseError)) throw error
-      missing.push(`${statement} (${error.code})`)
+      skipped.push(`${statement} (${error.code})`)
     }
   }
   if (zone) {
@@ -150,5 +151,5 @@ async function makeAlike(client: pg.Client, { statements, zone }: Likeness): Pro
       set timezone = ${client.escapeLiteral(zone.server)}`)
     await client.query(`insert into dbmate.upgrade_answers values ('time_zone', $1)`, [zone.answer])
   }
-  return missing
+  return skipped
 }

@@ -2,28 +2,28 @@ import type { Difference } from '../adopt/difference.ts'
 import type { LockMode, StatementEffect } from '../../schema/measure/measure.ts'
 
 /**
- * What `npm run --silent preflight -- --json` prints. Codes, names and this shape are kept from version to version;
- * sentences are for people and may change. It holds ids, never a name, a prompt, an address or a file of a customer.
+ * The output of `npm run --silent preflight -- --json`. Codes, keys and structure are stable across versions; sentences are
+ * for people and may change. It contains ids, but no name, prompt, URL or file of a customer.
  */
 export interface Report {
   readonly format: 1
   readonly database: string
   readonly server_version: string
-  /** `go` is exit code 0, `decide` 1, `refused` 2. */
+  /** The exit code is 0 for `go`, 1 for `decide`, 2 for `refused`. */
   readonly verdict: Verdict
-  /** What to run next. */
+  /** The next command to run. */
   readonly next: string
   readonly milliseconds: number
-  /** What forbids to go on. */
+  /** Findings that prevent the upgrade. */
   readonly refusals: readonly Finding[]
-  /** What the operator has to decide first; each has an answer by default, which `what` names. */
+  /** Decisions for the operator. `remedy` describes the default. */
   readonly questions: readonly Finding[]
-  /** Worth knowing, and nothing to do. */
+  /** Findings that require no action. */
   readonly notes: readonly Finding[]
   readonly adoption: Adoption
-  /** The tables that pending migrations touch, as they are on this database. */
+  /** Sizes of the tables that the baseline or a pending migration uses. */
   readonly tables: readonly TableSize[]
-  /** Pending ones, in the order in which they will run. Without `statements` when nothing could be measured. */
+  /** Pending migrations in the order of execution. Empty if they could not be measured. */
   readonly migrations: readonly MigrationForecast[]
   readonly data: Data
 }
@@ -38,32 +38,32 @@ export interface Finding {
 
 export interface Adoption {
   /**
-   * `adopted` counts for databases that ran the baseline, too; `to adopt` has only harmless differences; `nothing there`
-   * is a database without the tables.
+   * `adopted`: adopted, or created by the baseline migration. `to adopt`: all differences are harmless. `nothing there`: the
+   * database has none of the tables.
    */
   readonly outcome: 'adopted' | 'to adopt' | 'refused' | 'nothing there'
-  /** Those that `make adopt` would show; of an adopted database, those that it does not know. */
+  /** The differences that `make adopt` would print; for an adopted database, those that it has not recorded. */
   readonly differences: readonly Difference[]
 }
 
 export interface TableSize {
   readonly table: string
-  /** By statistics, not counted. */
+  /** Estimated from statistics. */
   readonly rows: number
-  /** Of its rows, without indexes and long values out of line. */
+  /** The heap, without indexes and TOAST. */
   readonly bytes: number
-  /** All in all. */
+  /** With indexes and TOAST. */
   readonly total_bytes: number
 }
 
-/** In seconds, a guess from below and one from above. */
+/** A low and a high estimate in seconds. */
 export type Range = readonly [low: number, high: number]
 
 export interface MigrationForecast {
   readonly version: string
   readonly file: string
   readonly statements: readonly StatementForecast[]
-  /** The strongest of each table, and for how long it is held. */
+  /** The strongest lock on each table and the time for which it is held. */
   readonly locks: readonly HeldLock[]
   readonly seconds: Range
 }
@@ -80,13 +80,13 @@ export interface HeldLock {
 
 export interface Data {
   /**
-   * `before expand`, `backfill pending`: cases are what is there now. `nothing to do`: the contract step has begun, or
-   * there are no tables. `not examined`: the tables are not what the questions are about, see `refusals`.
+   * `before expand`, `backfill pending`: `cases` counts the current rows. `nothing to do`: the contract step has started, or
+   * the tables do not exist. `not examined`: the tables differ from the baseline, see `refusals`.
    */
   readonly stage: Stage
-  /** Every case, also those that were not found. */
+  /** All cases, including those with a count of 0. */
   readonly cases: readonly Case[]
-  /** App ids that several users claim, for the file of `make backfill owners=…`; at most `contestedListed`. */
+  /** App ids that several users claim, for the file of `make backfill owners=…`; at most `maxContested`. */
   readonly contested: readonly ContestedApp[]
 }
 
@@ -96,21 +96,21 @@ export interface Case {
   /** One of `caseCodes`. */
   readonly code: string
   readonly title: string
-  /** What `count` counts, and `examples` are the ids of. */
+  /** The unit of `count` and of the ids in `examples`. */
   readonly of: 'requests' | 'snapshots' | 'apps' | 'columns' | 'values'
   readonly fate: Fate
   readonly count: number
-  /** Five at most, lowest first. */
+  /** At most five, in ascending order. */
   readonly examples: readonly string[]
-  /** Where not all was looked at: how much of about how much. Then `count` is of what was looked at. */
+  /** Present if only a sample was examined: its size and the estimated total. `count` is that of the sample. */
   readonly sample?: { readonly looked_at: number; readonly of: number }
-  /** What will be done about it. */
+  /** What the upgrade does with these rows. */
   readonly what: string
 }
 
 /**
- * `mended`: changed, the original logged. `quarantined`: moved whole. `kept`: migrates as it is. `question`: waits for
- * the operator. `refused`: stops the upgrade.
+ * `mended`: repaired, the original value logged. `quarantined`: moved to private.quarantine. `kept`: migrated unchanged.
+ * `question`: the operator decides. `refused`: prevents the upgrade.
  */
 export type Fate = 'mended' | 'quarantined' | 'kept' | 'question' | 'refused'
 
@@ -119,7 +119,7 @@ export interface ContestedApp {
   readonly claims: ReadonlyArray<{ readonly user_id: string; readonly requests: number }>
 }
 
-export const contestedListed = 10_000
+export const maxContested = 10_000
 
 export const verdictOf = ({ refusals, questions }: Pick<Report, 'refusals' | 'questions'>): Verdict => {
   if (refusals.length > 0) return 'refused'

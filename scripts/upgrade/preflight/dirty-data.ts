@@ -1,25 +1,25 @@
 import type pg from 'pg'
 import type { CaseCode, Found } from './cases.ts'
 import { rowsOf } from './read-only.ts'
-import { contestedListed, type ContestedApp, type Stage } from './report.ts'
+import { maxContested, type ContestedApp, type Stage } from './report.ts'
 
 /**
- * The questions about dirty data, as the backfill will answer them. Each query reads a table once; `files_snapshot` is
- * only measured. Before expand the functions of the backfill are not there, so what they say is said again here, and a
- * test holds the two together.
+ * Queries that count dirty data by the rules of the backfill. Each query scans a table once and reads only the length of
+ * `files_snapshot`. Before expand the functions of the backfill do not exist, so the rules are repeated here; a test
+ * compares the two.
  */
 
 const examples = 5
 
 /** A visible character, as in private.has_visible_character(). */
-export const visible = String.raw`[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]`
+export const visibleCharacter = String.raw`[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]`
 
 const visibleName = `case
-    when r.app_name collate "C" ~ '[0-9A-Za-z]' or left(r.app_name, 120) collate "C" ~ '${visible}' then left(r.app_name, 120)
+    when r.app_name collate "C" ~ '[0-9A-Za-z]' or left(r.app_name, 120) collate "C" ~ '${visibleCharacter}' then left(r.app_name, 120)
   end`
 
-/** As private.app_id_of_request(). */
-const ownApp = `overlay(overlay(md5('leo-saas-schema generation_requests ' || r.id) placing '8' from 13) placing '8' from 17)::uuid`
+/** The expression of private.app_id_of_request(). */
+const derivedAppId = `overlay(overlay(md5('leo-saas-schema generation_requests ' || r.id) placing '8' from 13) placing '8' from 17)::uuid`
 
 /** As private.is_https_url(). */
 export const https = `collate "C" ~ '^https://[!-~]+$'`
@@ -27,8 +27,8 @@ const asHttps = (column: string) => `regexp_replace(btrim(r.${column}, E' \\t\\r
 const eitherUrl = (condition: (column: string) => string) =>
   ['github_url', 'deployment_url'].map((column) => `(r.is_odd_${column} and ${condition(column)})`).join(' or ')
 
-/** Requests with what becomes of them; `$1` is the contested app ids. `offset 0` has each judged once. */
-function judged(stage: Stage): string {
+/** Requests with the reason for their quarantine, if any; `$1` is the contested app ids. `offset 0` prevents inlining. */
+function classifiedRequests(stage: Stage): string {
   const isExpanded = stage === 'backfill pending'
   return `
     select r.*, case
@@ -36,21 +36,21 @@ function judged(stage: Stage): string {
         when u.id is null then 'user_id_unknown'
         when r.app_id = any ($1::uuid[]) then 'app_contested_requests'
         ${isExpanded ? `when o.user_id <> r.user_id or a.user_id <> r.user_id then 'app_of_another_user'` : ''}
-      end as lost,
+      end as quarantine_code,
       ${isExpanded ? `a.id is not null` : 'false'} as has_app
     from public.generation_requests as r
     left join auth.users as u on u.id = r.user_id
     ${
       isExpanded
         ? `left join private.upgrade_owners as o on o.app_id = r.app_id
-           left join public.apps as a on a.id = coalesce(r.app_id, ${ownApp})`
+           left join public.apps as a on a.id = coalesce(r.app_id, ${derivedAppId})`
         : ''
     }
     offset 0`
 }
 
-/** Counts rows by code: `conditions` is evaluated once a row, and only dirty ones are gone through again. */
-function counted(conditions: Readonly<Partial<Record<CaseCode, string>>>, from: string, more = ''): string {
+/** SQL that counts rows by code. It evaluates each condition once per row and unnests the codes of dirty rows only. */
+function countByCode(conditions: Readonly<Partial<Record<CaseCode, string>>>, from: string, more = ''): string {
   const codes = Object.entries(conditions).map(([code, condition]) => `case when ${condition} then '${code}' end`)
   return `
     select code, count(*)::int as count, (array_agg(id order by id))[1:${examples}]::text[] as examples
@@ -97,7 +97,7 @@ export async function findContested(client: pg.Client, stage: Stage): Promise<Co
      ) as claim
      group by app_id
      order by app_id`,
-    [ids.slice(0, contestedListed)],
+    [ids.slice(0, maxContested)],
   )
   return { count: ids.length, ids, apps }
 }
@@ -105,7 +105,7 @@ export async function findContested(client: pg.Client, stage: Stage): Promise<Co
 type Row = { code: CaseCode } & Found
 
 export function examineRequests(client: pg.Client, stage: Stage, contested: readonly string[]): Promise<Row[]> {
-  const ofKept: Partial<Record<CaseCode, string>> = {
+  const repairs: Partial<Record<CaseCode, string>> = {
     app_id_missing: 'r.app_id is null',
     app_name_blank: 'r.visible is null',
     app_name_too_long: 'octet_length(r.app_name) > 120 and char_length(r.app_name) > 120 and r.visible is not null and not r.has_app',
@@ -127,18 +127,18 @@ export function examineRequests(client: pg.Client, stage: Stage, contested: read
     url_invalid: eitherUrl((column) => `not ${asHttps(column)} ${https}`),
   }
   const conditions = Object.fromEntries(
-    Object.entries(ofKept).map(([code, condition]) => [code, `r.lost is null and (${condition})`]),
+    Object.entries(repairs).map(([code, condition]) => [code, `r.quarantine_code is null and (${condition})`]),
   )
   const rows = `(
     select r.*, (${visibleName}) as visible, r.status::text in ('completed', 'failed', 'cancelled') as is_finished,
       not r.github_url ${https} as is_odd_github_url, not r.deployment_url ${https} as is_odd_deployment_url
-    from (${judged(stage)}) as r
+    from (${classifiedRequests(stage)}) as r
     offset 0
   ) as r`
-  return rowsOf<Row>(client, counted(conditions, rows, 'r.lost'), [contested])
+  return rowsOf<Row>(client, countByCode(conditions, rows, 'r.quarantine_code'), [contested])
 }
 
-/** Of apps that are not there yet: what each wants to be called, and who else wants that. */
+/** Counts naming conflicts among the apps that the backfill will create. */
 export async function examineApps(client: pg.Client, stage: Stage, contested: readonly string[]): Promise<Row[]> {
   const isTaken =
     stage === 'backfill pending'
@@ -146,14 +146,14 @@ export async function examineApps(client: pg.Client, stage: Stage, contested: re
       : ''
   const [{ folds } = { folds: '"default"' }] = await rowsOf<{ folds: string }>(
     client,
-    // The C collation knows the case of A to Z only.
+    // The C collation folds the case of A to Z only.
     `select quote_ident(collname) as folds from pg_collation
      where collname in ('und-x-icu', 'pg_c_utf8', 'C.utf8') and collnamespace = 'pg_catalog'::regnamespace
      order by array_position('{und-x-icu,pg_c_utf8,C.utf8}'::text[], collname::text) limit 1`,
   )
   return rowsOf<Row>(
     client,
-    counted(
+    countByCode(
       {
         app_name_taken: `r.place > 1 ${isTaken}`,
         app_names_several: 'r.has_several',
@@ -170,7 +170,7 @@ export async function examineApps(client: pg.Client, stage: Stage, contested: re
           from (
             select
               r.user_id,
-              coalesce(r.app_id, ${ownApp}) as id,
+              coalesce(r.app_id, ${derivedAppId}) as id,
               coalesce(
                 (array_agg(r.visible order by r.created_at desc nulls last, r.id desc) filter (where r.visible is not null))[1],
                 'Untitled app'
@@ -180,10 +180,10 @@ export async function examineApps(client: pg.Client, stage: Stage, contested: re
               min(r.id) as first_request_id
             from (
               select r.id, r.user_id, r.app_id, r.created_at::timestamptz as created_at, (${visibleName}) collate "C" as visible
-              from (${judged(stage)}) as r
-              where r.lost is null and not r.has_app
+              from (${classifiedRequests(stage)}) as r
+              where r.quarantine_code is null and not r.has_app
             ) as r
-            group by r.user_id, coalesce(r.app_id, ${ownApp})
+            group by r.user_id, coalesce(r.app_id, ${derivedAppId})
           ) as app
         ) as numbered
         window folded as (partition by user_id, folds_to)
@@ -196,10 +196,10 @@ export async function examineApps(client: pg.Client, stage: Stage, contested: re
 export function examineSnapshots(client: pg.Client, stage: Stage, contested: readonly string[]): Promise<Row[]> {
   return rowsOf<Row>(
     client,
-    counted(
+    countByCode(
       {
         snapshot_request_missing: 'r.request_id is null',
-        snapshot_request_lost: 'r.lost is not null',
+        snapshot_request_lost: 'r.quarantine_code is not null',
         snapshot_iteration_invalid: 'r.is_kept and (r.iteration_number >= 0) is not true',
         snapshot_type_missing: 'r.is_kept and r.snapshot_type is null',
         snapshot_timestamp_missing: 'r.is_kept and r."timestamp" is null',
@@ -207,17 +207,17 @@ export function examineSnapshots(client: pg.Client, stage: Stage, contested: rea
         files_missing: 'r.files_snapshot is null',
       },
       `(
-        select s.*, request.id as request_id, request.lost, request.id is not null and request.lost is null as is_kept
+        select s.*, request.id as request_id, request.quarantine_code, request.id is not null and request.quarantine_code is null as is_kept
         from public.iteration_snapshots as s
-        left join (select r.id, r.lost from (${judged(stage)}) as r) as request on request.id = s.generation_request_id
+        left join (select r.id, r.quarantine_code from (${classifiedRequests(stage)}) as r) as request on request.id = s.generation_request_id
       ) as r`,
     ),
     [contested],
   )
 }
 
-/** More than so many copies are compared by sample, unless asked for. */
-export const copiesCompared = 1000
+/** The largest number of repeated snapshots that are compared without `deep`. */
+export const maxCopiesCompared = 1000
 
 interface Copies {
   readonly copies: number
@@ -229,8 +229,8 @@ interface Copies {
 }
 
 /**
- * Of snapshots that repeat a request, iteration and type: which repeat everything. Their files are read only where
- * another of the group is as long.
+ * Counts the snapshots that repeat a request, iteration and type: identical ones and different ones. Reads the files only
+ * of snapshots that have the same length as another one of their group.
  */
 export async function examineCopies(
   client: pg.Client,
@@ -247,13 +247,13 @@ export async function examineCopies(
            count(*) over (partition by s.generation_request_id, s.iteration_number, coalesce(s.snapshot_type, 'automatic')) as members
          from public.iteration_snapshots as s
          where s.iteration_number >= 0
-           and s.generation_request_id in (select r.id from (${judged(stage)}) as r where r.lost is null)
+           and s.generation_request_id in (select r.id from (${classifiedRequests(stage)}) as r where r.quarantine_code is null)
        ) as numbered
        where members > 1
      ),
      chosen as materialized (
        select * from copies order by hashint4(request_id), request_id, iteration_number, type, id
-       ${deep ? '' : `limit ${copiesCompared}`}
+       ${deep ? '' : `limit ${maxCopiesCompared}`}
      ),
      hashed as (
        select c.*, s.prompt_used,
@@ -263,7 +263,7 @@ export async function examineCopies(
            then md5(s.files_snapshot) end as files
        from chosen as c join public.iteration_snapshots as s on s.id = c.id
      ),
-     told as (
+     compared as (
        select id,
          row_number() over (partition by request_id, iteration_number, type order by id) > 1 as is_copy,
          row_number() over (partition by request_id, iteration_number, type, length, files, prompt_used, metadata order by id) > 1 as is_identical
@@ -276,7 +276,7 @@ export async function examineCopies(
        coalesce((array_agg(id order by id) filter (where is_identical))[1:${examples}]::text[], '{}') as identical,
        count(*) filter (where is_copy and not is_identical)::int as differ_count,
        coalesce((array_agg(id order by id) filter (where is_copy and not is_identical))[1:${examples}]::text[], '{}') as differ
-     from told`,
+     from compared`,
     [contested],
   )
   const { copies, looked_at, identical, identical_count, differ, differ_count } = rows[0]!
