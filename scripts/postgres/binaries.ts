@@ -59,6 +59,6 @@ export function installedNative(major: number): string | undefined {
 
 /** Removes what can be made again outside the clone, unless a cluster is still there. */
 export function removeCopies({ home, isInPlace }: Installation): void {
-  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine)-/.test(name))) return
+  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine|template)-/.test(name))) return
   rmSync(home, { recursive: true })
 }

@@ -19,14 +19,19 @@ export async function layData(folder: string, at: Installation, programs: string
       await ensureData(pristine, throwaway, at, programs)
       writeFileSync(note, maker)
     }
-    makeFolder(folder, at.user)
-    try {
-      // As whoever may keep the owner.
-      await run('cp', { ...at, user: undefined }, ['-Rp', join(pristine, 'data'), join(pristine, 'password'), folder])
-    } catch (cause) {
-      if (cause instanceof Failure) throw cause
-      rmSync(folder, { recursive: true, force: true })
-      throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'make room there', { cause })
-    }
+    await copyData(pristine, folder, at)
   })
+}
+
+/** Copies a stopped cluster: its data and the password of its login. */
+export async function copyData(from: string, folder: string, at: Installation): Promise<void> {
+  makeFolder(folder, at.user)
+  try {
+    // As the caller, who may keep the owner.
+    await run('cp', { ...at, user: undefined }, ['-Rp', join(from, 'data'), join(from, 'password'), folder])
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    rmSync(folder, { recursive: true, force: true })
+    throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'make room there', { cause })
+  }
 }

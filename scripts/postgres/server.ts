@@ -9,7 +9,7 @@ import {
 } from '../../db/testing/cluster.ts'
 import { exclusively } from './file-lock.ts'
 import { Failure } from '../core/failure.ts'
-import { layData } from './data-directory.ts'
+import { copyData, layData } from './data-directory.ts'
 import { locate, removeCopies, throwawayHomes } from './binaries.ts'
 
 export { type Server, superuser }
@@ -38,11 +38,18 @@ export async function removeDevServer(): Promise<void> {
   removeCopies(locate())
 }
 
+export interface TestServerOptions {
+  /** The programs of another PostgreSQL major. */
+  readonly native?: string
+  /** The folder of a stopped cluster whose data is copied; without it the cluster is new. */
+  readonly copyOf?: string
+}
+
 /**
  * A throw-away cluster for one run, deleted by `stop()`. It belongs to this process: what it leaves behind when it is
- * killed is stopped and removed by the next call. `native` names the programs of another PostgreSQL major.
+ * killed is stopped and removed by the next call.
  */
-export async function startTestServer({ native }: { native?: string } = {}): Promise<Server> {
+export async function startTestServer({ native, copyOf }: TestServerOptions = {}): Promise<Server> {
   const at = locate(native)
   return usable(at.home, async () => {
     const programs = prepare(at)
@@ -50,7 +57,7 @@ export async function startTestServer({ native }: { native?: string } = {}): Pro
     for (const home of homes) await removeAbandoned(home)
     const folder = claim(join(homes[0]!, 'test'))
     try {
-      await layData(folder, at, programs)
+      await (copyOf === undefined ? layData(folder, at, programs) : copyData(copyOf, folder, at))
       return await start(folder, throwaway, at, programs, () => remove(folder))
     } catch (error) {
       // Any other failure leaves the log to be read; the next call removes it.
@@ -102,7 +109,11 @@ export async function removeIn(folder: string): Promise<void> {
   }))
 }
 
-/** The test servers whose owner was killed. */
+/** Stops and removes the test servers whose owner was killed. */
+export async function removeAbandonedServers(native?: string): Promise<void> {
+  for (const home of throwawayHomes(locate(native)).filter(existsSync)) await removeAbandoned(home)
+}
+
 async function removeAbandoned(home: string): Promise<void> {
   for (const folder of orphans(join(home, 'test'))) await remove(folder)
 }

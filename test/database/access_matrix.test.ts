@@ -1,5 +1,5 @@
 import t from 'tap'
-import { expectedMatrix, makeWorld, observedMatrix } from './fixtures/access_matrix.ts'
+import { accessTableEdits, expectedMatrix, makeWorld, observedMatrix } from './fixtures/access_matrix.ts'
 import type { Matrix } from './fixtures/access_matrix.ts'
 import { assume, createTestDatabase } from '../fixtures/database.ts'
 import { logins } from '../fixtures/server.ts'
@@ -18,8 +18,10 @@ function differences(observed: Matrix, table = ''): string[] {
 }
 
 t.test('every role reaches exactly what the table of expectations says, column by column', async (t) => {
+  t.strictSame(await accessTableEdits(db.owner), [])
   const observed = await observedMatrix(db, world)
-  t.strictSame(differences(observed), [])
+  // Those that only one side has are in the list above, a line for each column and not for each cell.
+  t.strictSame(differences(observed).filter((line) => !/not in the (table|database)/.test(line)), [])
   t.ok(observed.size > 1000, `${observed.size} cells tried`)
 })
 

@@ -9,6 +9,7 @@ import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts
 import { writeWhole } from '../../scripts/operate/users/atomic-file.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { placeOf } from '../fixtures/place_of.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
@@ -65,7 +66,10 @@ t.test('an export has every row of the user, of every table of the catalog, and 
 
 t.test('a rule says of every table without an owner whose rows it has', async (t) => {
   const tables = await readTables(owner)
-  t.strictSame(compareWithRules(tables), { unjudged: [], missing: [] })
+  const found = compareWithRules(tables)
+  const place = placeOf('scripts/operate/users/rules.ts', 'export const ownerless')
+  t.strictSame(found.unjudged.map((table) => `${place}: add '${table}': { what: '<whose rows these are>' }, with rows if a user has some`), [])
+  t.strictSame(found, { unjudged: [], missing: [] })
   const columns = tables.flatMap(({ name, columns: all }) => all.map((column) => `${name}.${column.name}`))
   t.strictSame(Object.keys(leftOut).filter((name) => !columns.includes(name)), [])
 })
