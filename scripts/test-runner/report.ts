@@ -37,11 +37,11 @@ export function showProgress(total: number): Progress {
 /** The list at the end: of each failed file the first failed assertion and the command that runs it again; then the sum. */
 export function formatReport(results: readonly FileResult[], rerun: (result: FileResult) => string): string {
   const failed = results.filter(({ failure }) => failure)
-  const passed = sum(results.map((result) => result.passed))
-  const failures = sum(results.map((result) => result.failed))
+  const [pass, fail, skip] = (['passed', 'failed', 'skipped'] as const).map((kind) => sum(results.map((result) => result[kind])))
+  const counts = Object.entries({ total: pass! + fail! + skip!, pass, fail, skip }).filter(([, count]) => count !== 0)
   const lines = failed.flatMap((result) => [
     '',
-    `${result.source}: ${result.failed} of ${result.passed + result.failed} assertions failed, the first:`,
+    `${result.source}: ${result.failed} failed and ${result.passed} passed, the first failure:`,
     ...formatAssertion(result.failure!).map((line) => `    ${line}`),
     `  run it again: ${rerun(result)}`,
     `  everything it printed: ${relative(root, result.log)}`,
@@ -51,7 +51,7 @@ export function formatReport(results: readonly FileResult[], rerun: (result: Fil
     ...lines,
     '',
     // CI reads this line, and it is how tap prints it.
-    `# { total: ${passed + failures}, pass: ${passed}${failures > 0 ? `, fail: ${failures}` : ''} }`,
+    `# { ${counts.map(([name, count]) => `${name}: ${count}`).join(', ')} }`,
   ].join('\n')
 }
 

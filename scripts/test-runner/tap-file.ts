@@ -15,6 +15,8 @@ export interface FileResult {
   readonly source: string
   readonly passed: number
   readonly failed: number
+  /** Or to be done: neither passed nor failed. */
+  readonly skipped: number
   readonly milliseconds: number
   /** The first failing assertion, or why there is none. */
   readonly failure: FailedAssertion | undefined
@@ -83,6 +85,7 @@ export async function runFile(file: TestFile, env: NodeJS.ProcessEnv, signal: Ab
   return {
     ...{ name: file.name, source: file.source, log, failure },
     passed: found.passed,
+    skipped: found.skipped,
     failed: failure ? Math.max(found.failed, 1) : 0,
     milliseconds: performance.now() - started,
   }
@@ -125,12 +128,12 @@ function watchProgress(child: ChildProcess, lastOutput: () => number): { stop():
 
 interface Tap {
   readonly parser: Parser
-  end(): { ok: boolean; passed: number; failed: number; failure: FailedAssertion | undefined }
+  end(): { ok: boolean; passed: number; failed: number; skipped: number; failure: FailedAssertion | undefined }
 }
 
 /** Counts the assertions of all levels, not the lines that sum a subtest up. */
 function readTap(): Tap {
-  let [passed, failed] = [0, 0]
+  let [passed, failed, skipped] = [0, 0, 0]
   let failure: FailedAssertion | undefined
   const listen = (parser: Parser): void => {
     let hasAssertions = false
@@ -141,8 +144,11 @@ function readTap(): Tap {
     parser.on('assert', (result: Result) => {
       const isSum = result.closingTestPoint && hasAssertions
       if (result.closingTestPoint) hasAssertions = false
-      const isFailure = !result.ok && !result.todo && !result.skip
-      if (!isSum) isFailure ? failed++ : passed++
+      const isSkipped = result.todo !== false || result.skip !== false
+      const isFailure = !result.ok && !isSkipped
+      if (isFailure && !isSum) failed++
+      else if (isSkipped) skipped++
+      else if (!isSum) passed++
       if (isFailure) failure ??= { title: result.fullname, diagnostics: result.diag ?? {} }
     })
   }
@@ -152,7 +158,7 @@ function readTap(): Tap {
     parser,
     end() {
       parser.end()
-      return { ok: parser.ok, passed, failed, failure }
+      return { ok: parser.ok, passed, failed, skipped, failure }
     },
   }
 }
