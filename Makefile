@@ -25,9 +25,8 @@ reset: $(installed) ## Remove the embedded PostgreSQL's data; refuses a database
 	@$(run) scripts/commands/reset.ts
 
 .PHONY: test
-test: $(installed) ## Run all tests on a server of their own (one file: make test file=apps)
-	@echo 'compiling the tests' && node_modules/.bin/tsc -p .
-	@$(run) scripts/commands/test.ts $(file)
+test: $(installed) ## Run the core tests and those that a change affects (all of them: all=1; some: file=apps,tenants)
+	@$(run) scripts/commands/test.ts $(if $(all),--all) $(file)
 
 ##@ Developers
 
@@ -87,8 +86,7 @@ package: build ## Pack the query package into leo-saas-schema-<version>.tgz
 majors ?= 15 16 17 18
 .PHONY: test-matrix
 test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: make test-matrix majors="15 18")
-	@echo 'compiling the tests' && node_modules/.bin/tsc -p .
-	@set -e; for major in $(majors); do $(run) scripts/commands/test.ts --major=$$major; done
+	@set -e; for major in $(majors); do $(run) scripts/commands/test.ts --all --major=$$major $(file); done
 
 .PHONY: bench-upgrade
 bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")

@@ -60,6 +60,6 @@ export function installedNative(major: number): string | undefined {
 
 /** Removes copies of programs and data directories outside the clone, unless a cluster is still there. */
 export function removeCopies({ home, isInPlace }: Installation): void {
-  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine)-/.test(name))) return
+  if (isInPlace || !existsSync(home) || readdirSync(home).some((name) => !/^(native|pristine|template)-/.test(name))) return
   rmSync(home, { recursive: true })
 }

@@ -19,14 +19,19 @@ export async function copyDataDirectory(folder: string, at: Installation, progra
       await ensureData(original, throwaway, at, programs)
       writeFileSync(versionFile, version)
     }
-    makeFolder(folder, at.user)
-    try {
-      // As the current user, not the server's: only root preserves the owner of the files.
-      await run('cp', { ...at, user: undefined }, ['-Rp', join(original, 'data'), join(original, 'password'), folder])
-    } catch (cause) {
-      if (cause instanceof Failure) throw cause
-      rmSync(folder, { recursive: true, force: true })
-      throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'free space in that folder', { cause })
-    }
+    await copyData(original, folder, at)
   })
+}
+
+/** Copies the data directory and the password file of a stopped cluster. */
+export async function copyData(from: string, folder: string, at: Installation): Promise<void> {
+  makeFolder(folder, at.user)
+  try {
+    // As the current user, not the server's: only root preserves the owner of the files.
+    await run('cp', { ...at, user: undefined }, ['-Rp', join(from, 'data'), join(from, 'password'), folder])
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    rmSync(folder, { recursive: true, force: true })
+    throw new Failure(`${folder} cannot be written: ${outputOf(cause).trim()}`, 'free space in that folder', { cause })
+  }
 }

@@ -9,7 +9,7 @@ import {
 } from '../../db/testing/cluster.ts'
 import { withFileLock } from './file-lock.ts'
 import { Failure } from '../core/failure.ts'
-import { copyDataDirectory } from './data-directory.ts'
+import { copyData, copyDataDirectory } from './data-directory.ts'
 import { locate, removeCopies, throwawayHomes } from './binaries.ts'
 
 export { type Server, superuser }
@@ -39,11 +39,17 @@ export async function removeDevServer(): Promise<void> {
   removeCopies(locate())
 }
 
+export interface TestServerOptions {
+  /** The folder of the programs of another PostgreSQL major version. */
+  readonly native?: string
+  /** The folder of a stopped cluster to copy; without it the cluster is empty. */
+  readonly copyOf?: string
+}
+
 /**
  * Starts a throw-away cluster; `stop()` removes it. If this process is killed, the next call stops and removes the cluster.
- * `native` is the folder of the programs of another PostgreSQL major version.
  */
-export async function startTestServer({ native }: { native?: string } = {}): Promise<Server> {
+export async function startTestServer({ native, copyOf }: TestServerOptions = {}): Promise<Server> {
   const at = locate(native)
   return usable(at.home, async () => {
     const programs = prepare(at)
@@ -51,7 +57,7 @@ export async function startTestServer({ native }: { native?: string } = {}): Pro
     for (const home of homes) await removeAbandoned(home)
     const folder = claim(join(homes[0]!, 'test'))
     try {
-      await copyDataDirectory(folder, at, programs)
+      await (copyOf === undefined ? copyDataDirectory(folder, at, programs) : copyData(copyOf, folder, at))
       return await start(folder, throwaway, at, programs, () => remove(folder))
     } catch (error) {
       // After any other failure the folder stays for its log; the next call removes it.
@@ -101,6 +107,11 @@ export async function removeIn(folder: string): Promise<void> {
     await halt(join(folder, 'data'), 'SIGINT')
     rmSync(folder, { recursive: true })
   }))
+}
+
+/** Stops and removes the throw-away clusters whose process was killed. */
+export async function removeAbandonedServers(native?: string): Promise<void> {
+  for (const home of throwawayHomes(locate(native)).filter(existsSync)) await removeAbandoned(home)
 }
 
 /** Removes throw-away clusters whose process no longer runs. */

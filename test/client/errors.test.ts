@@ -4,11 +4,15 @@ import t from 'tap'
 import { fromDriver } from '../../db/client/driver-errors.ts'
 import { constraintCodes, errorCodes, LeoError } from '../../db/index.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { placeOf } from '../fixtures/place_of.ts'
 
 const db = await createTestDatabase(t)
 
 t.test('db/client/error-codes.ts and private.error_codes are the same list', async (t) => {
   const { rows } = await db.owner.query<{ name: string; code: string }>('select name, code from private.error_codes')
+  const place = placeOf('db/client/error-codes.ts', 'export const errorCodes')
+  const lacking = rows.filter(({ name }) => !(name in errorCodes)).map(({ code, name }) => `${place}: add ${name}: '${code}'`)
+  t.strictSame(lacking, [])
   t.strictSame(Object.fromEntries(rows.map(({ name, code }) => [name, code])), { ...errorCodes })
 })
 
@@ -52,6 +56,9 @@ t.test('db/client/error-codes.ts knows every constraint that a caller may meet, 
     return rows.map(({ name }) => name).sort()
   }
   const known = Object.keys(constraintCodes).sort()
+  const place = placeOf('db/client/error-codes.ts', 'export const constraintCodes')
+  const lacking = (await inDatabase()).filter((name) => !known.includes(name))
+  t.strictSame(lacking.map((name) => `${place}: add ${name}: '<the code that a caller gets>'`), [])
   t.strictSame(await inDatabase(), known)
 
   await db.owner.query('begin')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { expectedMatrix, insertMatrixUsers, observedMatrix } from './fixtures/access_matrix.ts'
+import { accessTableEdits, expectedMatrix, insertMatrixUsers, observedMatrix } from './fixtures/access_matrix.ts'
 import type { Matrix } from './fixtures/access_matrix.ts'
 import { assume, createTestDatabase } from '../fixtures/database.ts'
 import { logins } from '../fixtures/server.ts'
@@ -18,8 +18,10 @@ function differences(observed: Matrix, table = ''): string[] {
 }
 
 t.test('every role has exactly the column permissions of the access table', async (t) => {
+  t.strictSame(await accessTableEdits(db.owner), [])
   const observed = await observedMatrix(db, users)
-  t.strictSame(differences(observed), [])
+  // The list above has one line for each table or column that only one side has; the cells would repeat it.
+  t.strictSame(differences(observed).filter((line) => !/not in the (table|database)/.test(line)), [])
   t.ok(observed.size > 1000, `${observed.size} statements tried`)
 })
 

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { catalogRules } from './fixtures/catalog_rules.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { placeOf } from '../fixtures/place_of.ts'
 
 const db = await createTestDatabase(t)
 
@@ -9,7 +10,8 @@ const violations = async (query: string): Promise<string[]> =>
 
 for (const { title, query, violation, caught } of catalogRules) {
   t.test(title, async (t) => {
-    t.strictSame(await violations(query), [])
+    const place = placeOf('test/database/fixtures/catalog_rules.ts', title.replaceAll("'", "\\'"))
+    t.strictSame(await violations(query), [], `correct the migration, or the rule in ${place}`)
 
     await db.owner.query('begin')
     await db.owner.query(violation)

@@ -9,6 +9,7 @@ import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts
 import { writeFileAtomically } from '../../scripts/operate/users/atomic-file.ts'
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { placeOf } from '../fixtures/place_of.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
@@ -65,7 +66,10 @@ t.test('an export contains every row of the user from every table, and no row of
 
 t.test('every table without an owner column has a rule', async (t) => {
   const tables = await readTables(owner)
-  t.strictSame(compareWithRules(tables), { withoutRule: [], missing: [] })
+  const found = compareWithRules(tables)
+  const place = placeOf('scripts/operate/users/rules.ts', 'export const tablesWithoutOwner')
+  t.strictSame(found.withoutRule.map((table) => `${place}: add '${table}': { what: '<contents>' }, with rows if some belong to a user`), [])
+  t.strictSame(found, { withoutRule: [], missing: [] })
   const columns = tables.flatMap(({ name, columns: all }) => all.map((column) => `${name}.${column.name}`))
   t.strictSame(Object.keys(excludedColumns).filter((name) => !columns.includes(name)), [])
 })

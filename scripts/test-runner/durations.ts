@@ -1,0 +1,28 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fromRoot } from '../core/paths.ts'
+import type { FileResult, TestFile } from './tap-file.ts'
+
+const file = fromRoot('build', 'test-output', 'durations.json')
+
+function readDurations(): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>
+  } catch {
+    // Not there yet, or cut off: only the order of the files depends on it.
+    return {}
+  }
+}
+
+/** So that no processor is idle while the last, long file runs. */
+export function longestFirst(files: readonly TestFile[]): TestFile[] {
+  const durations = readDurations()
+  const of = ({ source }: TestFile): number => durations[source] ?? Infinity
+  return [...files].sort((a, b) => of(b) - of(a) || (a.source < b.source ? -1 : 1))
+}
+
+export function rememberDurations(results: readonly FileResult[]): void {
+  const added = Object.fromEntries(results.map(({ milliseconds, source }) => [source, Math.round(milliseconds)]))
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, JSON.stringify({ ...readDurations(), ...added }))
+}

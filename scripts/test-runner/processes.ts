@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+/** Sends the signal to the processes of a group. Returns whether there are any. */
+export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-leader, signal)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** Ends the processes of a group; what has not ended by itself after three seconds is killed. */
+export async function endGroup(leader: number): Promise<void> {
+  const started = performance.now()
+  for (let left = signalGroup(leader, 'SIGTERM'); left; left = signalGroup(leader, 0)) {
+    if (performance.now() - started > 3000) {
+      signalGroup(leader, 'SIGKILL')
+      return
+    }
+    await sleep(20)
+  }
+}
+
+/** The processor seconds that the living processes of a group used so far. */
+export async function processorSeconds(leader: number): Promise<number> {
+  // The same on Linux and macOS but for the output: [[dd-]hh:]mm:ss, on macOS with hundredths.
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pgid=,time='])
+  return stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([group]) => group === `${leader}`)
+    .reduce((sum, [, time]) => sum + secondsOf(time!), 0)
+}
+
+const secondsOf = (time: string): number =>
+  time.split(/[-:]/).reduce((sum, part, index, { length }) => {
+    const unit = [86_400, 3600, 60, 1][4 - length + index]!
+    return sum + Number(part) * unit
+  }, 0)

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { Parser, type Result } from 'tap-parser'
+import { fromRoot } from '../core/paths.ts'
+import { endGroup, processorSeconds, signalGroup } from './processes.ts'
+
+/** How a test file ended. */
+export interface FileResult {
+  /** Without folder and extension. */
+  readonly name: string
+  /** The source, from the repository's folder. */
+  readonly source: string
+  readonly passed: number
+  readonly failed: number
+  /** Or to be done: neither passed nor failed. */
+  readonly skipped: number
+  readonly milliseconds: number
+  /** The first failing assertion, or why there is none. */
+  readonly failure: FailedAssertion | undefined
+  /** Everything that it printed. */
+  readonly log: string
+}
+
+export interface FailedAssertion {
+  readonly title: string
+  readonly diagnostics: Readonly<Record<string, unknown>>
+}
+
+export interface TestFile {
+  readonly name: string
+  readonly source: string
+  readonly compiled: string
+}
+
+/** A test that neither prints nor computes for so long does not end; one that only polls gets longer. */
+const limits = { idleMs: 5 * 60_000, silentMs: 20 * 60_000 }
+
+/**
+ * Runs a compiled test file in a process group of its own. tap's own runner would load its hooks into each process, which
+ * takes four times as long as the file's own start.
+ */
+export async function runFile(file: TestFile, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<FileResult> {
+  const started = performance.now()
+  const log = fromRoot('build', 'test-output', file.source.replace(/^test\/(.*)\.test\.ts$/, '$1.tap'))
+  mkdirSync(dirname(log), { recursive: true })
+  const output = createWriteStream(log)
+  const child = spawn(process.execPath, [file.compiled], {
+    cwd: fromRoot(),
+    // How long it may take is for the watch below to say.
+    env: { ...env, TAP_TIMEOUT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const tap = readTap()
+  let errors = ''
+  let lastOutput = performance.now()
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+    lastOutput = performance.now()
+    output.write(chunk)
+    tap.parser.write(chunk)
+  })
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    lastOutput = performance.now()
+    output.write(chunk)
+    errors = `${errors}${chunk}`.slice(-4000)
+  })
+  const watch = watchProgress(child, () => lastOutput)
+  const abort = (): void => void endGroup(child.pid!)
+  signal.addEventListener('abort', abort, { once: true })
+  const ended = await endOf(child)
+  signal.removeEventListener('abort', abort)
+  const stalled = watch.stop()
+  output.end()
+  const found = tap.end()
+  const isOk = found.ok && ended === 'exit code 0' && stalled === undefined
+  const diagnostics = errors === '' ? {} : { stderr: errors }
+  const failure = isOk
+    ? undefined
+    : stalled !== undefined
+      ? { title: stalled, diagnostics }
+      : (found.failure ?? { title: `it ended with ${ended} and no failed assertion`, diagnostics })
+  return {
+    ...{ name: file.name, source: file.source, log, failure },
+    passed: found.passed,
+    skipped: found.skipped,
+    failed: failure ? Math.max(found.failed, 1) : 0,
+    milliseconds: performance.now() - started,
+  }
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', ({ message }) => resolve(message))
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+    // Processes that the file started and did not end, which may hold its output open.
+    child.once('exit', () => void endGroup(child.pid!))
+  })
+}
+
+/** Ends a file that makes no progress. Time alone ends none: on a busy machine a correct test is slow. */
+function watchProgress(child: ChildProcess, lastOutput: () => number): { stop(): string | undefined } {
+  let stalled: string | undefined
+  let used = 0
+  let lastUse = performance.now()
+  const timer = setInterval(() => {
+    void processorSeconds(child.pid!).then((now) => {
+      if (now > used) lastUse = performance.now()
+      used = Math.max(now, used)
+      const silent = performance.now() - lastOutput()
+      const idle = Math.min(performance.now() - lastUse, silent)
+      if (idle < limits.idleMs && silent < limits.silentMs) return
+      stalled ??= `no output for ${Math.round(silent / 60_000)} minutes: it was ended`
+      // tap prints what it waits for.
+      signalGroup(child.pid!, 'SIGALRM')
+      setTimeout(() => signalGroup(child.pid!, 'SIGKILL'), 15_000).unref()
+    }, () => undefined)
+  }, 20_000)
+  return {
+    stop() {
+      clearInterval(timer)
+      return stalled
+    },
+  }
+}
+
+interface Tap {
+  readonly parser: Parser
+  end(): { ok: boolean; passed: number; failed: number; skipped: number; failure: FailedAssertion | undefined }
+}
+
+/** Counts the assertions of all levels, not the lines that sum a subtest up. */
+function readTap(): Tap {
+  let [passed, failed, skipped] = [0, 0, 0]
+  let failure: FailedAssertion | undefined
+  const listen = (parser: Parser): void => {
+    let hasAssertions = false
+    parser.on('child', (child: Parser) => {
+      listen(child)
+      child.on('assert', () => (hasAssertions = true))
+    })
+    parser.on('assert', (result: Result) => {
+      const isSum = result.closingTestPoint && hasAssertions
+      if (result.closingTestPoint) hasAssertions = false
+      const isSkipped = result.todo !== false || result.skip !== false
+      const isFailure = !result.ok && !isSkipped
+      if (isFailure && !isSum) failed++
+      else if (isSkipped) skipped++
+      else if (!isSum) passed++
+      if (isFailure) failure ??= { title: result.fullname, diagnostics: result.diag ?? {} }
+    })
+  }
+  const parser = new Parser()
+  listen(parser)
+  return {
+    parser,
+    end() {
+      parser.end()
+      return { ok: parser.ok, passed, failed, skipped, failure }
+    },
+  }
+}
