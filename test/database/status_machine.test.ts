@@ -47,19 +47,19 @@ const change = (client: pg.Client, id: number, to: Status): Promise<pg.QueryResu
   client.query('update generation_requests set status = $2 where id = $1 returning *', [id, to])
 
 const callers = [
-  { name: 'a user', outcomes: forUsers, client: db.owner, become: () => assume(db.owner, user(userId)) },
-  { name: 'an unknown role', outcomes: forUsers, client: db.owner, become: () => db.owner.query(`set role ${unknownRole}`) },
-  { name: 'service_role', outcomes: forServices, client: db.owner, become: () => assume(db.owner, service) },
-  { name: 'leo_worker', outcomes: forServices, client: worker, become: () => Promise.resolve() },
+  { name: 'a user', outcomes: forUsers, client: db.owner, setIdentity: () => assume(db.owner, user(userId)) },
+  { name: 'an unknown role', outcomes: forUsers, client: db.owner, setIdentity: () => db.owner.query(`set role ${unknownRole}`) },
+  { name: 'service_role', outcomes: forServices, client: db.owner, setIdentity: () => assume(db.owner, service) },
+  { name: 'leo_worker', outcomes: forServices, client: worker, setIdentity: () => Promise.resolve() },
 ]
 
-for (const { name, outcomes, client, become } of callers) {
+for (const { name, outcomes, client, setIdentity } of callers) {
   for (const from of statuses) {
     t.test(`${name} changes the status of a ${from} generation`, async (t) => {
       const id = await insertRequest(db.owner, userId, appId, { status: from })
       for (const [index, to] of statuses.entries()) {
         const outcome = await rolledBack(client, async () => {
-          await become()
+          await setIdentity()
           return outcomeOf(change(client, id, to).then(only))
         })
         t.equal(outcome.code, outcomes[transitions[from][index] ?? 'none'], `to ${to}`)

@@ -131,7 +131,7 @@ async function attempts(
   persona: (typeof personas)[number],
 ): Promise<Readonly<Record<string, (tenant: Tenant) => Promise<string>>>> {
   const row = await rowOf(db.owner, child, own.userId)
-  const become = () =>
+  const setIdentity = () =>
     persona.role === 'postgres' ? admin.query('set local role postgres') : assume(admin, persona)
   const columnsReferencing = async ({ userId }: Tenant): Promise<Row> => {
     const target = await rowOf(admin, parent, userId)
@@ -139,7 +139,7 @@ async function attempts(
     return Object.fromEntries(others.map(([column, parentColumn]) => [column, target[parentColumn]]))
   }
   const write = async (statement: string, values: unknown[]): Promise<string> => {
-    await become()
+    await setIdentity()
     const { code } = await outcomeOf(
       admin.query(statement, values).then(({ rowCount }) => {
         if (rowCount === 0) throw new Error('no row was written')

@@ -27,48 +27,48 @@ interface Entry {
 const entries = async (client: pg.Client): Promise<Entry[]> =>
   (await client.query<Entry>('select * from user_activity_log order by id')).rows
 
-const declare = (client: pg.Client, actingUser: string): Promise<unknown> =>
+const setActingUser = (client: pg.Client, actingUser: string): Promise<unknown> =>
   client.query(`select set_config('leo.acting_user', $1, true)`, [actingUser])
 
 /** A writer: a user under row security, a service on behalf of that user, or a service on its own behalf. */
 interface Writer {
   readonly name: 'user' | 'on behalf' | 'service'
   readonly client: pg.Client
-  readonly become: () => Promise<unknown>
+  readonly setIdentity: () => Promise<unknown>
 }
 
-const asUser: Writer = { name: 'user', client: owner, become: () => assume(owner, user(own.userId)) }
-const onBehalf: Writer = { name: 'on behalf', client: worker, become: () => declare(worker, own.userId) }
+const asUser: Writer = { name: 'user', client: owner, setIdentity: () => assume(owner, user(own.userId)) }
+const onBehalf: Writer = { name: 'on behalf', client: worker, setIdentity: () => setActingUser(worker, own.userId) }
 const writers = [
   asUser,
   onBehalf,
-  { name: 'service', client: worker, become: () => Promise.resolve() },
+  { name: 'service', client: worker, setIdentity: () => Promise.resolve() },
 ] as const satisfies readonly Writer[]
 
 /**
  * The entries that `write` adds to the log. They are read in the same session, as the owner or as the worker, which can
  * both read all entries. The transaction is rolled back.
  */
-async function logged({ client, become }: Writer, write: (client: pg.Client) => Promise<unknown>): Promise<Entry[]> {
+async function addedEntries({ client, setIdentity }: Writer, write: (client: pg.Client) => Promise<unknown>): Promise<Entry[]> {
   return rolledBack(client, async () => {
     const before = (await entries(client)).length
-    await become()
+    await setIdentity()
     await write(client)
     if (client === owner) await client.query('reset role')
     return (await entries(client)).slice(before)
   })
 }
 
-const status = (id: number, to: string) => async (client: pg.Client) => {
+const setStatus = (id: number, to: string) => async (client: pg.Client) => {
   const { rowCount } = await client.query('update generation_requests set status = $2 where id = $1', [id, to])
   if (rowCount !== 1) throw new Error(`generation ${id} did not become ${to}`)
 }
-const request = (columns: Row) => insertRequest(owner, own.userId, own.appId, columns)
-const queued = await request({ status: 'queued' })
-const generating = await request({ status: 'generating' })
-const paused = await request({ status: 'paused' })
-const failed = await request({ status: 'failed' })
-const newcomer = await db.signUp()
+const insertGeneration = (columns: Row) => insertRequest(owner, own.userId, own.appId, columns)
+const queued = await insertGeneration({ status: 'queued' })
+const generating = await insertGeneration({ status: 'generating' })
+const paused = await insertGeneration({ status: 'paused' })
+const failed = await insertGeneration({ status: 'failed' })
+const newUserId = await db.signUp()
 
 interface Mutation {
   readonly title: string
@@ -83,7 +83,7 @@ interface Mutation {
 }
 
 const app = { app_id: own.appId }
-const people = ['user', 'on behalf'] as const
+const userOrBehalf = ['user', 'on behalf'] as const
 
 /** Every change that a user can make. */
 const mutations: readonly Mutation[] = [
@@ -121,8 +121,8 @@ const mutations: readonly Mutation[] = [
     { title: 'cancel a running one', id: generating, to: 'cancelled', action: 'cancel', from: 'generating' },
     { title: 'cancel a paused one', id: paused, to: 'cancelled', action: 'cancel', from: 'paused' },
   ].map(({ title, id, to, action, from }) => ({
-    ...{ title, write: status(id, to), action: `generation.${action}`, object: `${id}` },
-    ...{ detail: { ...app, from }, by: people },
+    ...{ title, write: setStatus(id, to), action: `generation.${action}`, object: `${id}` },
+    ...{ detail: { ...app, from }, by: userOrBehalf },
   })),
   {
     title: 'connect a provider',
@@ -178,12 +178,12 @@ for (const { title, write, action, object, detail, by, deniedTo } of mutations) 
     for (const writer of writers) {
       if (writer.name === deniedTo) {
         t.equal((await rolledBack(writer.client, async () => {
-          await writer.become()
+          await writer.setIdentity()
           return outcomeOf(write(writer.client))
         })).code, '42501', `${writer.name}: denied`)
         continue
       }
-      const found = await logged(writer, write)
+      const found = await addedEntries(writer, write)
       const expected = by?.includes(writer.name) ?? true
       t.strictSame(
         found.map((entry) => [`${entry.object_type}.${entry.action}`, entry.user_id]),
@@ -197,13 +197,13 @@ for (const { title, write, action, object, detail, by, deniedTo } of mutations) 
 }
 
 t.test('the log records: create a profile', async (t) => {
-  const create = (client: pg.Client) => insertProfile(client, newcomer, { preferences: { a: 1 } })
+  const create = (client: pg.Client) => insertProfile(client, newUserId, { preferences: { a: 1 } })
   const entry = {
-    ...{ user_id: newcomer, object_type: 'profile', action: 'create', object_id: newcomer },
+    ...{ user_id: newUserId, object_type: 'profile', action: 'create', object_id: newUserId },
     detail: { columns: ['display_name', 'preferences'], preferences: ['a'] },
   }
-  for (const become of [() => assume(owner, user(newcomer)), () => assume(owner, service)]) {
-    t.match(await logged({ name: 'user', client: owner, become }, create), [entry])
+  for (const setIdentity of [() => assume(owner, user(newUserId)), () => assume(owner, service)]) {
+    t.match(await addedEntries({ name: 'user', client: owner, setIdentity }, create), [entry])
   }
 })
 
@@ -218,13 +218,13 @@ t.test('the tests above cover every action of the log', async (t) => {
 
 /** Changes that services make on their own behalf, and statements that change nothing. */
 const unloggedChanges: Readonly<Record<string, (client: pg.Client) => Promise<unknown>>> = {
-  'a claim': status(queued, 'generating'),
+  'a claim': setStatus(queued, 'generating'),
   'progress': (c) => c.query('update generation_requests set current_iteration = 1 where id = $1', [generating]),
-  'a completion': status(generating, 'completed'),
-  'a failure': status(generating, 'failed'),
-  'a requeue after a lost lease': status(generating, 'queued'),
+  'a completion': setStatus(generating, 'completed'),
+  'a failure': setStatus(generating, 'failed'),
+  'a requeue after a lost lease': setStatus(generating, 'queued'),
   'an import of a finished generation': (c) => insertRequest(c, own.userId, own.appId, { status: 'completed' }),
-  'a write that changes no status': status(queued, 'queued'),
+  'a write that changes no status': setStatus(queued, 'queued'),
   'an expiry': (c) => c.query(`update user_secrets set expires_at = now() where id = $1`, [own.secretId]),
   'the same name': (c) => c.query('update apps set app_name = app_name where id = $1', [own.appId]),
   'the same profile': (c) =>
@@ -242,7 +242,7 @@ const unloggedChanges: Readonly<Record<string, (client: pg.Client) => Promise<un
 t.test('the log does not record the changes of a worker, nor statements that change nothing', async (t) => {
   for (const [title, change] of Object.entries(unloggedChanges)) {
     for (const writer of writers.filter(({ name }) => name !== 'user')) {
-      t.strictSame(await logged(writer, change), [], `${title}: ${writer.name}`)
+      t.strictSame(await addedEntries(writer, change), [], `${title}: ${writer.name}`)
     }
   }
 })
@@ -260,48 +260,50 @@ t.test('a claim, a completion and a failure do not call the trigger function', a
   }
   const cancelled = await rolledBack(owner, async () => {
     await owner.query(failingFunction)
-    await declare(owner, own.userId)
-    return outcomeOf(status(queued, 'cancelled')(owner))
+    await setActingUser(owner, own.userId)
+    return outcomeOf(setStatus(queued, 'cancelled')(owner))
   })
   t.equal(cancelled.code, 'LEO99', 'a cancellation calls it')
 })
 
 t.test('leo.acting_user counts if it is the id of the owner, in any letter case; other values are ignored', async (t) => {
-  const cancel = (actingUser: string) =>
-    logged({ name: 'service', client: worker, become: () => declare(worker, actingUser) }, status(queued, 'cancelled'))
+  const cancel = (actingUser: string) => {
+    const writer = { name: 'service', client: worker, setIdentity: () => setActingUser(worker, actingUser) } as const
+    return addedEntries(writer, setStatus(queued, 'cancelled'))
+  }
   t.equal((await cancel(own.userId.toUpperCase())).length, 1)
   for (const invalid of ['', 'nobody', '{}', `${own.userId} `, `'`, other.userId, randomUUID(), 'x'.repeat(100_000)]) {
     t.strictSame(await cancel(invalid), [], invalid.slice(0, 50))
   }
-  const create = await logged(
-    { name: 'service', client: worker, become: () => declare(worker, other.userId) },
+  const create = await addedEntries(
+    { name: 'service', client: worker, setIdentity: () => setActingUser(worker, other.userId) },
     (client) => insertApp(client, own.userId),
   )
   t.match(create, [{ user_id: own.userId }], 'the entry of a new app belongs to its owner')
 })
 
 t.test('a user cannot act as another user by leo.acting_user', async (t) => {
-  const found = await logged(
+  const found = await addedEntries(
     {
       name: 'user',
       client: owner,
-      become: async () => {
-        await declare(owner, other.userId)
+      setIdentity: async () => {
+        await setActingUser(owner, other.userId)
         await assume(owner, user(own.userId))
       },
     },
-    status(queued, 'cancelled'),
+    setStatus(queued, 'cancelled'),
   )
   t.match(found, [{ user_id: own.userId, action: 'cancel' }])
 })
 
 t.test('a change by a SECURITY DEFINER function is logged for the user who calls it', async (t) => {
   const cancel = `update public.generation_requests set status = ''cancelled'' where id = ${queued}`
-  const found = await logged(asUser, async (client) => {
+  const found = await addedEntries(asUser, async (client) => {
     await client.query('reset role')
     await client.query(`create function private.cancel() returns void language sql security definer as '${cancel}';
       grant usage on schema private to authenticated; grant execute on function private.cancel to authenticated`)
-    await asUser.become()
+    await asUser.setIdentity()
     await client.query('select private.cancel()')
   })
   t.match(found, [{ user_id: own.userId, action: 'cancel' }])
@@ -328,20 +330,20 @@ t.test('an entry has the IP address and the user agent of the request', async (t
     ),
   ]
   for (const [value, ip, user_agent] of cases) {
-    t.match(await logged(asUser, createWithHeaders(value)), [{ ip, user_agent }], JSON.stringify(value).slice(0, 60))
+    t.match(await addedEntries(asUser, createWithHeaders(value)), [{ ip, user_agent }], JSON.stringify(value).slice(0, 60))
   }
 })
 
 t.test('an entry contains no secret, prompt or value of a preference', async (t) => {
   const token = sealed()
   const [prompt, value, error, nestedKey] = ['a private prompt', 'a private value', 'a private error', 'private-nested-key']
-  const found = await logged(onBehalf, async (client) => {
+  const found = await addedEntries(onBehalf, async (client) => {
     await client.query('update user_secrets set encrypted_token = $2 where user_id = $1', [own.userId, token])
     await insertRow(client, 'user_secrets', { user_id: own.userId, provider: 'fly', encrypted_token: token })
     await client.query('delete from user_secrets where user_id = $1', [own.userId])
     const columns = { prompt, initial_prompt: prompt, error_message: error }
     const id = await insertRequest(client, own.userId, own.appId, columns)
-    await status(id, 'cancelled')(client)
+    await setStatus(id, 'cancelled')(client)
     const preferences = { a: value, b: { [nestedKey]: value } }
     await client.query(
       'update user_profiles set display_name = $2, avatar_url = $3, preferences = $4 where user_id = $1',
@@ -361,7 +363,7 @@ t.test('an entry stays within its size limit for many preferences and for unusua
   )
   const long = { ['\u0001'.repeat(2000)]: 1, short: 1 }
   for (const [value, listed] of [[preferences, '\u0001\u0001\u00012'], [long, 'short']] as const) {
-    const found = await logged(asUser, (client) =>
+    const found = await addedEntries(asUser, (client) =>
       client.query('update user_profiles set preferences = $1', [value]),
     )
     t.match(found, [{ action: 'change', detail: { columns: ['preferences'] } }])
@@ -391,14 +393,14 @@ t.test('a user can read their own entries, a service can read all and insert, an
 t.test('changes by the upgrade are not logged; the setting has no effect for users', async (t) => {
   const upgrade = (persona?: Persona) => ({
     ...{ name: 'user' as const, client: owner },
-    become: async () => {
+    setIdentity: async () => {
       await owner.query(`select set_config('leo.is_upgrade', 'on', true)`)
       if (persona) await assume(owner, persona)
     },
   })
   const create = (client: pg.Client) => insertApp(client, own.userId)
-  t.strictSame(await logged(upgrade(), create), [])
-  t.equal((await logged(upgrade(user(own.userId)), create)).length, 1)
+  t.strictSame(await addedEntries(upgrade(), create), [])
+  t.equal((await addedEntries(upgrade(user(own.userId)), create)).length, 1)
 })
 
 const countOf = async ({ userId }: Pick<Tenant, 'userId'>): Promise<number | null> =>
@@ -411,7 +413,7 @@ t.test('deleting a user deletes their entries and adds none', async (t) => {
   const before = await lastId()
   const auth = await db.login('supabase_auth_admin')
   await auth.query('begin')
-  await declare(auth, gone.userId)
+  await setActingUser(auth, gone.userId)
   t.equal((await auth.query('delete from auth.users where id = $1', [gone.userId])).rowCount, 1)
   await auth.query('commit')
   t.equal(await countOf(gone), 0)
@@ -424,11 +426,11 @@ t.test('a change on behalf of a user who is being deleted does not deadlock', as
   const acting = await db.login(logins.leo_worker)
 
   await acting.query('begin')
-  await declare(acting, gone.userId)
+  await setActingUser(acting, gone.userId)
   await acting.query('select from generation_requests where id = $1 for update', [gone.requestId])
   const deletion = auth.query('delete from auth.users where id = $1', [gone.userId])
   await isWaiting(owner, auth, deletion)
-  await status(gone.requestId, 'cancelled')(acting)
+  await setStatus(gone.requestId, 'cancelled')(acting)
   await acting.query('commit')
   t.equal((await deletion).rowCount, 1)
   t.equal(await countOf(gone), 0)

@@ -57,7 +57,7 @@ async function startProvider(t: Test, isLenient = false) {
 const accessDigest = (generation: number): string =>
   createHash('sha256').update(`${mark}_access_${generation}`).digest('hex')
 
-interface Running {
+interface RunningService {
   refresh(): void
   /** Waits for a line of output that starts with this prefix, and returns the rest of it. */
   printedLine(prefix: string): Promise<string>
@@ -65,7 +65,7 @@ interface Running {
   results(): Promise<string[]>
 }
 
-async function start(t: Test, user_id: UserId, provider: string, options: Partial<Service>): Promise<Running> {
+async function start(t: Test, user_id: UserId, provider: string, options: Partial<Service>): Promise<RunningService> {
   const url = loginTo(test.name, logins.leo_worker).dbmateUrl
   const service: Service = { url, arn, kms: kms.endpoint, provider, user_id, callers: 1, leaseMs: 4_000, ...options }
   const program = fileURLToPath(new URL('../secrets/fixtures/refresh_process.js', import.meta.url))
