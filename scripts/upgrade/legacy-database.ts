@@ -20,7 +20,7 @@ export async function fillLegacyDatabase(client: pg.Client, options: LegacyOptio
 }
 
 /** Kinds of dirty data. Each is drawn per app, per request or per snapshot. */
-export const dirtyCases = [
+const dirtyCases = [
   // Per app.
   'same_name',
   'case_variant',
@@ -44,7 +44,7 @@ export const dirtyCases = [
   'odd_files',
 ] as const
 
-export type DirtyCase = (typeof dirtyCases)[number]
+type DirtyCase = (typeof dirtyCases)[number]
 
 export interface LegacyOptions {
   readonly seed: number

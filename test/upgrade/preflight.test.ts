@@ -7,21 +7,21 @@ import { backfill } from '../../scripts/upgrade/backfill.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import type { Target } from '../../scripts/core/target.ts'
 import { fillLegacyDatabase, allDirt } from '../../scripts/upgrade/legacy-database.ts'
-import { measureMigration, type StatementEffect } from '../../scripts/schema/measure/measure.ts'
-import { fileName, readMigrations } from '../../scripts/migrate/migrations.ts'
+import { fileName } from '../../scripts/migrate/migrations.ts'
 import { caseCodes, type CaseCode } from '../../scripts/upgrade/preflight/cases.ts'
 import { preflight, type PreflightOptions } from '../../scripts/upgrade/preflight/examine.ts'
-import { problemsOf, type FilesProblem } from '../../scripts/upgrade/preflight/files-text.ts'
 import { formatRange } from '../../scripts/upgrade/preflight/forecast.ts'
 import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
 import { https, visibleCharacter } from '../../scripts/upgrade/preflight/dirty-data.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
 import { formatReport } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
-import { baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, insertSnapshot, migrations, run, signUp, type Live } from '../fixtures/legacy.ts'
-import { type Row } from '../fixtures/rows.ts'
+import { createTestDatabase } from '../fixtures/database.ts'
+import {
+  baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
+} from '../fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
+import { insertDirtyRows } from './fixtures/dirty_rows.ts'
 
 /** Rehearses on the tests' server. A rehearsal of all migrations takes seconds, so only one test has pending ones. */
 const withServer = <T>(work: (admin: Target) => Promise<T>): Promise<T> => work(clusterAdmin())
@@ -115,75 +115,7 @@ t.test('the counts that preflight predicts equal what the backfill does', async 
 t.test('each case is found and reported with the ids of its rows', async (t) => {
   const live = await clone(t, legacy)
   const { owner } = live
-  const user_id = await signUp(owner)
-  const expected: Partial<Record<CaseCode, string[]>> = {}
-  const is = async (code: CaseCode, columns: Row, ...further: CaseCode[]): Promise<number> => {
-    const id = await insertRequest(owner, { user_id, ...columns })
-    for (const one of [code, ...further]) (expected[one] ??= []).push(`${id}`)
-    return id
-  }
-  const secret = 'Secret name'
-  await is('user_id_missing', { user_id: null, mode: null })
-  await is('user_id_unknown', { user_id: randomUUID() })
-  await is('app_id_missing', { app_id: null })
-  for (const app_name of [null, '', ' \t\u00a0', '\u200b']) await is('app_name_blank', { app_name, app_id: '00000000-0000-4000-8000-000000000001' })
-  await is('app_name_too_long', { app_name: 'x'.repeat(121) })
-  await is('generating_stale', { status: 'generating', completed_at: null })
-  await insertRequest(owner, { user_id, status: 'generating', completed_at: null, updated_at: new Date() })
-  await is('status_missing', { status: null })
-  for (const status of ['completed', 'failed', 'cancelled']) await is('completed_at_missing', { status, completed_at: null })
-  await is('completed_at_unexpected', { status: 'paused' })
-  await is('completed_before_created', { completed_at: '2025-03-01 09:00' })
-  await is('iteration_over_limit', { current_iteration: 11 })
-  for (const max_iterations of [null, 0, -1]) await is('max_iterations_invalid', { max_iterations })
-  for (const current_iteration of [null, -1]) await is('current_iteration_invalid', { current_iteration })
-  await is('generation_type_missing', { generation_type: null })
-  await is('mode_missing', { mode: null })
-  await is('prompt_missing', { prompt: null })
-  await is('created_at_missing', { created_at: null })
-  await is('updated_at_missing', { updated_at: null })
-  await is('url_not_https', { github_url: ' HTTP://example.com/a' })
-  await is('url_invalid', { deployment_url: 'ftp://example.com', github_url: 'https://example.com/a' })
-
-  const app = { user_id, app_id: '00000000-0000-4000-8000-000000000002' }
-  for (const app_name of [secret, `${secret} again`]) await insertRequest(owner, { ...app, app_name, created_at: '2025-02-01' })
-  expected.app_names_several = [app.app_id]
-  const younger = { user_id, app_id: '00000000-0000-4000-8000-000000000003', app_name: `${secret} again` }
-  await insertRequest(owner, younger)
-  expected.app_name_taken = [younger.app_id]
-  const variants = ['Caf\u00e9', 'CAFE\u0301'].map((app_name, index) => ({ user_id, app_name, app_id: `00000000-0000-4000-8000-00000000001${index}` }))
-  for (const columns of variants) await insertRequest(owner, columns)
-  expected.app_name_variant = variants.map(({ app_id }) => app_id)
-  const contested = '00000000-0000-4000-8000-000000000004'
-  const claims: Array<{ user_id: string; requests: number }> = []
-  for (const [requests, claimant] of [[2, user_id], [1, await signUp(owner)]] as const) {
-    claims.push({ user_id: claimant, requests })
-    for (let n = 0; n < requests; n++) await is('app_contested_requests', { user_id: claimant, app_id: contested })
-  }
-  expected.app_contested = [contested]
-
-  const request = await insertRequest(owner, { user_id })
-  const snapshots: Array<[CaseCode, number | null, Row]> = [
-    ['snapshot_request_missing', 999_999, {}],
-    ['snapshot_request_missing', null, {}],
-    ['snapshot_request_lost', Number(expected.user_id_missing![0]), {}],
-    ['snapshot_iteration_invalid', request, { iteration_number: -1 }],
-    ['snapshot_iteration_invalid', request, { iteration_number: null }],
-    ['snapshot_type_missing', request, { iteration_number: 3, snapshot_type: null }],
-    ['snapshot_timestamp_missing', request, { iteration_number: 4, timestamp: null }],
-    ['snapshot_metadata_no_object', request, { iteration_number: 5, metadata: '[1]' }],
-    ['files_missing', request, { iteration_number: 6, files_snapshot: null }],
-    ['files_no_object_of_strings', request, { iteration_number: 7, files_snapshot: 'no JSON' }],
-    ['files_no_text', request, { iteration_number: 8, files_snapshot: '{"a":"\\u0000"}' }],
-    ['files_duplicate_key', request, { iteration_number: 9, files_snapshot: '{"a":"1","a":"2"}' }],
-    ['files_unsafe_path', request, { iteration_number: 10, files_snapshot: '{"../a":"1"}' }],
-  ]
-  await insertSnapshot(owner, request)
-  for (const [code, of, columns] of snapshots) (expected[code] ??= []).push(`${await insertSnapshot(owner, of, columns)}`)
-  expected.snapshot_identical = [`${await insertSnapshot(owner, request)}`]
-  expected.snapshot_iteration_repeated = [`${await insertSnapshot(owner, request, { prompt_used: 'another' })}`]
-  expected.files_too_large = [`${await insertSnapshot(owner, request, { iteration_number: 11, files_snapshot: ' '.repeat(16 * 1024 ** 2 + 1) })}`]
-
+  const { expected, contested } = await insertDirtyRows(owner)
   const report = await runPreflight(live)
   t.strictSame(
     Object.fromEntries(report.data.cases.filter(({ count }) => count > 0).map(({ code, examples }) => [code, [...examples]])),
@@ -196,7 +128,7 @@ t.test('each case is found and reported with the ids of its rows', async (t) => 
   )
   const never: CaseCode[] = ['unknown_column', 'unknown_enum_value', 'zone_unknown', 'app_of_another_user']
   t.strictSame(caseCodes.filter((code) => caseOf(report, code)?.count === 0), never, 'every other case occurs here')
-  t.strictSame(report.data.contested, [{ app_id: contested, claims }])
+  t.strictSame(report.data.contested, [contested])
   for (const text of [JSON.stringify(report), formatReport(report, false)]) t.notMatch(text, /Secret|list of books|example\.com/)
 })
 
@@ -319,66 +251,6 @@ t.test('the migrations are measured on tables with the columns and indexes of th
   t.match(report.tables.find(({ table }) => table === 'public.iteration_snapshots'), { rows: 100 })
 })
 
-t.test('locks, rewrites, scans and writes of a migration are measured for each statement', async (t) => {
-  const db = await createEmptyDatabase(t)
-  await db.owner.query(`
-    create table parent (id integer primary key);
-    create table child (id integer, parent_id integer, note text);
-    insert into parent select generate_series(1, 20);
-    insert into child select n, n, 'x' from generate_series(1, 20) as n`)
-  const measured = async (up: string, transaction = true): Promise<StatementEffect[]> => {
-    const [migration] = await readMigrations(
-      await folderOf(t, {
-        '20300101000000_do_it.sql': `-- migrate:up${transaction ? '' : ' transaction:false'}\n${up}\n\n-- migrate:down\nselect 1;\n`,
-      }),
-    )
-    return measureMigration(db.owner, migration!)
-  }
-  const nothing = { locks: [], rewrites: [], scans: [], indexes: [], writes: [], isConcurrent: false }
-  const effect = (line: number, sql: string, what: Partial<StatementEffect>) => ({ line, sql, ...nothing, ...what })
-  const child = 'public.child'
-  const strongest = [{ table: child, mode: 'ACCESS EXCLUSIVE' }] as const
-
-  const link = 'alter table child add constraint child_parent_id_fkey foreign key (parent_id) references parent (id)'
-  t.strictSame(await measured(`set local lock_timeout = '3s';\n\n-- é: counted in bytes\n${link} not valid;`), [
-    effect(2, "set local lock_timeout = '3s'", {}),
-    effect(5, `${link} not valid`, {
-      locks: [{ table: child, mode: 'SHARE ROW EXCLUSIVE' }, { table: 'public.parent', mode: 'SHARE ROW EXCLUSIVE' }],
-    }),
-  ])
-  t.match(await measured('alter table child validate constraint child_parent_id_fkey;'), [
-    { locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }, { table: 'public.parent', mode: 'ROW SHARE' }], scans: [child, 'public.parent'] },
-  ])
-  t.strictSame(await measured('alter table child alter column id type bigint;'), [
-    effect(2, 'alter table child alter column id type bigint', { locks: strongest, rewrites: [child], scans: [child] }),
-  ])
-  t.strictSame(await measured('alter table child alter column id set not null;\nalter table child add column more text;'), [
-    effect(2, 'alter table child alter column id set not null', { locks: strongest, scans: [child] }),
-    effect(3, 'alter table child add column more text', {}),
-  ])
-  t.match(await measured(`do $$ begin execute 'alter table child add column hidden integer default random()'; end $$;`), [
-    { locks: strongest, rewrites: [child] },
-  ])
-  t.match(await measured('do $$ begin if exists (select from child) then update child set note = note where id = 1; end if; end $$;'), [
-    { locks: [{ table: child, mode: 'ROW EXCLUSIVE' }], rewrites: { length: 0 }, writes: [child] },
-  ])
-  t.strictSame(await measured('do $$ begin perform from child limit 1; end $$;'), [
-    effect(2, 'do $$ begin perform from child limit 1; end $$', { locks: [{ table: child, mode: 'ACCESS SHARE' }] }),
-  ])
-  t.strictSame(await measured('create table mine (id integer);\nalter table mine alter column id type bigint;'), [
-    effect(2, 'create table mine (id integer)', {}),
-    effect(3, 'alter table mine alter column id type bigint', {}),
-  ])
-  t.match(await measured('create index concurrently child_note_idx on child (note);', false), [
-    { isConcurrent: true, locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }], indexes: [{ name: 'public.child_note_idx', table: child }] },
-  ])
-  t.match(await measured('drop index concurrently if exists child_note_idx;', false), [
-    { isConcurrent: true, locks: [{ table: child, mode: 'SHARE UPDATE EXCLUSIVE' }], indexes: { length: 0 } },
-  ])
-  await t.rejects(measured('create table gone ();\nalter table absent add column id integer;'), { name: 'Failure', message: /:3: .*42P01/ })
-  t.strictSame(await column(db.owner, `select to_regclass('gone')::text`), [null])
-})
-
 t.test('a pending migration that would fail is refused', async (t) => {
   const live = await clone(t, legacy)
   const broken = await folderOf(t, {
@@ -393,33 +265,6 @@ t.test('a range of seconds is formatted with one significant digit for each end'
   t.equal(formatRange([0.2, 4.4]), 'up to about 4 s')
   t.equal(formatRange([3.1, 7.2]), 'about 3 to 7 s')
   t.equal(formatRange([340, 880]), 'about 6 to 10 min')
-  t.end()
-})
-
-// --- Files
-
-const files: ReadonlyArray<[text: string, ...problems: FilesProblem[]]> = [
-  ['{}'],
-  [' { "a" : "1" , "b/c.txt" : "\\n\\ud83d\\ude00" } '],
-  ['{"a..b":"x",".env":"x","src/..hidden":"x"}'],
-  ['{"a":"\\\\u0000"}'],
-  ...['', ' ', 'null', '[]', '"a"', '{', '{"a"', '{"a":', '{"a":"1"', '{"a":"1",}', '{"a":"1"} x', '{a:"1"}', "{'a':'1'}", '{"a":"\n"}', '{"a":"\\x"}', '{"a":"\\u12"}', '{"a":"1" "b":"2"}'].map(
-    (text) => [text, 'files_no_object_of_strings'] as [string, FilesProblem],
-  ),
-  ['{"a":1,"b":{"c":["}"]},"../d":null}', 'files_no_object_of_strings', 'files_unsafe_path'],
-  ['{"a":"\\u0000"}', 'files_no_text'],
-  ['{"a\\u0000":"1"}', 'files_no_text'],
-  ['{"a":"\\ud83d"}', 'files_no_text'],
-  ['{"a":"\\ude00\\ud83d"}', 'files_no_text'],
-  ['{"a":"1","\\u0061":"2"}', 'files_duplicate_key'],
-  ...['..', '../a', 'a/../b', 'a/..', '/a', 'a\\\\b', 'C:/a', 'c:a'].map((path) => [`{"${path}":"1"}`, 'files_unsafe_path'] as [string, FilesProblem]),
-]
-
-t.test('the problems of files are found in any text', (t) => {
-  for (const [text, ...problems] of files) t.strictSame([...problemsOf(text)], problems, text)
-  const deep = '['.repeat(2_000_000)
-  t.strictSame([...problemsOf(`{"a":${deep}`)], ['files_no_object_of_strings'])
-  t.strictSame([...problemsOf(`{"a":"${'x\\n'.repeat(1_000_000)}"}`)], [])
   t.end()
 })
 

@@ -31,7 +31,7 @@ export interface Adoption {
  * migration as applied, in one transaction. Does not change or lock any object of the service. `timeZone` is the zone in
  * which times without a zone were written, as answered by the operator.
  * @throws Failure when the database has no table of the baseline, when the history does not match the folder, when the
- * zone is unknown, and when the times are converted already.
+ * zone is unknown, and when the times are already converted.
  */
 export async function adopt(
   target: Target,

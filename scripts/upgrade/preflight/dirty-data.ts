@@ -217,7 +217,7 @@ export function examineSnapshots(client: pg.Client, stage: Stage, contested: rea
 }
 
 /** The largest number of repeated snapshots that are compared without `deep`. */
-export const maxCopiesCompared = 1000
+const maxCopiesCompared = 1000
 
 interface Copies {
   readonly copies: number

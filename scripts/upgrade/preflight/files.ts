@@ -5,7 +5,7 @@ import { problemsOf } from './files-text.ts'
 import { readOnly, rowsOf } from './read-only.ts'
 
 /** The number of snapshots in the sample. */
-export const sampleSize = 1000
+const sampleSize = 1000
 
 const MiB = 1024 ** 2
 /** Longer texts are counted but not read. */
