@@ -113,7 +113,7 @@ t.test('every block of the README runs', async (t) => {
     // Its pools are open when it has come to its end.
     const script = `await import(${JSON.stringify(pathToFileURL(compiled(path)).href)}); process.exit()`
     const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await aWorld(stage)).userId }
-    const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 30_000 })
+    const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 600_000 })
     await t.resolves(ended, path.replace(fromRoot(), ''))
   }
 })
