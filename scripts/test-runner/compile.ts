@@ -43,7 +43,7 @@ export async function compile(sources: readonly string[]): Promise<number> {
   const before = await readManifest()
   const changed = sources.filter((path) => before[path] !== hashes[path] || !existsSync(outputOf(path)))
   if (changed.length > 0) await transpile(changed)
-  await removeStale(new Set(sources))
+  await removeStale(new Set(sources), before)
   const isSame = changed.length === 0 && Object.keys(before).length === sources.length
   if (!isSame) await writeWhole(manifestFile, Buffer.from(JSON.stringify(hashes)))
   return changed.length
@@ -79,16 +79,20 @@ async function transpile(sources: readonly string[]): Promise<void> {
   }
 }
 
-async function removeStale(sources: ReadonlySet<string>): Promise<void> {
+/** What a test compiles into the folder while it runs is in no manifest, and stays. */
+async function removeStale(sources: ReadonlySet<string>, before: Manifest): Promise<void> {
   const { include } = JSON.parse(await readFile(fromRoot('tsconfig.json'), 'utf8')) as { include: string[] }
+  // Without a manifest, what tsc has compiled once.
+  const isFirst = Object.keys(before).length === 0
   for (const folder of include.map((name) => join(outputs, name)).filter(existsSync)) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name)
-      const [, output, writer] = /^(.*?\.js(?:\.map)?)(?:-(\d+)-[0-9a-f]{8})?$/.exec(relative(outputs, path)) ?? []
-      const isNeeded = writer === undefined
-        ? output === undefined || sources.has(output.replace(/\.js(\.map)?$/, '.ts'))
-        : commandLine(Number(writer)) !== ''
-      if (entry.isFile() && !isNeeded) await rm(path, { force: true })
+      const [, output, writer] = /^(.*?)\.js(?:\.map)?(?:-(\d+)-[0-9a-f]{8})?$/.exec(relative(outputs, path)) ?? []
+      if (!entry.isFile() || output === undefined) continue
+      const isStale = writer === undefined
+        ? !sources.has(`${output}.ts`) && (isFirst || `${output}.ts` in before)
+        : commandLine(Number(writer)) === ''
+      if (isStale) await rm(path, { force: true })
     }
   }
 }

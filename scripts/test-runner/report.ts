@@ -60,7 +60,7 @@ const shownLines = 20
 
 function formatAssertion({ diagnostics, title }: FailedAssertion): string[] {
   const { at, diff, stack, stderr, ...rest } = diagnostics as Record<string, unknown>
-  const place = placeOf(at) ?? firstPlace(stack)
+  const place = [placeOf(at), placeInTest(stack)].find((each) => each?.startsWith('test/')) ?? placeOf(at)
   const more = diff ?? stderr ?? details(rest)
   const lines = toSources(`${more ?? ''}`).split('\n').filter((line) => line.trim() !== '')
   const shown = lines.length > shownLines ? [...lines.slice(0, shownLines), `(${lines.length - shownLines} more lines)`] : lines
@@ -72,8 +72,8 @@ function placeOf(at: unknown): string | undefined {
   return typeof fileName === 'string' ? toSources(`${fileName}:${lineNumber}:${columnNumber}`) : undefined
 }
 
-const firstPlace = (stack: unknown): string | undefined =>
-  /(?:test|scripts|db)\/[\w./-]+\.ts:\d+:\d+/.exec(toSources(`${stack ?? ''}`))?.[0]
+/** An error that was thrown elsewhere has the line of the test further down. */
+const placeInTest = (stack: unknown): string | undefined => /\btest\/[\w./-]+\.ts:\d+:\d+/.exec(toSources(`${stack ?? ''}`))?.[0]
 
 /** What the assertion found and wanted, or the error's own fields. */
 function details(diagnostics: Readonly<Record<string, unknown>>): string {

@@ -7,10 +7,15 @@ import { asUser, createClient, createPool, createServiceClient, inTransaction, p
 import { createTestDatabase } from '../fixtures/database.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
+import { until } from '../fixtures/until.ts'
 
 const test = await createTestDatabase(t)
 const ada = parseUserId(await test.signUp())
 const api = loginTo(test.name, logins.leo_api)
+
+/** Whether the session sleeps in a statement. */
+const isAsleep = async (pid: number): Promise<boolean> =>
+  (await test.owner.query(`select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`, [pid])).rowCount === 1
 
 const poolOf = (t: Test, config: pg.PoolConfig = {}): pg.Pool => {
   const pool = createPool({ ...api.pg, max: 1, ...config })
@@ -34,7 +39,10 @@ t.test('a wrong password is a failed connection too, and the message does not re
 })
 
 t.test('an exhausted pool says so, and serves again once a transaction ends', async (t) => {
-  const pool = poolOf(t, { connectionTimeoutMillis: 500 })
+  // So long that a connection can be made in it, as busy as the machine is.
+  const before = performance.now()
+  await poolOf(t).query('select')
+  const pool = poolOf(t, { connectionTimeoutMillis: 300 + Math.ceil(10 * (performance.now() - before)) })
   const db = createClient(pool)
   await asUser(db, ada, async () => {
     await t.rejects(asUser(db, ada, insertApp('x')), { name: 'ConnectionError', code: 'pool_exhausted', isRetrySafe: true })
@@ -57,8 +65,12 @@ t.test('a connection that is cut in a transaction, between queries or in one, ke
   await t.rejects(between, lost)
   const inside = asUser(db, ada, async (trx) => {
     await insertApp('Cut')(trx)
-    setTimeout(() => proxy.cut(), 20)
-    return sql`select pg_sleep(2)`.execute(trx)
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
+    const sleeping = sql`select pg_sleep(600)`.execute(trx)
+    sleeping.catch(() => undefined)
+    await until('the statement is running', () => isAsleep(rows[0]!.pid))
+    proxy.cut()
+    return sleeping
   })
   await t.rejects(inside, lost)
   await asUser(db, ada, insertApp('Whole'))
@@ -73,7 +85,7 @@ t.test('a commit without an answer may be done, and says that it is not safe to 
   const unanswered = asUser(db, ada, async (trx) => {
     await insertApp('Committed')(trx)
     proxy.swallowAnswers(true)
-    setTimeout(() => proxy.cut(), 100)
+    void until('the server has committed', async () => (await appsOf()).includes('Committed')).then(() => proxy.cut())
   })
   await t.rejects(unanswered, { name: 'ConnectionError', code: 'connection_lost', isRetrySafe: false })
   proxy.swallowAnswers(false)
@@ -87,7 +99,7 @@ t.test('a single statement without an answer may be done as well', async (t) => 
   const db = createServiceClient(poolOf(t, { ...target.pg, port: proxy.port }))
   await sql`select`.execute(db)
   proxy.swallowAnswers(true)
-  setTimeout(() => proxy.cut(), 100)
+  void until('the server has inserted it', async () => (await appsOf()).includes('Alone')).then(() => proxy.cut())
   const insert = db.insertInto('apps').values({ user_id: ada, app_name: 'Alone' }).execute()
   await t.rejects(insert, { name: 'ConnectionError', code: 'connection_lost', isRetrySafe: false })
   t.ok((await appsOf()).includes('Alone'))
@@ -100,12 +112,12 @@ t.test('a backend that an administrator ends, idle or at work, is replaced', asy
   const end = (pid: number) => test.owner.query('select pg_terminate_backend($1, 1000)', [pid])
   const first = await pid()
   await end(first)
-  await sleep(20)
+  await until('the pool has noticed', () => pool.totalCount === 0)
   const second = await pid()
   t.not(second, first)
   const lost = { name: 'ConnectionError', code: 'connection_lost', sqlstate: '57P01', isRetrySafe: true }
-  const working = t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(2)`.execute(trx)), lost)
-  await sleep(20)
+  const working = t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(600)`.execute(trx)), lost)
+  await until('the statement is running', () => isAsleep(second))
   await end(second)
   await working
   t.not(await pid(), second)
@@ -114,10 +126,12 @@ t.test('a backend that an administrator ends, idle or at work, is replaced', asy
 t.test('transactions that are in each other\'s way are told apart, and safe to repeat', async (t) => {
   const db = createServiceClient(poolOf(t, { ...loginTo(test.name, logins.leo_worker).pg, max: 2 }))
   const rename = (name: string) => sql`update public.apps set app_name = app_name where app_name = ${name}`
+  let locked = 0
   const both = (first: string, second: string) =>
     inTransaction(db, async (trx) => {
       await rename(first).execute(trx)
-      await sleep(50)
+      locked += 1
+      await until('each has locked a row', () => locked === 2)
       await rename(second).execute(trx)
     })
   const [one, two] = await Promise.allSettled([both('Whole', 'Alone'), both('Alone', 'Whole')])

@@ -59,7 +59,7 @@ t.test('role, claims and timeout are gone when it is over, whichever way it ende
   const before = await whoAmI(db)
   t.match(await asUser(db, ada, whoAmI, { timeoutMs: 1234 }), { role: 'authenticated', timeout: '1234ms', pid: before?.['pid'] })
   t.strictSame({ ...(await whoAmI(db)), claims: '' }, { ...before, claims: '' })
-  await t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(5)`.execute(trx), { timeoutMs: 20 }), {
+  await t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(600)`.execute(trx), { timeoutMs: 20 }), {
     name: 'StatementTimeoutError',
     code: 'statement_timeout',
     isRetrySafe: true,
@@ -68,7 +68,7 @@ t.test('role, claims and timeout are gone when it is over, whichever way it ende
 
   const pid = Number(before?.['pid'])
   const canceled = { name: 'StatementTimeoutError', code: 'statement_canceled' }
-  const asleep = t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(5)`.execute(trx)), canceled)
+  const asleep = t.rejects(asUser(db, ada, (trx) => sql`select pg_sleep(600)`.execute(trx)), canceled)
   const waiting = `select pg_cancel_backend(pid) from pg_stat_activity where pid = $1 and query like '%pg_sleep%' and state = 'active'`
   while ((await test.owner.query(waiting, [pid])).rowCount === 0);
   await asleep

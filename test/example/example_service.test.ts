@@ -4,7 +4,7 @@ import { accounts, proveExampleService } from './fixtures/example_proof.ts'
 import { insertLease, insertSnapshot } from '../fixtures/rows.ts'
 
 const test = await createTestDatabase(t)
-const load = { users: 3, apps: 2, generations: 3, kills: 4, killEveryMs: 600, patienceMs: 60_000 }
+const load = { users: 3, apps: 2, generations: 3, kills: 4, killEveryMs: 600, patienceMs: 600_000 }
 
 t.test('the example service accounts for every generation, though its processes are killed', async (t) => {
   const { stories } = await proveExampleService(t, test, { seed: 1, ...load })

@@ -98,9 +98,9 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(20)
 }
 
-/** Waits until dbmate sleeps in a migration. */
+/** Waits until dbmate is at the last statement of a migration that does not come to its end by itself. */
 const asleep = (database: { working(): Promise<unknown[]> }): Promise<void> =>
-  until(async () => (await database.working()).some((query) => String(query).includes('pg_sleep')))
+  until(async () => (await database.working()).some((query) => /pg_sleep|pg_advisory_xact_lock/.test(String(query))))
 
 /** A process of its own that migrates; what it leaves when it is killed goes with the test. */
 async function startMigrate(t: Test, url: string, folder: string) {
@@ -290,7 +290,7 @@ t.test('a run gives up waiting, naming the holder', async (t) => {
 })
 
 t.test('a killed dbmate leaves no session, and the next run continues', async (t) => {
-  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(60);') })
+  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(600);') })
   const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
   await asleep(database)
   process.kill(await dbmateChildOf(wrapper.pid), 'SIGKILL')
@@ -305,9 +305,11 @@ t.test('a killed dbmate leaves no session, and the next run continues', async (t
 t.test('a killed run ends with the file it was at, and the next one waits for that', async (t) => {
   const database = await scratch(t, {
     [first]: table('a'),
-    [second]: sql('create table b (); select pg_sleep(1.5);'),
+    [second]: sql('create table b (); select pg_advisory_xact_lock(1);'),
     [third]: table('c'),
   })
+  const holder = await database.login()
+  await holder.query('select pg_advisory_lock(1)')
   const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
   await asleep(database)
   const [pid] = await column(
@@ -317,12 +319,13 @@ t.test('a killed run ends with the file it was at, and the next one waits for th
   )
   wrapper.kill('SIGKILL')
   t.match((await failureOf(database.migrate({ waitSeconds: 0.2 }))).message, `process ${pid}`)
+  await holder.query('select pg_advisory_unlock(1)')
   t.strictSame(await database.migrate(), [third])
   t.strictSame(await database.states(), ['applied', 'applied', 'applied'])
 })
 
 t.test('Ctrl-C ends dbmate and its session, and says where the database stands', async (t) => {
-  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(60);') })
+  const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(600);') })
   const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
   let stderr = ''
   wrapper.stderr.on('data', (text) => (stderr += text))
@@ -338,7 +341,7 @@ t.test('Ctrl-C ends dbmate and its session, and says where the database stands',
 })
 
 t.test('a lost lock ends the run', async (t) => {
-  const database = await scratch(t, { [first]: sql('create table a (); select pg_sleep(60);') })
+  const database = await scratch(t, { [first]: sql('create table a (); select pg_sleep(600);') })
   const failure = failureOf(database.migrate())
   await asleep(database)
   await database.client.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
@@ -424,8 +427,8 @@ t.test('a lock timeout is tried again', async (t) => {
 })
 
 t.test("the database's timeouts do not end a migration", async (t) => {
-  const database = await scratch(t, { [first]: sql('select pg_sleep(0.3);') })
-  await database.client.query(`alter database ${database.target.database} set statement_timeout = '100ms'`)
+  const database = await scratch(t, { [first]: sql('select pg_sleep(2);') })
+  await database.client.query(`alter database ${database.target.database} set statement_timeout = '1s'`)
   t.strictSame(await database.migrate(), [first])
 })
 

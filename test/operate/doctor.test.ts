@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
@@ -13,6 +12,7 @@ import { fromRoot } from '../../scripts/core/paths.ts'
 import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
 import { insertApp, insertLease, insertRequest } from '../fixtures/rows.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
+import { until } from '../fixtures/until.ts'
 
 /** `check code subject` of each finding, as a set would have them. */
 const found = ({ checks }: Report): string[] =>
@@ -164,8 +164,10 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
   const [idle, blocked, busy] = [await db.login('postgres'), await db.login('postgres'), await db.login('postgres')]
   await idle.query('begin; lock table iteration_snapshots in row exclusive mode')
   const waiting = blocked.query('begin; lock table iteration_snapshots in share mode').catch(() => undefined)
-  const sleeping = busy.query(`select pg_sleep(60), 'a secret'`).catch(() => undefined)
-  await sleep(50)
+  const sleeping = busy.query(`select pg_sleep(600), 'a secret'`).catch(() => undefined)
+  const stopped = `select from pg_stat_activity
+    where datname = current_database() and (wait_event = 'PgSleep' or wait_event_type = 'Lock')`
+  await until('one waits and one sleeps', async () => (await db.owner.query(stopped)).rowCount === 2)
   const pids = await db.owner.query<{ pid: number; wait: string }>(
     `select pid, coalesce(wait_event_type, '') as wait from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() order by backend_start`,

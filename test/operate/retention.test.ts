@@ -5,7 +5,7 @@ import type { RetentionOptions } from '../../scripts/operate/retention/retention
 import { runScript } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
-import { rolledBack } from '../fixtures/probe.ts'
+import { rolledBack, untilAwaited } from '../fixtures/probe.ts'
 import { insertApp, insertRequest, only } from '../fixtures/rows.ts'
 
 const db = await createTestDatabase(t)
@@ -126,7 +126,7 @@ t.test('a run waits for a locked row', async (t) => {
   const holder = await db.login('postgres')
   await holder.query('begin; select from user_activity_log where id = 2 for update')
   const run = applyRetention()
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await untilAwaited(holder)
   t.strictSame(await ids('user_activity_log'), [1, 2])
   await holder.query('rollback')
   await run

@@ -5,6 +5,7 @@ import type { AppId, GenerationId, UserId } from '../../db/index.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { newCustomer, readGeneration, serviceClient } from './fixtures/queue.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
+import { untilAwaited } from '../fixtures/probe.ts'
 
 const test = await createTestDatabase(t)
 const pool = new pg.Pool({ ...loginTo(test.name, logins.leo_api).pg, max: 3 })
@@ -104,7 +105,7 @@ t.test('a wish that meets a worker finds what the worker has left', async (t) =>
   await test.owner.query('begin')
   await test.owner.query(`select private.complete_generation($1, $2)`, [id, held.attempt])
   const wished = as(own.userId, (trx) => generations.pause(trx, id))
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await untilAwaited(test.owner)
   await test.owner.query('commit')
   t.strictSame(await wished, { outcome: 'not_allowed', status: 'completed' })
 })

@@ -113,7 +113,7 @@ t.test('every block of the README runs', async (t) => {
     // The block leaves its pools open, so the process has to exit explicitly.
     const script = `await import(${JSON.stringify(pathToFileURL(compiled(path)).href)}); process.exit()`
     const env = { ...process.env, NODE_OPTIONS: '', USER_ID: (await createRows(setup)).userId }
-    const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 30_000 })
+    const ended = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env, timeout: 600_000 })
     await t.resolves(ended, path.replace(fromRoot(), ''))
   }
 })

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createPool, createServiceClient, parseUserId } from '../../db/index.ts'
@@ -14,6 +13,7 @@ import { startProxy } from '../fixtures/proxy.ts'
 import { accessOf, connectExpired, mark, StrictProvider, tokensOf } from './fixtures/refreshing.ts'
 import { devBox, secret, startKms } from '../fixtures/secret_boxes.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
+import { until } from '../fixtures/until.ts'
 
 const test = await createTestDatabase(t)
 const { serviceDb } = createClients(t, test)
@@ -31,6 +31,17 @@ async function connected() {
   const name = { user_id, provider: 'github' }
   const stored = async (): Promise<TokenSet> => secretToTokens((await user_secrets.get(serviceDb, box, name)).value)
   return { name, stored }
+}
+
+/** For those who wait for an event of the test, however long that takes. */
+const patient = { timeoutMs: 600_000, leaseMs: 600_000 }
+
+/** `ms` and ten times what a refresh takes now, so that the provider is asked before that is over on a busy machine too. */
+async function longEnough(ms: number): Promise<number> {
+  const { name } = await connected()
+  const before = performance.now()
+  await refresh(serviceDb, box, name, new StrictProvider().exchange)
+  return ms + Math.ceil(10 * (performance.now() - before))
 }
 
 /** Something that happens when somebody else wants it to. */
@@ -60,11 +71,17 @@ t.test('many who ask at once ask the provider once, and hold no connection while
     await opened
     return provider.exchange(tokens)
   }
-  const all = Array.from({ length: 30 }, () => refresh(serviceDb, box, name, slowly))
-  await sleep(300)
-  t.ok(await isLeased())
+  const all = Array.from({ length: 30 }, () => refresh(serviceDb, box, name, slowly, patient))
+  await until('one has the lease', isLeased)
   // The pool has three connections: if waiting took one, this would not come through.
-  const three = Array.from({ length: 3 }, () => serviceDb.connection().execute(async () => sleep(200)))
+  const held = gate()
+  let taken = 0
+  const three = Array.from({ length: 3 }, () => serviceDb.connection().execute(async () => {
+    taken += 1
+    await held.opened
+  }))
+  await until('all three connections are free', () => taken === 3)
+  held.open()
   await Promise.all(three)
   open()
   const tokens = await Promise.all(all)
@@ -83,12 +100,14 @@ t.test('many who ask at once ask the provider once, and hold no connection while
 t.test('those who wait take tokens that expire soon again, too', async (t) => {
   const { name } = await connected()
   const provider = new StrictProvider(1_000)
-  // Whoever first looks only when the new ones are there would find them about to expire, and rightly ask again.
+  const { db, statements } = databaseWith(t, async () => undefined)
+  // Whoever first looks only when the new ones are there would find them about to expire, and rightly ask again. The pool
+  // serves in turn: of five that read and then ask for the lease, all have read before the tenth statement.
   const slowly: Exchange = async (old) => {
-    await sleep(1_000)
+    await until('all five wait', () => statements() >= 10)
     return provider.exchange(old)
   }
-  const all = Array.from({ length: 5 }, () => refresh(serviceDb, box, name, slowly, { earlyMs: 60_000 }))
+  const all = Array.from({ length: 5 }, () => refresh(db, box, name, slowly, { ...patient, earlyMs: 60_000 }))
   t.strictSame(new Set((await Promise.all(all)).map(accessOf)), new Set([`${mark}_access_1`]))
   t.equal(provider.calls, 1)
 })
@@ -139,12 +158,13 @@ t.test('another error of the exchange is thrown on, and the next one tries at on
 
 t.test('one who lost the lease stores what it got, unless there is something newer', async (t) => {
   const { name, stored } = await connected()
-  const slow = gate()
+  const [asked, slow] = [gate(), gate()]
   const late = refresh(serviceDb, box, name, async () => {
+    asked.open()
     await slow.opened
     return tokensOf(7, 3_600_000)
   })
-  await sleep(100)
+  await asked.opened
   await endLeases()
   const refused = refresh(serviceDb, box, name, async () => {
     slow.open()
@@ -156,12 +176,13 @@ t.test('one who lost the lease stores what it got, unless there is something new
   t.equal(accessOf(await stored()), `${mark}_access_7`)
 
   const again = await connected()
-  const slower = gate()
+  const [askedAgain, slower] = [gate(), gate()]
   const overtaken = refresh(serviceDb, box, again.name, async () => {
+    askedAgain.open()
     await slower.opened
     return tokensOf(7, 3_600_000)
   })
-  await sleep(100)
+  await askedAgain.opened
   await user_secrets.put(serviceDb, box, { ...again.name, tokens: tokensOf(9, 3_600_000) })
   slower.open()
   t.equal(accessOf(await overtaken), `${mark}_access_9`)
@@ -204,7 +225,7 @@ t.test('who waits too long is told so, and what the provider says later is store
     await slow.opened
     return tokensOf(1, 3_600_000)
   }
-  const times = { timeoutMs: 200, leaseMs: 60_000 }
+  const times = { timeoutMs: await longEnough(200), leaseMs: 600_000 }
   await t.rejects(refresh(serviceDb, box, name, hang, times), { code: 'refresh_timed_out', isRetrySafe: false })
   t.ok(isAborted)
   t.ok(await isLeased(), 'the exchange may still be going on')
@@ -239,16 +260,18 @@ t.test('who loses the lease before it has asked the provider leaves that to the 
   const user_id = parseUserId(await test.signUp())
   await connectExpired(serviceDb, box, user_id)
   const provider = new StrictProvider()
-  kms.latency = 200
-  const refreshed = refresh(serviceDb, box, { user_id, provider: 'github' }, provider.exchange)
+  kms.hold()
+  const { db, statements } = databaseWith(t, async () => undefined)
+  const refreshed = refresh(db, box, { user_id, provider: 'github' }, provider.exchange)
   const update = `
-    update private.secret_refreshes set holder = gen_random_uuid(), expires_at = now() + interval '1 second'
+    update private.secret_refreshes set holder = gen_random_uuid(), expires_at = 'infinity'
     where user_id = $1 and holder is not null`
-  for (const giveUp = Date.now() + 10_000; (await test.owner.query(update, [user_id])).rowCount === 0; await sleep(5)) {
-    if (Date.now() > giveUp) throw new Error('nobody takes the lease')
-  }
-  await sleep(700)
+  await until('another takes the lease from it', async () => (await test.owner.query(update, [user_id])).rowCount === 1)
+  const before = statements()
+  kms.release()
+  await until('it has found the lease lost, and waits', () => statements() > before + 3)
   t.equal(provider.calls, 0, 'the other has died without asking')
+  await endLeases()
   t.equal(accessOf(await refreshed), `${mark}_access_1`)
   t.equal(provider.calls, 1)
 })
@@ -271,12 +294,11 @@ t.test('if the database goes away during the exchange, the new token is stored w
   const refreshed = refresh(db, box, name, async (tokens) => {
     // The server does the work, and nobody hears of it.
     proxy.swallowAnswers(true)
-    setTimeout(() => {
-      proxy.cut()
-      proxy.swallowAnswers(false)
-    }, 300)
     return provider.exchange(tokens)
   })
+  await until('the new token is stored', async () => accessOf(await stored()) === `${mark}_access_1`)
+  proxy.cut()
+  proxy.swallowAnswers(false)
   t.equal(accessOf(await refreshed), `${mark}_access_1`)
   t.equal(accessOf(await stored()), `${mark}_access_1`)
 })
@@ -292,7 +314,7 @@ t.test('if it stays away, whoever asked has the new token, sealed', async (t) =>
       await gone.end()
       return new StrictProvider().exchange(tokens)
     },
-    { timeoutMs: 500 },
+    { timeoutMs: await longEnough(500) },
   )
   const error = await refreshed.catch((error: unknown) => error)
   if (!(error instanceof RefreshNotSavedError)) return t.fail(String(error))

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createPool, createServiceClient, parseUserId } from '../../db/index.ts'
@@ -10,6 +9,7 @@ import { everyPrint, spellings } from '../fixtures/prints.ts'
 import { devBox } from '../fixtures/secret_boxes.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 import { configure, readServerLog, talkative } from './fixtures/server_log.ts'
+import { until } from '../fixtures/until.ts'
 
 const test = await createTestDatabase(t)
 const user_id = parseUserId(await test.signUp())
@@ -27,11 +27,9 @@ async function serviceWith(t: Test, settings: Readonly<Record<string, string>>):
 async function logAfter(db: ServiceDatabase): Promise<string> {
   const word = `end_${randomBytes(8).toString('hex')}`
   await t.rejects(db.selectFrom(word as 'apps').select('id').execute())
-  for (const giveUp = Date.now() + 10_000; Date.now() < giveUp; await sleep(20)) {
-    const log = await readServerLog()
-    if (log.includes(word)) return log
-  }
-  throw new Error('the server does not log')
+  let log = ''
+  await until('the server has logged', async () => (log = await readServerLog()).includes(word))
+  return log
 }
 
 /** Somebody passes the brand by and sends a plaintext, wherever a secret is stored; each has to be refused. */
