@@ -269,12 +269,7 @@ t.test('if the database goes away during the exchange, the new token is stored w
   const db = createServiceClient(pool)
   const provider = new StrictProvider()
   const refreshed = refresh(db, box, name, async (tokens) => {
-    // The server does the work, and nobody hears of it.
-    proxy.swallowAnswers(true)
-    setTimeout(() => {
-      proxy.cut()
-      proxy.swallowAnswers(false)
-    }, 300)
+    proxy.cutAtNextAnswer()
     return provider.exchange(tokens)
   })
   t.equal(accessOf(await refreshed), `${mark}_access_1`)
