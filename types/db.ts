@@ -4,7 +4,7 @@
  */
 
 import type { AppId, GenerationId, SealedSecret, SecretId, SnapshotId, UserId } from "./brands.ts";
-import type { CleanupContext, SchemaTables } from "./json.ts";
+import type { CleanupContext, JsonObject as JsonRecord, SchemaTables } from "./json.ts";
 import type { ColumnType } from "kysely";
 
 export type CleanupKind = "fly_app" | "github_repository" | "oauth_token" | "supabase_place";
@@ -24,16 +24,6 @@ export type GenerationMode = "autonomous" | "confirm_first" | "single-shot";
 export type GenerationStatus = "cancelled" | "completed" | "failed" | "generating" | "paused" | "queued";
 
 export type GenerationType = "new" | "resume";
-
-export type JsonArray = JsonValue[];
-
-export type JsonObject = {
-  [x: string]: JsonValue | undefined;
-};
-
-export type JsonPrimitive = boolean | number | string | null;
-
-export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type SnapshotType = "automatic" | "checkpoint" | "manual";
 
@@ -667,7 +657,7 @@ export interface IterationSnapshots {
   /**
    * Tokens, duration and changed files of the iteration.
    */
-  metadata: JsonObject | null;
+  metadata: JsonRecord | null;
   /**
    * The prompt of the iteration.
    */
@@ -810,7 +800,7 @@ export interface UserActivityLog {
   /**
    * Names of what changed. Never a secret, a prompt or the value of a preference.
    */
-  detail: Generated<JsonObject>;
+  detail: Generated<JsonRecord>;
   /**
    * Identifies the entry; among those of one time, the order.
    */
@@ -853,7 +843,7 @@ export interface UserProfiles {
   /**
    * The user's settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.
    */
-  preferences: Generated<JsonObject>;
+  preferences: Generated<JsonRecord>;
   /**
    * When the row last changed; kept by trigger.
    */

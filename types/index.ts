@@ -3,7 +3,7 @@ import type { DB } from './db.ts'
 
 export type * from './brands.ts'
 export * from './enums.ts'
-export type { CleanupContext, SchemaColumn, SchemaTables } from './json.ts'
+export type { CleanupContext, JsonObject, JsonValue, SchemaColumn, SchemaTables } from './json.ts'
 export type {
   CleanupKind,
   ConfigAction,
@@ -13,8 +13,6 @@ export type {
   GenerationMode,
   GenerationStatus,
   GenerationType,
-  JsonObject,
-  JsonValue,
   SnapshotType,
   SupabasePlaceStatus,
   SupabaseProjectStatus,

@@ -1,5 +1,12 @@
 import type { AppId, SecretId, UserId } from './brands.ts'
-import type { JsonObject, JsonValue } from './db.ts'
+
+/** A JSON value, as `jsonb` holds it. */
+export type JsonValue = JsonObject | JsonValue[] | boolean | number | string | null
+
+/** A JSON object. */
+export interface JsonObject {
+  [key: string]: JsonValue | undefined
+}
 
 /** The tables of a generated app, by name, as a schema snapshot keeps them. */
 export interface SchemaTables {

@@ -1,8 +1,8 @@
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import type { KyselyConfig, PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { DB } from '../../types/db.ts'
-import { guardPool } from './connection.ts'
+import { LeoDialect } from './dialect.ts'
 import type { ServiceDatabase } from './session.ts'
 
 /** What of Kysely's own configuration may be added: a log, plugins. */
@@ -10,7 +10,8 @@ export type ClientOptions = Omit<KyselyConfig, 'dialect'>
 
 /**
  * Makes a `pg` pool as this package likes it best: pipelined, so that an identity costs one round trip. Anybody may
- * call it; a pool of one's own works too, with one round trip more in `asUser`.
+ * call it; a pool of one's own works too. Without pipelining `asUser` costs one round trip more, and user ids stand in
+ * the text of the statement that begins a transaction, where traces and `pg_stat_activity` show them.
  *
  * An idle connection that breaks is dropped, and the next caller gets a new one; listen to `error` to hear of it.
  *
@@ -40,7 +41,7 @@ export function createPool(config: pg.PoolConfig): pg.Pool {
  * const db = createClient(createPool({ connectionString: process.env.DATABASE_URL }))
  */
 export function createClient(pool: PostgresPool, options: ClientOptions = {}): Kysely<DB> {
-  return new Kysely<DB>({ ...options, dialect: new PostgresDialect({ pool: guardPool(pool) }) })
+  return new Kysely<DB>({ ...options, dialect: new LeoDialect(pool) })
 }
 
 /**

@@ -1,111 +1,155 @@
-import { CompiledQuery } from 'kysely'
-import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
+import type { CompiledQuery, DatabaseConnection, PostgresPool, QueryResult } from 'kysely'
 import { fromDriver } from './driver-errors.ts'
 import type { Moment } from './driver-errors.ts'
 import { TransactionOverError, TransactionRolledBackError } from './errors.ts'
+import { setLocally, setLocallyAsText } from './settings.ts'
+import type { Settings } from './settings.ts'
+
+/** What the next statement of a connection is. The driver says it, so that no SQL text is inspected. */
+export type Step = 'begin' | 'commit' | 'rollback' | 'statement'
 
 /**
- * A pool whose connections begin a transaction and take on an identity in the round trip of its first query, say it
- * when a commit was none, throw this package's errors, read bigint as bigint, and are good for nothing once released.
+ * Lets the next transaction of the connection begin with these settings.
+ *
+ * @returns false where the connection is another driver's: then the caller sends `setLocally` itself.
  */
-export function guardPool(pool: PostgresPool): PostgresPool {
-  return {
-    async connect() {
-      try {
-        return new GuardedClient((await pool.connect()) as DriverClient)
-      } catch (error) {
-        throw fromDriver(error, 'before anything was sent')
-      }
-    },
-    end: () => pool.end(),
-  }
+export function beginWith(connection: DatabaseConnection, settings: Settings): boolean {
+  if (!(connection instanceof LeoConnection)) return false
+  connection.settings = settings
+  return true
 }
 
-/**
- * Hands over what the next `begin` of the connection is to be followed by. It never leaves the process where the pool
- * is guarded; elsewhere the server answers that it has kept nothing.
- */
-export const openNextWith = (statement: string): CompiledQuery<{ is_kept: boolean }> => CompiledQuery.raw(handOver, [statement])
-
-const handOver = 'select $1::text is null as is_kept'
-
-interface TypeParsers {
-  readonly getTypeParser: (oid: number, format?: 'binary' | 'text') => unknown
-}
-
-/** What of pg's client is used beyond Kysely's interface. */
-interface DriverClient extends PostgresPoolClient {
+/** What is used of pg's client; Kysely's own interface leaves out most of it. */
+interface PgClient {
   readonly pipeline?: boolean
   getTypeParser?: TypeParsers['getTypeParser']
-  on?(event: 'error', listener: (error: Error) => void): void
-  removeListener?(event: 'error', listener: (error: Error) => void): void
+  on?(event: 'error', listener: () => void): void
+  removeListener?(event: 'error', listener: () => void): void
+  query(query: string | PgQuery, parameters?: readonly unknown[]): Promise<PgResult>
   release(destroy?: boolean): void
 }
-
-type Result<R> = PostgresQueryResult<R>
+interface PgQuery { readonly text: string; readonly values: readonly unknown[]; readonly types: TypeParsers }
+interface PgResult { readonly command: string; readonly rowCount: number | null; readonly rows: unknown[] }
+interface TypeParsers { readonly getTypeParser: (oid: number, format?: 'binary' | 'text') => unknown }
 
 const int8 = 20
+const changes = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 
-class GuardedClient implements PostgresPoolClient {
-  readonly #client: DriverClient
+/** A connection from the pool until its release; the next owner gets a new object. */
+export class LeoConnection implements DatabaseConnection {
+  next: Step = 'statement'
+  /** What the next `begin` sets as well. */
+  settings: Settings | undefined
+  readonly #client: PgClient
+  readonly #pool: PostgresPool
   readonly #types: TypeParsers | undefined
-  #nextOpening: string | undefined
-  /** The `begin` that was sent and not waited for. */
+  /** A `begin` that was sent and not awaited; it stays here if it failed, so that each later statement rejects with its error. */
   #begun: Promise<unknown> | undefined
   #isInTransaction = false
   #isBroken = false
   #isReleased = false
+  #pid: unknown
+  #running: CompiledQuery | undefined
+  #ending: Promise<void> | undefined
 
-  constructor(client: DriverClient) {
-    this.#client = client
-    // Between two queries nobody else listens, and an error that nobody listens to ends the process.
-    client.on?.('error', this.#onError)
-    const own = client.getTypeParser?.bind(client)
+  constructor(client: unknown, pool: PostgresPool) {
+    this.#client = client as PgClient
+    this.#pool = pool
+    // Between two queries only this listens, and an `error` event without a listener ends the process.
+    this.#client.on?.('error', this.#onError)
+    // Parsers are given with each query, since those of the pool and of pg itself are shared.
+    const own = this.#client.getTypeParser?.bind(client)
     this.#types = own && { getTypeParser: (oid, format) => (oid === int8 && format !== 'binary' ? BigInt : own(oid, format)) }
   }
 
-  query<R>(sql: string, parameters: readonly unknown[]): Promise<Result<R>>
-  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
-  query<R>(sql: string | PostgresCursor<R>, parameters: readonly unknown[] = []): Promise<Result<R>> | PostgresCursor<R> {
-    if (typeof sql !== 'string') return this.#client.query(sql)
-    if (this.#isReleased) return Promise.reject(over())
-    if (sql === handOver) {
-      this.#nextOpening = String(parameters[0])
-      return Promise.resolve(local([{ is_kept: true } as R]))
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const step = this.next
+    this.next = 'statement'
+    if (this.#isReleased) {
+      throw new TransactionOverError('transaction_over', 'this transaction has ended: await every query before its callback returns')
     }
-    if (sql === 'begin' || sql.startsWith('start transaction')) return this.#begin(sql)
-    if (sql === 'commit') return this.#commit()
-    if (sql === 'rollback') return this.#rollback()
-    return this.#send<R>(sql, parameters, this.#isInTransaction ? 'before commit' : 'may be done')
+    const { command, rowCount, rows } = await this.#run(step, query)
+    return { rows: (rows ?? []) as R[], ...(changes.has(command) && { numAffectedRows: BigInt(rowCount ?? 0) }) }
+  }
+
+  streamQuery(): AsyncIterableIterator<never> {
+    throw new Error('streaming is not supported: a pipelined connection has no cursors; read page by page')
   }
 
   release(): void {
     this.#isReleased = true
-    // Whoever gets it next must not find somebody else's transaction, nor its identity.
+    // The next owner must not find this transaction, nor its identity.
     const destroy = this.#isBroken || this.#isInTransaction
-    // One that is thrown away may yet complain.
+    // A connection that is destroyed may still emit an error.
     if (!destroy) this.#client.removeListener?.('error', this.#onError)
     this.#client.release(destroy)
   }
 
-  /** One message, which the server takes as a whole: what follows a failure in it finds the transaction aborted. */
-  async #begin<R>(sql: string): Promise<Result<R>> {
-    const opening = this.#nextOpening
-    this.#nextOpening = undefined
-    this.#isInTransaction = true
-    const begun = this.#client.query<R>(opening === undefined ? sql : `${sql}; ${opening}`, undefined as never)
-    begun.catch(() => undefined)
-    this.#begun = begun
-    // Without pipelining pg would hold the next query back anyway, and complain about it.
-    if (!this.#client.pipeline) await this.#hasBegun('before anything was sent')
-    return local([])
+  /** Kysely 0.29 calls this before a query that an AbortSignal may end. Through a transaction pooler it holds in a transaction only. */
+  async collectSessionInfo(): Promise<void> {
+    const { rows } = await this.#send('select pg_backend_pid() as pid', [], 'before commit')
+    this.#pid = (rows[0] as { pid: number }).pid
   }
 
-  async #commit<R>(): Promise<Result<R>> {
-    // Through one that is known to be broken it is not sent.
-    const result = await this.#send<R>('commit', [], this.#isBroken ? 'before commit' : 'may be done')
+  /** Kysely 0.29 calls this when the signal fires during a query. */
+  cancelQuery(): Promise<void> {
+    return this.#end('select pg_cancel_backend($1)')
+  }
+
+  /** As `cancelQuery`. */
+  killSession(): Promise<void> {
+    return this.#end('select pg_terminate_backend($1)')
+  }
+
+  #run(step: Step, query: CompiledQuery): Promise<PgResult> {
+    switch (step) {
+      case 'begin':
+        return this.#begin(query.sql)
+      case 'commit':
+        return this.#commit(query.sql)
+      case 'rollback':
+        return this.#rollback(query.sql)
+      case 'statement':
+        return this.#statement(query)
+    }
+  }
+
+  async #statement(query: CompiledQuery): Promise<PgResult> {
+    this.#running = query
+    try {
+      return await this.#send(query.sql, query.parameters, this.#isInTransaction ? 'before commit' : 'may be done')
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #begin(sql: string): Promise<PgResult> {
+    const { settings } = this
+    this.settings = undefined
+    this.#isInTransaction = true
+    if (!this.#client.pipeline) {
+      // pg sends the next message once this one is answered: `begin` and the settings in one message save a round trip.
+      const text = settings === undefined ? sql : `${sql}; ${setLocallyAsText(settings)}`
+      await this.#client.query(text).catch((error: unknown) => {
+        throw fromDriver(error, 'before anything was sent')
+      })
+      return none
+    }
+    const sent = [this.#client.query(sql)]
+    if (settings !== undefined) {
+      const { sql, parameters } = setLocally(settings)
+      sent.push(this.#client.query(sql, parameters))
+    }
+    this.#begun = Promise.all(sent)
+    this.#begun.catch(() => undefined)
+    return none
+  }
+
+  async #commit(sql: string): Promise<PgResult> {
+    // pg does not send it through a connection that is known to be broken.
+    const result = await this.#send(sql, [], this.#isBroken ? 'before commit' : 'may be done')
     this.#isInTransaction = false
-    if (String(result.command) !== 'COMMIT') {
+    if (result.command !== 'COMMIT') {
       throw new TransactionRolledBackError(
         'transaction_rolled_back',
         'the transaction was rolled back, not committed: an error inside of it was caught and not thrown on',
@@ -114,40 +158,41 @@ class GuardedClient implements PostgresPoolClient {
     return result
   }
 
-  /** A failure here would hide the error that led to it; the connection is thrown away instead, which rolls back too. */
-  async #rollback<R>(): Promise<Result<R>> {
+  /** An error here would hide the one that led to the rollback; the connection is destroyed instead, which rolls back too. */
+  async #rollback(sql: string): Promise<PgResult> {
     try {
-      const result = await this.#client.query<R>('rollback', [])
+      await this.#ending
+      await this.#client.query(sql)
       this.#isInTransaction = false
-      return result
     } catch {
       this.#isBroken = true
-      return local([])
     }
+    return none
   }
 
-  async #send<R>(text: string, values: readonly unknown[], moment: Moment): Promise<Result<R>> {
-    try {
-      // Said with the query, so that neither the pool's parsers nor those of the whole process are touched.
-      const query = this.#types && ({ text, values, types: this.#types } as unknown as string)
-      const result = await this.#client.query<R>(query ?? text, query === undefined ? values : undefined as never)
-      if (this.#begun !== undefined) await this.#hasBegun('before commit')
-      return result
-    } catch (error) {
-      // What went wrong first is the reason of what went wrong here.
-      if (this.#begun !== undefined) await this.#hasBegun('before commit')
-      throw fromDriver(error, moment)
-    }
-  }
-
-  async #hasBegun(moment: Moment): Promise<void> {
-    const begun = this.#begun
+  async #send(text: string, values: readonly unknown[], moment: Moment): Promise<PgResult> {
+    const types = this.#types
+    const sent = types ? this.#client.query({ text, values, types }) : this.#client.query(text, values)
+    const [begun, result] = await Promise.allSettled([this.#begun, sent])
+    // The first failure is the reason of the second.
+    if (begun.status === 'rejected') throw fromDriver(begun.reason, 'before commit')
     this.#begun = undefined
-    try {
-      await begun
-    } catch (error) {
-      throw fromDriver(error, moment)
+    if (result.status === 'rejected') throw fromDriver(result.reason, moment)
+    return result.value
+  }
+
+  /** Through another connection of the pool; if none is free before the query is over, the query runs to its end. */
+  #end(sql: string): Promise<void> {
+    const query = this.#running
+    const send = async (): Promise<void> => {
+      const client = (await this.#pool.connect()) as unknown as PgClient
+      try {
+        if (query !== undefined && query === this.#running) await client.query(sql, [this.#pid])
+      } finally {
+        client.release()
+      }
     }
+    return (this.#ending = send())
   }
 
   readonly #onError = (): void => {
@@ -155,7 +200,4 @@ class GuardedClient implements PostgresPoolClient {
   }
 }
 
-const local = <R>(rows: R[]): Result<R> => ({ command: 'SELECT', rowCount: rows.length, rows })
-
-const over = (): TransactionOverError =>
-  new TransactionOverError('transaction_over', 'this transaction has ended: await every query before its callback returns')
+const none: PgResult = { command: '', rowCount: 0, rows: [] }

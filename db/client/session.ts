@@ -1,9 +1,10 @@
-import { CompiledQuery } from 'kysely'
 import type { Kysely, Transaction } from 'kysely'
 import type { DB, UserId } from '../../types/index.ts'
-import { openNextWith } from './connection.ts'
+import { beginWith } from './connection.ts'
 import { InvalidIdError } from './errors.ts'
 import { isUserId } from './ids.ts'
+import { setLocally } from './settings.ts'
+import type { Settings } from './settings.ts'
 
 declare const acts_as: unique symbol
 
@@ -113,19 +114,15 @@ export function inTransaction<T>(db: ServiceDatabase, fn: (trx: ServiceTransacti
   return db.transaction().execute((trx) => fn(trx as ServiceTransaction))
 }
 
-/** The settings travel with `begin` where the pool is ours, else in a statement of their own. */
-function transactionWith<T>(
-  db: Kysely<DB>,
-  settings: Readonly<Record<string, string>>,
-  fn: (trx: Transaction<DB>) => Promise<T>,
-): Promise<T> {
-  const calls = Object.entries(settings).map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, true)`)
-  const statement = `select ${calls.join(', ')}`
+/** The settings are sent with `begin` where this package made the instance, else in a statement of their own. */
+function transactionWith<T>(db: Kysely<DB>, settings: Settings, fn: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
+  if (Object.values(settings).some((value) => value.includes('\0'))) {
+    throw new RangeError('a setting cannot contain the character U+0000')
+  }
   return db.connection().execute(async (connection) => {
-    const { rows } = await connection.executeQuery(openNextWith(statement))
-    const isKept = rows[0]?.is_kept === true
+    const isSent = await connection.getExecutor().provideConnection(async (inner) => beginWith(inner, settings))
     return connection.transaction().execute(async (trx) => {
-      if (!isKept) await trx.executeQuery(CompiledQuery.raw(statement))
+      if (!isSent) await trx.executeQuery(setLocally(settings))
       return fn(trx)
     })
   })
@@ -135,10 +132,4 @@ function timeout(timeoutMs: number | undefined): Record<string, string> {
   if (timeoutMs === undefined) return {}
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1) throw new RangeError('timeoutMs is a whole number of milliseconds, 1 or more')
   return { statement_timeout: String(timeoutMs) }
-}
-
-/** Written out, since a message of several statements takes no parameters. `E''` reads the same whatever the session's settings. */
-function literal(text: string): string {
-  if (text.includes('\0')) throw new RangeError('a setting cannot contain the character U+0000')
-  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

@@ -1,5 +1,5 @@
+import type { SealedSecret, UserId } from '../../types/index.ts'
 import { LeoError } from '../client/errors.ts'
-import type { UnsavedRefresh } from './refresh/refresh-lease.ts'
 
 /**
  * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is
@@ -134,6 +134,18 @@ export class RefreshTimedOutError extends SecretError {
   constructor(message: string, isRetrySafe: boolean) {
     super('refresh_timed_out', message, { isRetrySafe })
   }
+}
+
+/** A set of tokens that a provider has granted, sealed, and not stored. */
+export interface UnsavedRefresh {
+  readonly user_id: UserId
+  readonly provider: string
+  readonly sealed: SealedSecret
+  /** When the access token expires; null if it does not. */
+  readonly expires_at: Date | null
+  /** Which token it takes the place of, and no other. */
+  readonly replaces: string
+  readonly lease: string
 }
 
 /**

@@ -1,5 +1,5 @@
-export { SecretBox } from './crypto/box.ts'
-export type { PreparedSeal, SecretBoxOptions } from './crypto/box.ts'
+export { SecretBox } from './secret-box.ts'
+export type { PreparedSeal, SecretBoxOptions } from './secret-box.ts'
 export type { DataKeyCacheOptions } from './crypto/cache.ts'
 export type { SecretContext } from './crypto/context.ts'
 export * as deployment_config from './deployment_config.ts'
@@ -20,7 +20,7 @@ export {
   SecretError,
   TamperedSecretError,
 } from './errors.ts'
-export type { KeyProvider } from './keys/keys.ts'
+export type { KeyProvider } from './keys/key-provider.ts'
 export { kmsKeys } from './keys/kms.ts'
 export type { KmsOptions } from './keys/kms.ts'
 export { keyIdOf, parseSealedSecret } from './crypto/sealed.ts'

@@ -1,29 +1,26 @@
 /** What users connect: one secret per user and provider, as a rule a set of OAuth tokens. */
 import { CompiledQuery } from 'kysely'
-import type { Row, UserId } from '../../types/index.ts'
+import type { Row } from '../../types/index.ts'
 import { NotFoundError } from '../client/errors.ts'
 import { keyset, limitOf } from '../queries/page.ts'
 import type { Page } from '../queries/page.ts'
 import type { ServiceDatabase, UserTransaction } from '../client/session.ts'
-import type { SecretBox } from './crypto/box.ts'
-import type { SecretContext } from './crypto/context.ts'
+import type { SecretBox } from './secret-box.ts'
 import { assertOutsideTransaction } from './assert-no-transaction.ts'
-import { refusedToken } from './refresh/refresh-lease.ts'
+import { refusedToken } from './refresh/lease.ts'
+import { contextOf } from './secret-name.ts'
+import type { SecretName } from './secret-name.ts'
 import { tokensToSecret } from './tokens.ts'
 import type { TokenSet } from './tokens.ts'
 import type { SecretValue } from './crypto/value.ts'
 
+export { contextOf } from './secret-name.ts'
+export type { SecretName } from './secret-name.ts'
+export type { UnsavedRefresh } from './errors.ts'
 export { refresh } from './refresh/refresh.ts'
 export type { RefreshOptions } from './refresh/refresh.ts'
-export type { Exchange } from './refresh/refresh-holder.ts'
-export { saveRefresh } from './refresh/refresh-lease.ts'
-export type { UnsavedRefresh } from './refresh/refresh-lease.ts'
-
-/** Which secret: a user has one per provider, a slug: `github`. */
-export interface SecretName {
-  readonly user_id: UserId
-  readonly provider: string
-}
+export type { Exchange } from './refresh/holder.ts'
+export { saveRefresh } from './refresh/lease.ts'
 
 const columns = ['id', 'user_id', 'provider', 'expires_at', 'created_at', 'updated_at'] as const
 
@@ -39,19 +36,6 @@ export interface OpenedSecret extends SecretMetadata {
 /** A set of tokens, which says itself when it expires, or whatever else a provider hands out. */
 export type NewSecret = SecretName &
   ({ readonly tokens: TokenSet } | { readonly value: SecretValue; readonly expires_at?: Date | null })
-
-/**
- * Says what a user's secret is bound to: what `SecretBox` opens it with. For services that take sealed texts elsewhere.
- *
- * @returns the context of the row.
- * @example
- * const bound = user_secrets.contextOf({ user_id: userId, provider: 'github' })
- */
-export const contextOf = ({ user_id, provider }: SecretName): SecretContext => ({
-  table: 'user_secrets',
-  user_id,
-  provider,
-})
 
 // The user's doing, so the activity log names them: a refresh and a re-wrap, which write the same row, are not.
 const putText = `

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
+import type { PostgresPool } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -84,11 +85,9 @@ t.test('a commit without an answer may be done, and says that it is not safe to 
   const db = createClient(poolOf(t, { port: proxy.port }))
   const unanswered = asUser(db, ada, async (trx) => {
     await insertApp('Committed')(trx)
-    proxy.swallowAnswers(true)
-    void until('the server has committed', async () => (await appsOf()).includes('Committed')).then(() => proxy.cut())
+    proxy.cutAtNextAnswer()
   })
   await t.rejects(unanswered, { name: 'ConnectionError', code: 'connection_lost', isRetrySafe: false })
-  proxy.swallowAnswers(false)
   t.strictSame(await appsOf(), ['Committed', 'Whole'], 'as here, where it was')
   await t.resolves(asUser(db, ada, (trx) => sql`select`.execute(trx)))
 })
@@ -98,8 +97,7 @@ t.test('a single statement without an answer may be done as well', async (t) => 
   const proxy = await startProxy(t, target)
   const db = createServiceClient(poolOf(t, { ...target.pg, port: proxy.port }))
   await sql`select`.execute(db)
-  proxy.swallowAnswers(true)
-  void until('the server has inserted it', async () => (await appsOf()).includes('Alone')).then(() => proxy.cut())
+  proxy.cutAtNextAnswer()
   const insert = db.insertInto('apps').values({ user_id: ada, app_name: 'Alone' }).execute()
   await t.rejects(insert, { name: 'ConnectionError', code: 'connection_lost', isRetrySafe: false })
   t.ok((await appsOf()).includes('Alone'))
@@ -153,4 +151,49 @@ t.test('transactions that are in each other\'s way are told apart, and safe to r
     await rename('Whole').execute(trx)
   })
   await t.rejects(repeatable, { name: 'SerializationError', code: 'serialization_failure', isRetrySafe: true })
+})
+
+/** A pipelined client whose answers are given by a function: for what no server does on demand. */
+function fakePool(answer: (text: string) => object): { pool: PostgresPool; sent: string[]; released: unknown[] } {
+  const sent: string[] = []
+  const released: unknown[] = []
+  const client = {
+    pipeline: true,
+    query: async (text: string) => {
+      sent.push(text)
+      return answer(text)
+    },
+    release: (destroy: unknown) => released.push(destroy),
+  }
+  return { pool: { connect: async () => client, end: async () => undefined } as never, sent, released }
+}
+
+t.test('a begin that fails fails each statement after it, and the commit too', async (t) => {
+  const cancelled = () => Object.assign(new Error('canceling statement due to user request'), { code: '57014', severity: 'ERROR' })
+  const { pool, sent, released } = fakePool((text) => {
+    if (text === 'begin') throw cancelled()
+    return { command: text === 'commit' ? 'COMMIT' : 'SELECT', rowCount: 0, rows: [] }
+  })
+  const canceled = { name: 'StatementTimeoutError', code: 'statement_canceled' }
+  const swallowing = createClient(pool).transaction().execute(async (trx) => {
+    await t.rejects(sql`select 1`.execute(trx), canceled)
+    await t.rejects(sql`select 2`.execute(trx), canceled)
+  })
+  await t.rejects(swallowing, canceled)
+  t.strictSame(sent, ['begin', 'select 1', 'select 2', 'commit', 'rollback'])
+  t.strictSame(released, [false])
+})
+
+t.test('a connection that cannot roll back is destroyed, and the error that led to the rollback is the one thrown', async (t) => {
+  const { pool, released } = fakePool((text) => {
+    if (text === 'rollback') throw new Error('Connection terminated')
+    return { command: 'SELECT', rowCount: 0, rows: [] }
+  })
+  await t.rejects(createClient(pool).transaction().execute(() => Promise.reject(new Error('no'))), { message: 'no' })
+  t.strictSame(released, [true])
+})
+
+t.test('streaming is refused', async (t) => {
+  const db = createClient(poolOf(t))
+  await t.rejects(db.selectFrom('apps').select('id').stream().next(), { message: /streaming is not supported/ })
 })

@@ -1,9 +1,10 @@
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import type { LogEvent } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
 import { asService, asUser, createClient, createPool, createServiceClient, inTransaction, parseUserId } from '../../db/index.ts'
-import type { DB, ServiceDatabase, UserTransaction } from '../../db/index.ts'
+import type { ClientOptions, DB, ServiceDatabase, UserTransaction } from '../../db/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { startProxy } from '../fixtures/proxy.ts'
@@ -125,8 +126,8 @@ t.test('transactions in a transaction have their own identity', async (t) => {
 t.test('it costs one round trip more than the query, and two where the pool is not pipelined', async (t) => {
   const target = loginTo(test.name, logins.leo_api)
   const proxy = await startProxy(t, target, 5)
-  const trips = async (pool: pg.Pool, work: (db: Kysely<DB>) => Promise<unknown>) => {
-    const client = createClient(pool)
+  const trips = async (pool: pg.Pool, work: (db: Kysely<DB>) => Promise<unknown>, options?: ClientOptions) => {
+    const client = createClient(pool, options)
     await sql`select`.execute(client)
     const before = proxy.roundTrips
     await work(client)
@@ -137,6 +138,41 @@ t.test('it costs one round trip more than the query, and two where the pool is n
   t.equal(await trips(through(), (db) => asUser(db, ada, names)), 2)
   t.equal(await trips(through(), (db) => asUser(db, ada, names, { timeoutMs: 1000 })), 2)
   t.equal(await trips(through({ pipeline: false } as pg.PoolConfig), (db) => asUser(db, ada, names)), 3)
+  const camelCase = { plugins: [new CamelCasePlugin()] }
+  t.equal(await trips(through(), (db) => asUser(db, ada, names), camelCase), 2, 'with a plugin that renames result columns')
+})
+
+t.test('the log of Kysely shows each statement of a transaction, and no claims', async (t) => {
+  const events: LogEvent[] = []
+  const logged = createClient(poolOf(t, logins.leo_api), { log: (event) => void events.push(event) })
+  await asUser(logged, ada, names)
+  await t.rejects(asUser(logged, ada, () => Promise.reject(new Error('no'))), { message: 'no' })
+  t.strictSame(
+    events.map(({ query }) => query.sql),
+    ['begin', 'select "app_name" from "apps" order by "app_name"', 'commit', 'begin', 'rollback'],
+  )
+  t.notMatch(JSON.stringify(events), ada)
+  await asUser(logged, ada, (trx) => trx.selectFrom('apps').select('id').where('user_id', '=', ada).execute())
+  t.match(JSON.stringify(events), ada, 'where a query names the user, its parameters do')
+})
+
+t.test('user ids are parameters, not part of a statement, so that traces and pg_stat_activity do not show them', async (t) => {
+  const statements = async (pipeline: boolean): Promise<string> => {
+    const pool = poolOf(t, logins.leo_api, { pipeline } as pg.PoolConfig)
+    const texts: unknown[] = []
+    pool.on('connect', (client) => {
+      const { query } = client
+      client.query = (...args: unknown[]) => {
+        texts.push(typeof args[0] === 'string' ? args[0] : (args[0] as { text: string }).text)
+        return (query as (...args: unknown[]) => never).apply(client, args)
+      }
+    })
+    await asUser(createClient(pool), ada, names, { timeoutMs: 1000 })
+    return texts.join('\n')
+  }
+  t.match(await statements(true), /^begin\nselect set_config/)
+  t.notMatch(await statements(true), ada)
+  t.match(await statements(false), ada, 'a connection without pipelining sends both in one message, which takes no parameters')
 })
 
 t.test('on an instance that this package did not make it costs more and is as safe', async (t) => {

@@ -29,6 +29,23 @@ const main = async () => {
 }
 void main()
 `
+/** Kysely 0.29 cancels the query of an aborted signal: were it not cancelled, the sleep would outlast the time limit of the service. */
+const aborted = `
+import { asUser } from 'leo-saas-schema'
+import { createTestDatabase, startTestServer } from 'leo-saas-schema/testing'
+import { sql } from 'kysely'
+const server = await startTestServer()
+const db = await createTestDatabase(server)
+const userId = await db.signUp()
+const asleep = sql\`select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'\`
+for (const inflightQueryAbortStrategy of ['cancel query', 'kill session']) {
+  const sleep = (db) => sql\`select pg_sleep(300)\`.execute(db, { signal: AbortSignal.timeout(500), inflightQueryAbortStrategy })
+  for (const call of [() => asUser(db.api, userId, sleep), () => sleep(db.api)]) await call().catch((error) => console.log(error.name))
+}
+while ((await asleep.execute(db.owner)).rows.length > 0);
+await db.drop()
+await server.stop()
+`
 /** The same with `import … = require()`, which TypeScript type-checks. */
 const requiredTyped = required.replace(/^const (?=.* = require)/gm, 'import ')
 
@@ -80,6 +97,7 @@ for (const { kysely, majors } of [
     write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
     const isTyped = kysely.startsWith('0.29')
     if (isTyped) write(service, 'required.cts', requiredTyped)
+    if (isTyped) write(service, 'aborted.js', aborted)
     t.equal(await compileService(service), '', 'compiles')
     if (!isTyped) write(service, 'required.cjs', required)
 
@@ -89,6 +107,7 @@ for (const { kysely, majors } of [
         t.match(await runService(service, ['--version'], { node }), `v${major}.`)
         t.match(await runService(service, ['--test', 'readme.js'], { node }), /^# pass 1$|^ℹ pass 1$/m, 'the test in the README')
         t.match(await runService(service, ['required.cjs'], { node }), '0 14', 'require()')
+        if (isTyped) t.match(await runService(service, ['aborted.js'], { node }), /(TimeoutError[^]*){4}/, 'an aborted query is cancelled')
       })
     }
   })

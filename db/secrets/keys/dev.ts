@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { decrypt, encrypt, keyBytes } from '../crypto/cipher.ts'
 import type { EncryptionContext } from '../crypto/context.ts'
 import { InsecureInProductionError, KeyNotAcceptedError, TamperedSecretError } from '../errors.ts'
-import { isProduction } from './keys.ts'
-import type { KeyProvider, WrappedKey } from './keys.ts'
+import { isProduction } from './key-provider.ts'
+import type { KeyProvider, WrappedKey } from './key-provider.ts'
 
 const keyId = 'embedded'
 

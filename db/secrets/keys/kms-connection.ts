@@ -1,6 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-kms'
 import { InsecureInProductionError, InvalidSecretUseError, KeyServiceUnavailableError } from '../errors.ts'
-import { isProduction } from './keys.ts'
+import { isProduction } from './key-provider.ts'
 import { translated } from './kms-errors.ts'
 
 export interface KmsConnectionOptions {

@@ -1,6 +1,6 @@
 import { keyBytes } from '../crypto/cipher.ts'
 import { InvalidSecretUseError, KeyNotAcceptedError, KeyServiceUnavailableError } from '../errors.ts'
-import type { KeyProvider } from './keys.ts'
+import type { KeyProvider } from './key-provider.ts'
 import { KmsConnection } from './kms-connection.ts'
 
 /** Which keys of KMS, and how long to wait for it. */

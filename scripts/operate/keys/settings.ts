@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { devKeys, kmsKeys, SecretBox, SecretError } from '../../../db/secrets/index.ts'
-import { isProduction } from '../../../db/secrets/keys/keys.ts'
+import { isProduction } from '../../../db/secrets/keys/key-provider.ts'
 import type { Target } from '../../core/target.ts'
 import { Failure } from '../../core/failure.ts'
 

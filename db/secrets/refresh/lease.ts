@@ -1,7 +1,8 @@
 import { CompiledQuery } from 'kysely'
-import type { SealedSecret, UserId } from '../../../types/index.ts'
+import type { SealedSecret } from '../../../types/index.ts'
 import type { ServiceDatabase } from '../../client/session.ts'
-import type { SecretName } from '../user_secrets.ts'
+import type { UnsavedRefresh } from '../errors.ts'
+import type { SecretName } from '../secret-name.ts'
 
 /** Which token it is: of its ciphertext, which a re-wrap leaves as it is. */
 const digest = (row: string): string => `sha256(convert_to(split_part(${row}.encrypted_token, '.', 5), 'UTF8'))`
@@ -91,18 +92,6 @@ export async function releaseLease(
   refused: string | null = null,
 ): Promise<void> {
   await db.executeQuery(CompiledQuery.raw(releaseText, [user_id, provider, lease, refused]))
-}
-
-/** A set of tokens that a provider has granted, sealed, and not stored. */
-export interface UnsavedRefresh {
-  readonly user_id: UserId
-  readonly provider: string
-  readonly sealed: SealedSecret
-  /** When the access token expires; null if it does not. */
-  readonly expires_at: Date | null
-  /** Which token it takes the place of, and no other. */
-  readonly replaces: string
-  readonly lease: string
 }
 
 const saveText = `
