@@ -1,10 +1,14 @@
 import { relative } from 'node:path'
 import process from 'node:process'
-import { Failure, main } from '../core/failure.ts'
-import { createMigration } from '../migrate/migrations.ts'
+import { LeoCommand } from '../core/command.ts'
 
-await main(async () => {
-  const name = process.argv[2]
-  if (!name) throw new Failure('no name is given', 'run make new name=<verb>_<object>')
-  console.log(relative(process.cwd(), await createMigration(name)))
+export const command = new LeoCommand({
+  name: 'new',
+  summary: 'Start a migration',
+  example: 'new name=create_widgets',
 })
+  .requiredOption('--name <verb_object>', 'its name, in lower case')
+  .run<{ name: string }>(async ({ name }) => {
+    const { createMigration } = await import('../migrate/migrations.ts')
+    process.stdout.write(`${relative(process.cwd(), await createMigration(name))}\n`)
+  })

@@ -87,7 +87,7 @@ t.test('killed at every statement and in every batch, an upgrade ends as one tha
   sameContents(t, await contentsOf(live), await contentsOf(twin), 'the same rows')
 })
 
-t.test('scripts/commands/backfill.ts, killed at every change that it orders, ends the same', async (t) => {
+t.test('leo backfill, killed at every change that it orders, ends the same', async (t) => {
   t.setTimeout(1_800_000)
   const server = await startVictimServer(t)
   const source = await createStage(server, 'source')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { eraseUser, lookAtUser, lookForRemains } from '../../scripts/operate/users/erase.ts'
 import { ownerOf, readTables } from '../../scripts/operate/users/tables.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { insertRequest, insertRow, insertTenant } from '../fixtures/rows.ts'
 
@@ -130,16 +130,18 @@ t.test('a role that may not delete users hears what may', async (t) => {
 t.test('the command shows first, erases what was confirmed, and looks again', async (t) => {
   const { userId } = await insertTenant(db)
   const args = [`--user=${userId}`]
-  const shown = await runScript(db, 'erase-user', args, { CONFIRM: other.userId })
-  t.match(shown, { code: 1, stdout: /public\.apps: 1 rows/, stderr: new RegExp(`CONFIRM=${userId}`) })
+  const shown = await runLeo(db, 'erase-user', args)
+  t.match(shown, { code: 0, stdout: new RegExp(`public\\.apps: 1 rows.*preview: .*make erase-user user=${userId} CONFIRM=${userId}`, 's') })
+  const wrong = await runLeo(db, 'erase-user', args, { CONFIRM: other.userId })
+  t.match(wrong, { code: 1, stdout: '', stderr: `CONFIRM is ${other.userId}, but ${userId} is expected` })
   t.ok(await isThere(userId))
 
-  const done = await runScript(db, 'erase-user', args, { CONFIRM: userId })
+  const done = await runLeo(db, 'erase-user', args, { CONFIRM: userId })
   t.match(done, { code: 0, stdout: /erased; no row names them, but for\n {2}public\.cleanup_outbox: 1 rows, until/ }, done.stderr)
   t.notOk(await isThere(userId))
 
   await owner.query('create table forgotten as select $1::uuid as user_id', [userId])
-  t.match(await runScript(db, 'erase-user', args), { code: 1, stderr: /not in auth\.users, but public\.forgotten/ })
+  t.match(await runLeo(db, 'erase-user', args), { code: 1, stderr: /not in auth\.users, but public\.forgotten/ })
   await owner.query('drop table forgotten')
   t.match(await lookForRemains(owner, userId), { left: { length: 0 }, stays: [{ table: 'public.cleanup_outbox', rows: 1 }] })
 })

@@ -7,7 +7,7 @@ import { exportUser } from '../../scripts/operate/users/export.ts'
 import { leftOut } from '../../scripts/operate/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts/operate/users/tables.ts'
 import { writeWhole } from '../../scripts/operate/users/atomic-file.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
@@ -154,7 +154,7 @@ t.test('a user is named by their id', async (t) => {
 
 t.test('the file is whole, the owner\'s alone, and replaces none', async (t) => {
   const file = join(folder, 'ada.jsonl')
-  const done = await runScript(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
+  const done = await runLeo(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
   t.match(done, { code: 0, stdout: /public\.apps: 1 rows/ }, done.stderr)
   t.equal((await stat(file)).mode & 0o777, 0o600)
   const whole = await readFile(file, 'utf8')

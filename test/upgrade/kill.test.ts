@@ -68,7 +68,7 @@ t.test(`killed here and there, an upgrade ends as one that nobody touched (KILL_
   await killBatch(t, live, oneOf(batches(50)), 1 + Math.floor(random() * 3), oneOf(['backend', 'server'] as const))
   await live.aim(1 + Math.floor(random() * 10))
   const script = runScript(live, [])
-  t.ok(await live.stopped(script), 'scripts/commands/backfill.ts stops')
+  t.ok(await live.stopped(script), 'leo backfill stops')
   script.kill()
   await script.ended
   await live.aim()

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { BatchProgress } from '../../core/batch-progress.ts'
 import { BatchSize, patiently, politeness, prepareBatches } from '../../core/batches.ts'
 import { Failure } from '../../core/failure.ts'
+import { printable } from '../../core/text.ts'
 import { aged, kept } from './policy.ts'
 import type { Aged } from './policy.ts'
 
@@ -14,6 +15,9 @@ import type { Aged } from './policy.ts'
  * clean-up that took months), and one young row must not hide the old ones behind it.
  * A run that was stopped, or killed, begins again; what it deleted is gone.
  */
+
+/** Days; more than 270 years. */
+const longest = 99_999
 
 export interface Rule extends Aged {
   readonly table: string
@@ -36,10 +40,13 @@ export interface Due {
 export function readRules(ages = ''): Rule[] {
   const days = new Map<string, number>()
   for (const part of ages.split(',').filter((text) => text.trim() !== '')) {
-    const [, table = '', count] = /^\s*([a-z_]+)\s*=\s*([1-9]\d{0,4})d\s*$/.exec(part) ?? []
-    if (!(`public.${table}` in aged)) {
-      const names = Object.keys(aged).map((name) => name.replace('public.', ''))
-      throw new Failure(`"${part.trim()}" is no table and age`, `write <table>=<days>d, of ${names.join(', ')}`)
+    const [, table = '', count = ''] = /^\s*([a-z_]+)\s*=\s*(-?\d+)d\s*$/.exec(part) ?? []
+    const names = Object.keys(aged).map((name) => name.replace('public.', ''))
+    if (!names.includes(table)) {
+      throw new Failure(`age=${printable(part.trim())} is invalid`, `write <table>=<days>d, the table is one of ${names.join(', ')}`)
+    }
+    if (Number(count) < 1 || Number(count) > longest) {
+      throw new Failure(`age=${table}=${count}d is out of range`, `write 1d to ${longest}d`)
     }
     days.set(`public.${table}`, Number(count))
   }
