@@ -3,177 +3,145 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
-run := node --import tsx
-installed := node_modules/.package-lock.json
+override run := node --import tsx
+# Reads the variables of the command line from MAKEFLAGS: no shell sees their values, and an unknown one is refused.
+override leo := $(run) scripts/leo.ts --make
+override installed := node_modules/.package-lock.json
+
+# make would expand `$(shell …)` in the values that it exports.
+unexport $(foreach word,$(MAKEOVERRIDES),$(foreach name,$(firstword $(subst :, ,$(subst =, ,$(word)))),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+
+.PHONY: help up down reset test new schema version types diagram api docs generate check diff sizes build package \
+	test-matrix test-full bench bench-upgrade bench-costs status migrate adopt preflight backfill put-back verify \
+	rollback doctor verify-audit key-usage rotate-keys import-env export-env retention export-user erase-user
 
 ##@ Everyone
 
-.PHONY: help
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: up
 up: $(installed) ## Start the embedded PostgreSQL (or use DATABASE_URL), migrate it, load sample data
-	@$(run) scripts/commands/up.ts
+	@$(leo) $@
 
-.PHONY: down
 down: $(installed) ## Stop the embedded PostgreSQL; its data stays
-	@$(run) scripts/commands/down.ts
+	@$(leo) $@
 
-.PHONY: reset
 reset: $(installed) ## Remove the embedded PostgreSQL's data; refuses a database that is not local
-	@$(run) scripts/commands/reset.ts
+	@$(leo) $@
 
-.PHONY: test
 test: $(installed) ## Run the core tests and those that a change affects (all of them: all=1; some: file=apps,tenants)
 	@$(run) scripts/commands/test.ts $(if $(all),--all) $(file)
 
 ##@ Developers
 
-.PHONY: new
 new: $(installed) ## Start a migration: make new name=create_widgets, or with a function to change: function=claim_generations
-	@$(run) scripts/commands/new.ts $(if $(name),"--name=$$name") $(if $(function),"--function=$$function")
+	@$(leo) $@
 
-.PHONY: schema
 schema: $(installed) ## Write db/schema.sql from the migrations
-	@$(run) scripts/commands/generate.ts schema
+	@$(leo) generate $@
 
-.PHONY: version
 version: $(installed) ## Write db/client/schema-version.ts from the migrations
-	@$(run) scripts/commands/generate.ts version
+	@$(leo) generate $@
 
-.PHONY: types
 types: $(installed) ## Write types/db.ts from the migrations
-	@$(run) scripts/commands/generate.ts types
+	@$(leo) generate $@
 
-.PHONY: diagram
 diagram: $(installed) ## Write the ER diagram in README.md from the migrations
-	@$(run) scripts/commands/generate.ts diagram
+	@$(leo) generate $@
 
-.PHONY: api
 api: $(installed) ## Write docs/api.md from the doc comments of what the package exports
-	@$(run) scripts/commands/generate.ts api
+	@$(leo) generate $@
 
-.PHONY: docs
-docs: $(installed) ## Write build/docs/schema.html: every table, its rules and who may do what, searchable
-	@$(run) scripts/commands/docs.ts
+docs: $(installed) ## Write build/docs/schema.html: every table with its rules and privileges, searchable
+	@$(leo) $@
 
-.PHONY: generate
 generate: $(installed) ## Write all generated files: schema, version, types, diagram, API page
-	@$(run) scripts/commands/generate.ts schema version types diagram api
+	@$(leo) $@
 
-.PHONY: check
 check: $(installed) ## Fail on stale generated files, type errors, squawk and Supabase advisor findings
-	@$(run) scripts/commands/check.ts
+	@$(leo) $@
 
-.PHONY: diff
 diff: $(installed) ## Show what a change does to schema, access, locks, types (BASE=origin/main or DATABASE_URL; html=file, markdown=1, json=1)
-	@$(run) scripts/commands/diff.ts $(if $(markdown),--markdown) $(if $(json),--json) $(if $(html),"--html=$$html") \
-		$(if $(sizes),"--sizes=$$sizes") $(if $(fail_on),"--fail-on=$$fail_on")
+	@$(leo) $@
 
-.PHONY: sizes
 sizes: $(installed) ## Write rows and bytes of each table, read only, for make diff: make sizes file=sizes.json
-	@$(run) scripts/commands/sizes.ts "--file=$$file"
+	@$(leo) $@
 
-.PHONY: build
 build: $(installed) ## Compile the package into dist/
-	@rm -rf dist && node_modules/.bin/tsc -p tsconfig.build.json
+	@$(leo) $@
 
-.PHONY: package
-package: build ## Pack the query package into leo-saas-schema-<version>.tgz
-	@npm pack
+package: $(installed) ## Pack the query package into leo-saas-schema-<version>.tgz
+	@$(leo) $@
 
 majors ?= 15 16 17 18
-.PHONY: test-matrix
 test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: make test-matrix majors="15 18")
 	@set -e; for major in $(majors); do $(run) scripts/commands/test.ts --all --major=$$major $(file); done
 
-.PHONY: bench-upgrade
-bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")
-	@$(run) scripts/upgrade/bench/upgrade.ts $(if $(rows),"--rows=$$rows")
-
-.PHONY: test-full
 test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run everything, the long proofs too
 	@$(run) scripts/commands/test.ts --full
 
-.PHONY: bench
 bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Measure the package side by side with others, and write BENCHMARKS.md (some: only="queue secrets")
-	@$(run) scripts/bench/run.ts $(if $(only),"--only=$$only")
+	@$(leo) $@
 
-.PHONY: bench-costs
+bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")
+	@$(leo) $@
+
 bench-costs: $(installed) ## Time a user's sums per month in a ledger of a million rows, on a server of its own
-	@$(run) scripts/bench/costs.ts
+	@$(leo) $@
 
 ##@ DBA (on DATABASE_URL, else on the embedded database)
 
-.PHONY: status
-status: $(installed) ## Show which migrations are applied, pending, edited or missing
-	@$(run) scripts/commands/status.ts
+status: $(installed) ## Show which migrations are pending, edited, missing or out of order (all of them: all=1; json=1)
+	@$(leo) $@
 
-.PHONY: migrate
 migrate: $(installed) ## Apply the pending migrations
-	@$(run) scripts/commands/migrate.ts
+	@$(leo) $@
 
-.PHONY: adopt
-adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (a look only: dry=1; time_zone=UTC)
-	@$(run) scripts/commands/adopt.ts $(if $(dry),--dry-run) $(if $(time_zone),"--time-zone=$$time_zone")
+adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (compare only: dry=1; time_zone=UTC)
+	@$(leo) $@
 
-.PHONY: preflight
-preflight: $(installed) ## Before an upgrade, read only: locks and time of what is pending, dirty data (json=1, all files: deep=1)
-	@$(run) scripts/commands/preflight.ts $(if $(json),--json) $(if $(deep),--deep)
+preflight: $(installed) ## Before an upgrade, read only: locks and time of the pending migrations, dirty data (json=1, all files: deep=1)
+	@$(leo) $@
 
-.PHONY: backfill
-backfill: $(installed) ## Between expand and contract: bring old rows over (owners=file, stale_after=interval, old_writers=gone)
-	@$(run) scripts/commands/backfill.ts $(if $(owners),"--owners=$$owners") $(if $(stale_after),"--stale-after=$$stale_after") $(if $(old_writers),"--old-writers=$$old_writers")
+backfill: $(installed) ## Between expand and contract: migrate the old rows (owners=file, stale_after=interval, old_writers=gone)
+	@$(leo) $@
 
-.PHONY: put-back
 put-back: $(installed) ## Move a repaired row from quarantine to its table: make put-back table=generation_requests id=42
-	@$(run) scripts/commands/put-back.ts "--table=$$table" "--id=$$id"
+	@$(leo) $@
 
-.PHONY: verify
-verify: $(installed) ## After it all: is the schema db/schema.sql, do the books balance? (for machines: json=1; read all files: deep=1)
-	@$(run) scripts/commands/verify.ts $(if $(json),--json) $(if $(deep),--deep)
+verify: $(installed) ## Compare the schema with db/schema.sql, and reconcile the row counts of the upgrade (json=1; all files: deep=1)
+	@$(leo) $@
 
-.PHONY: rollback
-rollback: $(installed) ## Undo the newest migration (on a remote database: CONFIRM=<database>)
-	@$(run) scripts/commands/rollback.ts
+rollback: $(installed) ## Undo the newest migration, or all that are newer than to=<version> (on a remote database: CONFIRM=<database>)
+	@$(leo) $@
 
-.PHONY: doctor
-doctor: $(installed) ## Look at a live database: locks, invalid objects, bloat, queue, roles and grants
-	@$(run) scripts/commands/doctor.ts $(if $(json),--json)
+doctor: $(installed) ## Examine a live database: locks, invalid objects, bloat, queue, roles and grants (json=1)
+	@$(leo) $@
 
-.PHONY: verify-audit
-verify-audit: $(installed) ## Prove that the history of config is whole, and print its head to keep elsewhere (head=<id>:<hash>)
-	@$(run) scripts/commands/verify-audit.ts $(if $(head),"--head=$$head")
+verify-audit: $(installed) ## Verify the history of config, and print its head to keep elsewhere (head=<id>:<hash>)
+	@$(leo) $@
 
-.PHONY: key-usage
-key-usage: $(installed) ## Show how many secrets each key sealed, and (with KMS_ACCEPT) which keys are not accepted
-	@$(run) scripts/commands/key-usage.ts
+key-usage: $(installed) ## Show how many secrets each key seals, and (with KMS_ACCEPT) which keys are not accepted (json=1)
+	@$(leo) $@
 
-.PHONY: rotate-keys
-rotate-keys: $(installed) ## Wrap all secrets by the key that seals now (calls a second: rate=200; remote: CONFIRM=<database>)
-	@# Its garbage is short-lived: else it would keep 50 MiB of it about.
-	@node --max-semi-space-size=4 --import tsx scripts/commands/rotate-keys.ts $(if $(rate),"--rate=$$rate")
+# Its garbage is short-lived: a larger young generation would keep 50 MiB of it.
+rotate-keys: $(installed) ## Wrap all secrets with the current key (calls a second: rate=200; remote: CONFIRM=<database>)
+	@node --max-semi-space-size=4 --import tsx scripts/leo.ts --make $@
 
-.PHONY: import-env
 import-env: $(installed) ## Show what an env file would change in deployment_config; write it: CONFIRM=<database> (file=.env.production)
-	@$(run) scripts/commands/import-env.ts "--file=$$file" $(if $(settings),"--settings=$$settings")
+	@$(leo) $@
 
-.PHONY: export-env
 export-env: $(installed) ## Print the settings that are not secret as an env file
-	@$(run) scripts/commands/export-env.ts
+	@$(leo) $@
 
-.PHONY: retention
-retention: $(installed) ## Show what is older than the policy wants; delete it: CONFIRM=<database> (age="user_activity_log=90d")
-	@$(run) scripts/commands/retention.ts $(if $(age),"--age=$$age")
+retention: $(installed) ## Show the rows that are older than the policy allows; delete them: CONFIRM=<database> (age=user_activity_log=90d; json=1)
+	@$(leo) $@
 
-.PHONY: export-user
-export-user: $(installed) ## Write everything of one user to a file: make export-user user=<uuid> (file=path)
-	@$(run) scripts/commands/export-user.ts "--user=$$user" $(if $(file),"--file=$$file")
+export-user: $(installed) ## Write all data of one user to a file: make export-user user=<uuid> or email=<address> (file=path)
+	@$(leo) $@
 
-.PHONY: erase-user
-erase-user: $(installed) ## Show what there is of a user; erase it all, and prove it: make erase-user user=<uuid> CONFIRM=<uuid>
-	@$(run) scripts/commands/erase-user.ts "--user=$$user"
+erase-user: $(installed) ## Show all data of a user; erase it: CONFIRM=<uuid> (user=<uuid> or email=<address>)
+	@$(leo) $@
 
 $(installed): package-lock.json
 	@echo 'installing packages, about half a minute'

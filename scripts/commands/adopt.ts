@@ -1,9 +1,28 @@
-import { parseArgs } from 'node:util'
-import { baselineVersion } from '../upgrade/adopt/baseline.ts'
+import process from 'node:process'
+import { LeoCommand } from '../core/command.ts'
+import type { Outcome } from '../upgrade/adopt/adopt.ts'
 import type { Difference } from '../upgrade/adopt/compare.ts'
-import { adopt, type Outcome } from '../upgrade/adopt/adopt.ts'
-import { main } from '../core/failure.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+
+export const command = new LeoCommand({
+  name: 'adopt',
+  summary: "Compare a live database's tables with the baseline and record it as applied",
+  example: 'adopt dry=1 time_zone=Europe/Berlin',
+  exits: { 0: 'adopted, now or before', 1: 'a difference is refused, or an error' },
+  reads: ['DATABASE_URL'],
+})
+  .flag('dry', 'compare only')
+  .option('--time-zone <name>', 'the zone of times without one; needed where the server is not in UTC')
+  .run<{ dry?: boolean; timeZone?: string }>(async ({ dry = false, timeZone }) => {
+    const { resolveTarget } = await import('../postgres/resolve-target.ts')
+    const { adopt } = await import('../upgrade/adopt/adopt.ts')
+    const { baselineVersion } = await import('../upgrade/adopt/baseline.ts')
+    const target = await resolveTarget()
+    const options = { dryRun: dry, say: console.log, ...(timeZone === undefined ? {} : { timeZone }) }
+    const { outcome, differences } = await adopt(target, options)
+    const summary = dry && outcome === 'adopted' ? 'can be adopted: run it without dry=1' : summaries(baselineVersion)[outcome]
+    process.stdout.write([...differences.map(line), `${target.label}: ${summary}`, ''].join('\n'))
+    return outcome === 'refused' || outcome === 'drifted' ? 1 : 0
+  })
 
 const line = ({ isRefused, kind, object, expected, found, advice }: Difference): string =>
   [`${isRefused ? 'refused ' : 'accepted'}  ${kind}: ${object}: ${expected} → ${found}`, advice]
@@ -11,29 +30,14 @@ const line = ({ isRefused, kind, object, expected, found, advice }: Difference):
     .join(' — ')
     .replace(/\s*\n\s*/g, ' ')
 
-const summaries: Readonly<Record<Outcome, string>> = {
+const summaries = (baselineVersion: string): Readonly<Record<Outcome, string>> => ({
   adopted: 'adopted, the differences are in dbmate.adopted_differences; next: make migrate',
-  refused: 'not adopted, nothing was recorded; mend what is refused, then run it again',
+  refused: 'not adopted, nothing was recorded; repair what is refused, then run it again',
   'adopted already': 'adopted already, and nothing has changed since; next: make migrate',
   drifted:
-    'changed since it was adopted; undo what is listed, or adopt it anew: ' +
+    'changed since it was adopted; undo what is listed, or adopt it again: ' +
     'begin; drop table dbmate.adopted_differences; ' +
     `delete from dbmate.schema_migrations where version = '${baselineVersion}'; commit;`,
   migrated: 'adopted already, and migrated since; make verify compares it from here on',
   'not adopted': 'the baseline was applied by make migrate: there is nothing to adopt',
-}
-
-/**
- * `--time-zone=Europe/Berlin` answers which zone times without one are in; a database in UTC needs no answer.
- * Exits with 0 when the database is adopted, now or before, and with 1 when something is refused.
- */
-await main(async () => {
-  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'time-zone': { type: 'string' } } })
-  const { 'dry-run': dryRun, 'time-zone': timeZone } = values
-  const target = await resolveTarget()
-  const { outcome, differences } = await adopt(target, { dryRun, say: console.log, ...(timeZone === undefined ? {} : { timeZone }) })
-  for (const difference of differences) console.log(line(difference))
-  const summary = dryRun && outcome === 'adopted' ? 'can be adopted: run it without dry=1' : summaries[outcome]
-  console.log(`${target.label}: ${summary}`)
-  return outcome === 'refused' || outcome === 'drifted' ? 1 : 0
 })

@@ -1,45 +1,60 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { Failure, main } from '../core/failure.ts'
+import { LeoCommand, Option } from '../core/command.ts'
+import { Failure } from '../core/failure.ts'
 import { severities, type Severity } from '../schema/catalog/model.ts'
-import { compare } from '../schema/diff/compare.ts'
-import { formatHtml } from '../schema/diff/html.ts'
-import { formatFailure, formatMarkdown } from '../schema/diff/markdown.ts'
-import { formatText } from '../schema/diff/text.ts'
-import { exitCode } from '../schema/diff/verdict.ts'
 
-/**
- * What a change does to the schema. The sides come by environment, `BASE` and `HEAD`, for a URL has a password.
- *
- * Exits with 0; with 1 when the verdict is `--fail-on` or worse; with 2 when there is no report, also with `--json` and
- * `--markdown`, which then say why in their own form.
- */
-await main(async () => {
-  const { values } = options()
-  try {
-    const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes: values.sizes })
-    const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
-    if (values.html !== undefined) await writePage(values.html, await formatHtml(report))
-    if (values.json) await print(`${JSON.stringify(report, null, 2)}\n`)
-    else await print(values.markdown ? formatMarkdown(report) : formatText(report, isColoured))
-    return exitCode(report, values['fail-on'] as Severity | undefined)
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    const { message, remedy } = error
-    if (values.markdown) await print(formatFailure(error))
-    if (values.json) await print(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
-    throw new Failure(message, remedy, { cause: error, exitCode: error.exitCode === 1 ? 2 : error.exitCode })
-  }
+interface Options {
+  readonly json?: boolean
+  readonly markdown?: boolean
+  readonly html?: string
+  readonly sizes?: string
+  readonly failOn?: Severity
+}
+
+export const command = new LeoCommand({
+  name: 'diff',
+  summary: 'Show what a change does to schema, access, locks and types',
+  example: 'diff BASE=origin/main html=report.html fail_on=breaking',
+  exits: { 0: 'a report', 1: 'a report, and the verdict is that of fail_on or worse', 2: 'no report: an error' },
+  // They are no options, for a URL contains a password.
+  reads: ['BASE', 'HEAD', 'DATABASE_URL'],
+  usageExitCode: 2,
 })
+  .flag('json', 'print JSON')
+  .flag('markdown', 'print Markdown')
+  .option('--html <path>', 'write the report to this file, as a page')
+  .option('--sizes <path>', 'what make sizes wrote')
+  .addOption(new Option('--fail-on <verdict>', 'exit with 1 when the verdict is this or worse').choices(severities))
+  .run<Options>(async ({ json, markdown, html, sizes, failOn }) => {
+    const { compare } = await import('../schema/diff/compare.ts')
+    const { formatHtml } = await import('../schema/diff/html.ts')
+    const { formatFailure, formatMarkdown } = await import('../schema/diff/markdown.ts')
+    const { formatText } = await import('../schema/diff/text.ts')
+    const { exitCode } = await import('../schema/diff/verdict.ts')
+    try {
+      const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes })
+      const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
+      if (html !== undefined) await writePage(html, await formatHtml(report))
+      if (json) await print(`${JSON.stringify(report, null, 2)}\n`)
+      else await print(markdown ? formatMarkdown(report) : formatText(report, isColoured))
+      return exitCode(report, failOn)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      const { message, remedy } = error
+      if (markdown) await print(formatFailure(error))
+      if (json) await print(`${JSON.stringify({ format: 1, error: { message, remedy } }, null, 2)}\n`)
+      throw new Failure(message, remedy, { cause: error, exitCode: error.exitCode === 1 ? 2 : error.exitCode })
+    }
+  })
 
-/** Who has read enough (`| head`) is told nothing; who cannot keep it (a full disk) has no report. */
+/** A reader that has closed the pipe (`| head`) is no error; a full disk is. */
 async function print(text: string): Promise<void> {
   const { code } = await new Promise<Partial<NodeJS.ErrnoException>>((resolve) => {
     process.stdout.once('error', resolve).write(text, (error) => resolve(error ?? {}))
   })
   if (code === undefined || code === 'EPIPE') return
-  throw new Failure(`the report cannot be written: ${code}`, 'make room where it goes', { exitCode: 2 })
+  throw new Failure(`the report cannot be written: ${code}`, 'make room where it is written', { exitCode: 2 })
 }
 
 function named(name: 'BASE' | 'HEAD'): string | undefined {
@@ -47,35 +62,14 @@ function named(name: 'BASE' | 'HEAD'): string | undefined {
   return text === undefined || text === '' ? undefined : text
 }
 
-/** Whole or not at all. */
+/** All of the page, or no file. */
 async function writePage(file: string, page: string): Promise<void> {
-  const half = `${file}.partial`
+  const partial = `${file}.partial`
   try {
-    await writeFile(half, page)
-    await rename(half, file)
+    await writeFile(partial, page)
+    await rename(partial, file)
   } catch (cause) {
-    await rm(half, { force: true })
-    throw new Failure(`${file} cannot be written: ${(cause as Error).message}`, 'name a file in a folder that is there', { cause })
-  }
-}
-
-function options() {
-  const flag = { type: 'boolean', default: false } as const
-  try {
-    const parsed = parseArgs({
-      options: {
-        'json': flag,
-        'markdown': flag,
-        'html': { type: 'string' },
-        'sizes': { type: 'string' },
-        'fail-on': { type: 'string' },
-      },
-    })
-    const limit = parsed.values['fail-on']
-    if (limit === undefined || severities.includes(limit as Severity)) return parsed
-    throw new Error(`--fail-on=${limit} is no verdict: ${severities.join(', ')}`)
-  } catch (cause) {
-    const remedy = 'the options are --json, --markdown, --html=<file>, --sizes=<file> and --fail-on=<verdict>'
-    throw new Failure((cause as Error).message, remedy, { cause, exitCode: 2 })
+    await rm(partial, { force: true })
+    throw new Failure(`${file} cannot be written: ${(cause as Error).message}`, 'name a file in a folder that exists', { cause })
   }
 }

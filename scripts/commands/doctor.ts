@@ -1,23 +1,24 @@
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { inWords } from '../operate/doctor/format-text.ts'
-import { examine, exitCode } from '../operate/doctor/doctor.ts'
-import { Failure, main } from '../core/failure.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import { LeoCommand } from '../core/command.ts'
 
-/** Exits with 0 when there is nothing to do, 1 for warnings, 2 for something bad. `--json` is for machines. */
-await main(async () => {
-  const json = wantsJson()
-  const report = await examine(await resolveTarget())
-  const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
-  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : inWords(report, isColoured))
-  return exitCode(report)
+export const command = new LeoCommand({
+  name: 'doctor',
+  summary: 'Examine a live database: locks, invalid objects, bloat, queue, roles and grants',
+  example: 'doctor json=1',
+  exits: { 0: 'no problem', 1: 'warnings, or an error', 2: 'a serious problem' },
+  reads: ['DATABASE_URL'],
 })
-
-function wantsJson(): boolean {
-  try {
-    return parseArgs({ options: { json: { type: 'boolean', default: false } } }).values.json
-  } catch (cause) {
-    throw new Failure((cause as Error).message, 'the only option is --json (make doctor json=1)', { cause })
-  }
-}
+  .flag('json', 'print JSON')
+  .run<{ json?: boolean }>(async ({ json }) => {
+    const { withClient, orFailure } = await import('../core/connect.ts')
+    const { requireMigrated } = await import('../migrate/on-database.ts')
+    const { examine, exitCode } = await import('../operate/doctor/doctor.ts')
+    const { inWords } = await import('../operate/doctor/format-text.ts')
+    const { resolveTarget } = await import('../postgres/resolve-target.ts')
+    const target = await resolveTarget()
+    await withClient(target, (client) => orFailure(target, () => requireMigrated(client, target, [])))
+    const report = await examine(target)
+    const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : inWords(report, isColoured))
+    return exitCode(report)
+  })

@@ -1,8 +1,12 @@
 import process from 'node:process'
-import { main } from '../core/failure.ts'
-import { stopDevServer } from '../postgres/server.ts'
+import { LeoCommand } from '../core/command.ts'
 
-await main(async () => {
+export const command = new LeoCommand({
+  name: 'down',
+  summary: 'Stop the embedded PostgreSQL; its data stays',
+  example: 'down',
+}).run(async () => {
+  const { stopDevServer } = await import('../postgres/server.ts')
   const stopped = await stopDevServer()
   process.stdout.write(stopped ? 'PostgreSQL stopped; its data is kept (make up starts it again)\n' : 'PostgreSQL was not running\n')
 })

@@ -1,42 +1,42 @@
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { orFailure, withClient } from '../core/connect.ts'
-import { Failure, main } from '../core/failure.ts'
-import { exists } from '../migrate/migrator.ts'
-import { step } from '../core/progress.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
-import { countUserRows, eraseUser, findRemainingReferences } from '../operate/users/erase.ts'
+import { LeoCommand } from '../core/command.ts'
+import { isConfirmed, previewLine } from '../core/confirm.ts'
+import { Failure } from '../core/failure.ts'
 import type { Count, RemainingReferences } from '../operate/users/erase.ts'
-import { readUserId } from '../operate/users/tables.ts'
 
-/**
- * `make erase-user user=<uuid>`: shows what there is of a user; with CONFIRM=<uuid> erases it all, and proves that.
- * Of a user whom Supabase Auth has deleted already it only looks whether something is left.
- */
-await main(async () => {
-  const userId = readUserId(parseArgs({ options: { user: { type: 'string' } } }).values.user, 'erase-user')
-  const target = await resolveTarget()
-  return withClient(target, (client) =>
-    orFailure(target, async () => {
-      if (!(await exists(client, 'public.cleanup_outbox'))) {
-        throw new Failure(`${target.label} is not migrated that far`, 'run `make migrate` first')
-      }
+export const command = new LeoCommand({
+  name: 'erase-user',
+  summary: 'Show all data of a user; with CONFIRM erase it, and verify that no row is left',
+  example: 'erase-user email=ada@example.com',
+  reads: ['DATABASE_URL', 'CONFIRM'],
+})
+  .option('--user <uuid>', 'the id of the user; also of one whom Supabase Auth has deleted')
+  .option('--email <address>', 'or the e-mail address, in any case')
+  .run<{ user?: string; email?: string }>(async ({ user, email }, { makeLine }) => {
+    const { step } = await import('../core/progress.ts')
+    const { onDatabase } = await import('../migrate/on-database.ts')
+    const { eraseUser, countUserRows, findRemainingReferences } = await import('../operate/users/erase.ts')
+    const { findUserId, readUser } = await import('../operate/users/find.ts')
+    const asked = readUser({ user, email }, 'erase-user')
+    await onDatabase(['public.cleanup_outbox'], async (client, { label }) => {
+      const userId = await findUserId(client, asked)
+      const isToErase = isConfirmed(userId)
       const found = await countUserRows(client, userId)
-      process.stdout.write(`${target.label}: user ${userId}\n${found.counts.map(line).join('')}`)
+      process.stdout.write(`${label}: user ${userId}\n${found.counts.map(line).join('')}`)
       if (!found.exists) return prove(await findRemainingReferences(client, userId))
-      if (process.env['CONFIRM']?.toLowerCase() !== userId) {
-        throw new Failure(
-          'this would erase the user, and everything of theirs, for good',
-          `export it first (make export-user user=${userId}), then add CONFIRM=${userId}`,
+      if (!isToErase) {
+        process.stdout.write(
+          `everything of the user would be deleted for good; make export-user user=${userId} writes it to a file\n` +
+            previewLine(makeLine({ user: userId, email: undefined, CONFIRM: userId })),
         )
+        return
       }
       const retained = await step('erasing', () => eraseUser(client, userId))
       process.stdout.write(`erased; ${words(retained)}`)
-    }),
-  )
-})
+    })
+  })
 
-/** Of a user whom Supabase Auth has deleted, or who never was. */
+/** Of a user whom Supabase Auth has deleted, or who never existed. */
 function prove({ retained, unexpected }: RemainingReferences): void {
   if (unexpected.length > 0) {
     throw new Failure(

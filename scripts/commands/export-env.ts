@@ -1,19 +1,19 @@
 import process from 'node:process'
-import { orFailure, withClient } from '../core/connect.ts'
-import { main } from '../core/failure.ts'
-import { writeEnv } from '../operate/settings/env-file.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import { LeoCommand } from '../core/command.ts'
 
-/** `make export-env > .env`: the settings that are not secret, as an env file, with the names of those that are. */
-await main(async () => {
-  const target = await resolveTarget()
-  const { rows } = await withClient(target, (client) =>
-    orFailure(target, () =>
-      client.query<{ key: string; value: string | null }>(
-        `select key, case when not encrypted then value end as value
-         from public.deployment_config
-         order by key collate "C"`,
-      ),
+export const command = new LeoCommand({
+  name: 'export-env',
+  summary: 'Print the settings that are not secret as an env file, and the names of the secret ones',
+  example: 'export-env',
+  reads: ['DATABASE_URL'],
+}).run(async () => {
+  const { onDatabase } = await import('../migrate/on-database.ts')
+  const { writeEnv } = await import('../operate/settings/env-file.ts')
+  const { rows } = await onDatabase(['public.deployment_config'], (client) =>
+    client.query<{ key: string; value: string | null }>(
+      `select key, case when not encrypted then value end as value
+       from public.deployment_config
+       order by key collate "C"`,
     ),
   )
   const plain = rows.flatMap(({ key, value }) => (value === null ? [] : [[key, value] as const]))

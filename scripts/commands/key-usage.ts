@@ -1,33 +1,48 @@
 import process from 'node:process'
-import { orFailure, withClient } from '../core/connect.ts'
-import { main } from '../core/failure.ts'
-import { acceptedKeys } from '../operate/keys/settings.ts'
-import { countKeys, requireIndexes } from '../operate/keys/usage.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import { LeoCommand } from '../core/command.ts'
 
-/**
- * `make key-usage`: how many secrets each key sealed. Asks the database only. Where KMS_ACCEPT says which keys are
- * accepted, it exits with 1 when a secret needs another one.
- */
-await main(async () => {
-  const accepted = acceptedKeys()
-  const target = await resolveTarget()
-  const counted = await withClient(target, (client) =>
-    orFailure(target, async () => {
-      await requireIndexes(client, target.label)
-      return countKeys(client)
-    }),
-  )
-  const keys = [...new Set([...counted.map(({ keyId }) => keyId), ...(accepted ?? [])])].sort()
-  const isUnknown = (keyId: string): boolean => accepted !== undefined && !accepted.has(keyId)
-  process.stdout.write(`${target.label}\n`)
-  for (const key of keys) {
-    const tables = counted.filter(({ keyId }) => keyId === key)
-    const rows = tables.map(({ table, rows }) => `${table.name.replace('public.', '')} ${rows}`).join(', ')
-    process.stdout.write(`  ${key}: ${rows || 'nothing'}${isUnknown(key) ? ' (not accepted)' : ''}\n`)
-  }
-  if (keys.length === 0) process.stdout.write('  nothing is sealed\n')
-  if (!counted.some(({ keyId }) => isUnknown(keyId))) return 0
-  process.stdout.write('some of this opens for nobody: add the missing keys to KMS_ACCEPT, or store it anew\n')
-  return 1
+export const command = new LeoCommand({
+  name: 'key-usage',
+  summary: 'Show how many secrets each key seals, and (with KMS_ACCEPT) which keys are not accepted',
+  example: 'key-usage json=1',
+  exits: { 1: 'a secret needs a key that is not accepted, or an error' },
+  reads: ['DATABASE_URL', 'KMS_ACCEPT'],
 })
+  .flag('json', 'print JSON')
+  .run<{ json?: boolean }>(async ({ json }) => {
+    const { onDatabase } = await import('../migrate/on-database.ts')
+    const { acceptedKeys } = await import('../operate/keys/settings.ts')
+    const { countKeys, keyIndex } = await import('../operate/keys/usage.ts')
+    const accepted = acceptedKeys()
+    return onDatabase([keyIndex], async (client, { label }) => {
+      const counted = await countKeys(client)
+      const ids = [...new Set([...counted.map(({ keyId }) => keyId), ...(accepted ?? [])])].sort()
+      const keys = ids.map((id) => {
+        const tables = counted.filter(({ keyId }) => keyId === id).map(({ table, rows }) => [table.name.replace('public.', ''), rows])
+        return { key_id: id, is_accepted: accepted?.has(id) ?? null, secrets: Object.fromEntries(tables) as Record<string, number> }
+      })
+      const isReadable = keys.every(({ is_accepted, secrets }) => is_accepted !== false || Object.keys(secrets).length === 0)
+      process.stdout.write(
+        json ? `${JSON.stringify({ database: label, is_readable: isReadable, keys }, null, 2)}\n` : inText(label, keys, isReadable),
+      )
+      return isReadable ? 0 : 1
+    })
+  })
+
+interface Key {
+  readonly key_id: string
+  /** Null when KMS_ACCEPT is not set. */
+  readonly is_accepted: boolean | null
+  /** Rows by table. */
+  readonly secrets: Readonly<Record<string, number>>
+}
+
+function inText(label: string, keys: readonly Key[], isReadable: boolean): string {
+  const lines = keys.map(({ key_id, is_accepted, secrets }) => {
+    const rows = Object.entries(secrets).map(([table, count]) => `${table} ${count}`).join(', ')
+    return `  key ${key_id}: ${rows || 'no secret'}${is_accepted === false ? ' (not accepted)' : ''}`
+  })
+  if (keys.length === 0) lines.push('  no secret is sealed')
+  if (!isReadable) lines.push('secrets of a key that is not accepted cannot be opened: add the key to KMS_ACCEPT, or store them again')
+  return [label, ...lines, ''].join('\n')
+}

@@ -1,13 +1,19 @@
 import { performance } from 'node:perf_hooks'
-import { main } from '../core/failure.ts'
-import { migrate } from '../migrate/migrator.ts'
-import { seconds } from '../core/progress.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import process from 'node:process'
+import { LeoCommand } from '../core/command.ts'
 
-await main(async () => {
+export const command = new LeoCommand({
+  name: 'migrate',
+  summary: 'Apply the pending migrations',
+  example: 'migrate',
+  reads: ['DATABASE_URL'],
+}).run(async () => {
+  const { seconds } = await import('../core/progress.ts')
+  const { resolveTarget } = await import('../postgres/resolve-target.ts')
+  const { migrate } = await import('../migrate/migrator.ts')
   const target = await resolveTarget()
   const started = performance.now()
   const { applied } = await migrate(target, { say: console.log })
   const result = applied.length === 0 ? 'nothing to apply' : `${applied.length} applied`
-  console.log(`${target.label}: ${result} (${seconds(performance.now() - started)})`)
+  process.stdout.write(`${target.label}: ${result} (${seconds(performance.now() - started)})\n`)
 })

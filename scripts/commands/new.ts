@@ -1,16 +1,21 @@
 import { relative } from 'node:path'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { Failure, main } from '../core/failure.ts'
-import { createMigration } from '../migrate/migrations.ts'
-import { createFunctionMigration } from '../migrate/new-function.ts'
+import { LeoCommand } from '../core/command.ts'
+import { Failure } from '../core/failure.ts'
 
-await main(async () => {
-  const { values } = parseArgs({ options: { name: { type: 'string' }, function: { type: 'string' } } })
-  const { name, function: wanted } = values
-  if (!name && !wanted) {
-    throw new Failure('no name is given', 'run make new name=<verb>_<object>, or make new function=<name> to change a function')
-  }
-  const file = wanted ? await createFunctionMigration(wanted, name) : await createMigration(name ?? '')
-  console.log(relative(process.cwd(), file))
+export const command = new LeoCommand({
+  name: 'new',
+  summary: 'Start a migration',
+  example: 'new name=create_widgets',
 })
+  .option('--name <verb_object>', 'its name, in lower case')
+  .option('--function <name>', 'a function to change: both sections start with its current definition')
+  .run<{ name?: string; function?: string }>(async ({ name, function: changed }) => {
+    const { createMigration } = await import('../migrate/migrations.ts')
+    const { createFunctionMigration } = await import('../migrate/new-function.ts')
+    if (!name && !changed) {
+      throw new Failure('no name is given', 'run make new name=<verb>_<object>, or make new function=<name> to change a function')
+    }
+    const file = changed ? await createFunctionMigration(changed, name) : await createMigration(name ?? '')
+    process.stdout.write(`${relative(process.cwd(), file)}\n`)
+  })

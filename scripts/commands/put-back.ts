@@ -1,47 +1,40 @@
 import process from 'node:process'
-import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { withClient } from '../core/connect.ts'
-import { Failure, main } from '../core/failure.ts'
-import { exists } from '../migrate/migrator.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import { LeoCommand, matching } from '../core/command.ts'
+import { Failure } from '../core/failure.ts'
 
-/**
- * `make put-back table=generation_requests id=42`: moves a row that the upgrade set aside from private.quarantine to its
- * table, a generation with its snapshots: all or nothing.
- */
-await main(async () => {
-  const { table, id } = options()
-  const target = await resolveTarget()
-  return withClient(target, async (client) => {
-    if (!(await exists(client, 'private.quarantine'))) {
-      throw new Failure(`${target.label} has no quarantine`, 'run `make migrate` first')
-    }
-    const count = await putBack(client, table, id)
-    if (count === 0) {
-      const remedy = `see what is: select table_name, row_id, reason from private.quarantine`
-      throw new Failure(`${table} ${id} is not in quarantine`, remedy)
-    }
-    process.stdout.write(`${target.label}: ${count} rows put back\n`)
-  })
+export const command = new LeoCommand({
+  name: 'put-back',
+  summary: 'Move a repaired row from private.quarantine to its table',
+  example: 'put-back table=generation_requests id=42',
+  reads: ['DATABASE_URL'],
 })
-
-function options(): { table: string; id: string } {
-  const { values } = parseArgs({ options: { table: { type: 'string' }, id: { type: 'string' } } })
-  const { table = '', id = '' } = values
-  if (!['generation_requests', 'iteration_snapshots'].includes(table) || !/^-?\d{1,10}$/.test(id)) {
-    throw new Failure('put-back wants a table and an id', 'make put-back table=generation_requests id=42')
-  }
-  return { table, id }
-}
+  .requiredOption(
+    '--table <table>',
+    'its table: generation_requests or iteration_snapshots',
+    matching(/^(generation_requests|iteration_snapshots)$/, 'only rows of generation_requests and iteration_snapshots are put in quarantine'),
+  )
+  .requiredOption('--id <id>', 'its id', matching(/^-?\d{1,10}$/, 'write a whole number'))
+  .run<{ table: string; id: string }>(async ({ table, id }) => {
+    const { onDatabase } = await import('../migrate/on-database.ts')
+    await onDatabase(['private.quarantine'], async (client, { label }) => {
+      const count = await putBack(client, table, id)
+      if (count === 0) {
+        const remedy = 'list its rows: select table_name, row_id, reason from private.quarantine'
+        throw new Failure(`${table} ${id} is not in quarantine`, remedy)
+      }
+      process.stdout.write(`${label}: ${count} rows put back\n`)
+    })
+  })
 
 async function putBack(client: pg.Client, table: string, id: string): Promise<number> {
   try {
     const { rows } = await client.query<{ count: number }>('select private.put_back($1, $2) as count', [table, id])
     return rows[0]?.count ?? 0
   } catch (cause) {
-    if (!(cause instanceof pg.DatabaseError)) throw cause
-    const { code, constraint, message } = cause
+    const { code = '', constraint, message } = cause as pg.DatabaseError
+    // A connection, a privilege, a read-only database or a lock is not a property of the row.
+    if (!(cause instanceof pg.DatabaseError) || /^(08|25|40|42|53|55|57)/.test(code)) throw cause
     throw new Failure(
       `${table} ${id} stays in quarantine: ${message} (${constraint ?? code})`,
       `repair it: update private.quarantine set content = content || '{"column": "value"}' ` +

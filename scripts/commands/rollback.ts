@@ -1,17 +1,31 @@
 import process from 'node:process'
-import { Failure, main } from '../core/failure.ts'
-import { fileName } from '../migrate/migrations.ts'
-import { rollback } from '../migrate/migrator.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
+import { LeoCommand } from '../core/command.ts'
+import { isConfirmedOrLocal, previewLine } from '../core/confirm.ts'
 
-await main(async () => {
-  const target = await resolveTarget()
-  if (!target.isLocal && process.env['CONFIRM'] !== target.database) {
-    throw new Failure(
-      `${target.label} is not on this machine`,
-      `if you mean it, run make rollback CONFIRM=${target.database}`,
-    )
-  }
-  const undone = await rollback(target, { say: console.log })
-  console.log(`${target.label}: ${undone ? `${fileName(undone)} is undone` : 'nothing to undo'}`)
+export const command = new LeoCommand({
+  name: 'rollback',
+  summary: 'Undo the newest migration, or every migration newer than a version',
+  example: 'rollback to=20260101000000 CONFIRM=postgres',
+  reads: ['DATABASE_URL', 'CONFIRM'],
 })
+  .option('--to <version>', 'the version that stays the newest; each down refuses by itself when rows would be lost')
+  .run<{ to?: string }>(async ({ to }, { makeLine }) => {
+    const { resolveTarget } = await import('../postgres/resolve-target.ts')
+    const { fileName } = await import('../migrate/migrations.ts')
+    const { previewRollback, rollback } = await import('../migrate/migrator.ts')
+    const target = await resolveTarget()
+    const isToRun = isConfirmedOrLocal(target)
+    const options = { say: console.log, ...(to === undefined ? {} : { to }) }
+    const list = await previewRollback(target, options)
+    if (list.length === 0) {
+      process.stdout.write(`${target.label}: no migration to undo\n`)
+      return
+    }
+    process.stdout.write(`${target.label}: to undo, newest first:\n${list.map((one) => `  ${fileName(one)}\n`).join('')}`)
+    if (!isToRun) {
+      process.stdout.write(previewLine(makeLine({ CONFIRM: target.database })))
+      return
+    }
+    const undone = await rollback(target, options)
+    process.stdout.write(`${target.label}: ${undone.length} undone\n`)
+  })

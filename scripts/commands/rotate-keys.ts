@@ -1,58 +1,57 @@
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { SecretError } from '../../db/secrets/index.ts'
-import { batchBar } from '../core/batch-progress.ts'
-import { orFailure, withClient } from '../core/connect.ts'
-import { Failure, main } from '../core/failure.ts'
-import { rotateKeys } from '../operate/keys/rotate.ts'
+import { LeoCommand, wholeNumber } from '../core/command.ts'
+import { isConfirmedOrLocal, previewLine } from '../core/confirm.ts'
+import { Failure } from '../core/failure.ts'
 import type { Rotation } from '../operate/keys/rotate.ts'
-import { kmsBox } from '../operate/keys/settings.ts'
-import { requireIndexes } from '../operate/keys/usage.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
 
 /** Of the rows that were skipped. */
 const shown = 100
 
-/**
- * `make rotate-keys`: wraps all secrets by the key that seals now (docs/secrets.md). Exits with 1 when some are left
- * under other keys, with 130 when it was stopped by Ctrl-C: what is done is done, and the next run goes on.
- *   --rate=200  calls of KMS a second, at most: its quota is the whole account's
- */
-await main(async () => {
-  const rate = readRate()
-  const box = kmsBox()
-  const target = await resolveTarget()
-  if (!target.isLocal && process.env['CONFIRM'] !== target.database) {
-    const remedy = `if you mean it, run make rotate-keys CONFIRM=${target.database}`
-    throw new Failure(`${target.label} is not on this machine`, remedy)
-  }
-  const abort = new AbortController()
-  const stop = () => abort.abort()
-  process.once('SIGINT', stop).once('SIGTERM', stop)
-
-  return withClient(target, (client) =>
-    orFailure(target, async () => {
-      await requireIndexes(client, target.label)
+export const command = new LeoCommand({
+  name: 'rotate-keys',
+  summary: 'Wrap the data keys of all secrets with the current key',
+  example: 'rotate-keys rate=50 CONFIRM=postgres',
+  exits: { 1: 'some secrets are left under other keys, or an error', 130: 'stopped; the next run continues' },
+  reads: ['DATABASE_URL', 'CONFIRM', 'KMS_SEAL_WITH', 'KMS_ACCEPT', 'NODE_ENV'],
+})
+  .option('--rate <calls>', 'at most so many calls of KMS a second: its quota is shared by the account', wholeNumber(1, 10_000), 200)
+  .run<{ rate: number }>(async ({ rate }, { makeLine }) => {
+    const { SecretError } = await import('../../db/secrets/index.ts')
+    const { batchBar } = await import('../core/batch-progress.ts')
+    const { onDatabase } = await import('../migrate/on-database.ts')
+    const { rotateKeys } = await import('../operate/keys/rotate.ts')
+    const { boxFor } = await import('../operate/keys/settings.ts')
+    const { countKeys, keyIndex } = await import('../operate/keys/usage.ts')
+    const abort = new AbortController()
+    const stop = () => abort.abort()
+    return onDatabase([keyIndex], async (client, target) => {
+      const { database, label } = target
+      const box = boxFor(target)
+      if (!isConfirmedOrLocal(target)) {
+        const counts = (await countKeys(client)).map(({ table, keyId, rows }) => `  ${table.name}: ${rows} under ${keyId}\n`)
+        process.stdout.write(`${label}\n${counts.join('')}${previewLine(makeLine({ CONFIRM: database }))}`)
+        return 0
+      }
+      process.once('SIGINT', stop).once('SIGTERM', stop)
       const bar = batchBar()
       const rotation = await rotateKeys(client, box, { rate, signal: abort.signal, report: bar.report })
         .catch((cause: unknown) => {
           if (!(cause instanceof SecretError)) throw cause
-          throw new Failure(cause.message, 'then run it again: it goes on with what is left', { cause })
+          throw new Failure(cause.message, 'correct it and run it again: it continues with the rest', { cause })
         })
         .finally(() => {
           bar.stop()
           box.close()
         })
-      const { current, rewrapped } = rotation
-      process.stdout.write(`${target.label}: ${rewrapped} secrets re-wrapped by ${current}\n${unfinished(rotation)}`)
-      if (rotation.isStopped) {
-        process.stdout.write('stopped; run it again to go on\n')
+      const { current, rewrapped, isStopped, left } = rotation
+      process.stdout.write(`${label}: ${rewrapped} secrets re-wrapped by ${current}\n${unfinished(rotation)}`)
+      if (isStopped) {
+        process.stdout.write('stopped; run it again to continue\n')
         return 130
       }
-      return rotation.left.length === 0 ? 0 : 1
-    }),
-  )
-})
+      return left.length === 0 ? 0 : 1
+    })
+  })
 
 function unfinished({ skipped, refused, left, isStopped }: Rotation): string {
   const rows = skipped.slice(0, shown).map(({ table, id, error }) => `  ${table} ${id}: skipped (${error.code})\n`)
@@ -62,14 +61,7 @@ function unfinished({ skipped, refused, left, isStopped }: Rotation): string {
     return `  ${table.name}: ${rows} left under ${keyId}${why === undefined ? '' : `: ${why}`}\n`
   })
   if (!isStopped && skipped.length === 0 && left.some(({ keyId }) => !refused.has(keyId))) {
-    keys.push('somebody still seals by another key, or holds these rows: see to that, then run it again\n')
+    keys.push('a service still seals with another key, or locks these rows: deploy the new key to it, then run it again\n')
   }
   return [...rows, ...keys].join('')
-}
-
-function readRate(): number {
-  const { rate } = parseArgs({ options: { rate: { type: 'string', default: '200' } } }).values
-  const number = Number(rate)
-  if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number
-  throw new Failure(`rate=${rate} is no number of calls a second`, 'say 1 to 10000')
 }

@@ -1,32 +1,41 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { Failure, main } from '../core/failure.ts'
-import { seconds } from '../core/progress.ts'
-import { resolveTarget } from '../postgres/resolve-target.ts'
-import type { VerifyFinding } from '../schema/verify/finding.ts'
-import { verify } from '../schema/verify/verify.ts'
+import { LeoCommand } from '../core/command.ts'
 import { plural, printable } from '../core/text.ts'
+import type { VerifyFinding } from '../schema/verify/finding.ts'
 
-/** Exits with 0 when all is as it should be, or known, and with 1 otherwise. `--json` is for machines. */
-await main(async () => {
-  const { json, deep } = options()
-  const started = performance.now()
-  const target = await resolveTarget()
-  const findings = await verify(target, { deep, report: everyTenSeconds() })
-  const wrong = findings.filter(({ isKnown }) => !isKnown).length
-  if (json) {
-    const report = { database: target.label, is_right: wrong === 0, findings }
-    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-  } else {
-    const counts = `${plural(wrong, 'difference')}, ${findings.length - wrong} known`
-    const summary = `${target.label}: ${counts} (${seconds(performance.now() - started)})`
-    process.stdout.write([...findings.flatMap(lines), summary, ''].join('\n'))
-  }
-  return wrong === 0 ? 0 : 1
+export const command = new LeoCommand({
+  name: 'verify',
+  summary: 'Compare the schema with db/schema.sql, and reconcile the row counts of the upgrade',
+  example: 'verify json=1',
+  exits: { 0: 'no difference, or known ones only', 1: 'differences, or an error' },
+  reads: ['DATABASE_URL'],
 })
+  .flag('json', 'print JSON')
+  .flag('deep', 'read all files of snapshots instead of a sample')
+  .run<{ json?: boolean; deep?: boolean }>(async ({ json, deep = false }) => {
+    const { withClient, orFailure } = await import('../core/connect.ts')
+    const { seconds } = await import('../core/progress.ts')
+    const { requireMigrated } = await import('../migrate/on-database.ts')
+    const { resolveTarget } = await import('../postgres/resolve-target.ts')
+    const { verify } = await import('../schema/verify/verify.ts')
+    const started = performance.now()
+    const target = await resolveTarget()
+    await withClient(target, (client) => orFailure(target, () => requireMigrated(client, target, [])))
+    const findings = await verify(target, { deep, report: everyTenSeconds() })
+    const wrong = findings.filter(({ isKnown }) => !isKnown).length
+    if (json) {
+      const report = { database: target.label, is_right: wrong === 0, findings }
+      process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    } else {
+      const counts = `${plural(wrong, 'difference')}, ${findings.length - wrong} known`
+      const summary = `${target.label}: ${counts} (${seconds(performance.now() - started)})`
+      process.stdout.write([...findings.flatMap(lines), summary, ''].join('\n'))
+    }
+    return wrong === 0 ? 0 : 1
+  })
 
-/** Every ten seconds: on a large table reading all files takes hours. */
+/** On a large table reading all files takes hours. */
 function everyTenSeconds(): (read: number) => void {
   let next = performance.now() + 10_000
   return (read) => {
@@ -39,14 +48,4 @@ function everyTenSeconds(): (read: number) => void {
 function lines({ what, remedy, isKnown }: VerifyFinding): string[] {
   if (isKnown) return [`known  ${printable(what)}`]
   return [`wrong  ${printable(what)}`, ...(remedy === undefined ? [] : [`         → ${printable(remedy)}`])]
-}
-
-function options(): { json: boolean; deep: boolean } {
-  const flag = { type: 'boolean', default: false } as const
-  try {
-    return parseArgs({ options: { json: flag, deep: flag } }).values
-  } catch (cause) {
-    const remedy = 'the options are --json and --deep (make verify json=1 deep=1)'
-    throw new Failure((cause as Error).message, remedy, { cause })
-  }
 }

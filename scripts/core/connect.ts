@@ -65,21 +65,25 @@ function explain(target: Target, cause: unknown): Failure {
   }
 }
 
-/** Turns what the server says against our own statements into a `Failure`. */
+const remedies: Readonly<Record<string, string>> = {
+  '25006': 'the database is read-only: use the primary, or turn default_transaction_read_only off',
+  '42501': 'log in as the role that owns the schema (`postgres` on Supabase)',
+  '55P03': 'another session holds the lock (`make doctor` shows it): run it again later',
+  '57014': 'statement_timeout ended it, or a person: run it again when the server is less busy',
+}
+
+/** Turns an error that the server returns for our own statements into a `Failure`. */
 export async function orFailure<T>(target: Target, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof Failure || !(error instanceof Error)) throw error
     if (error instanceof pg.DatabaseError) {
-      const remedy =
-        error.code === '42501'
-          ? 'log in as the role that owns the schema (`postgres` on Supabase)'
-          : 'see to that, then run it again'
+      const remedy = remedies[error.code ?? ''] ?? 'correct the cause and run it again'
       throw new Failure(`${target.label}: ${error.message} (${error.code})`, remedy, { cause: error })
     }
     if (/^Connection terminated|not queryable/.test(error.message) || 'syscall' in error) {
-      throw new Failure(`${target.label}: the connection broke`, 'see to the server and run it again', { cause: error })
+      throw new Failure(`${target.label}: the connection broke`, 'check the server and run it again', { cause: error })
     }
     throw error
   }

@@ -31,6 +31,12 @@ const form = 'postgres://user:password@host:5432/database?sslmode=verify-full'
 /** @throws Failure when the text is no PostgreSQL URL, or asks a remote host for no TLS. */
 export function parseDatabaseUrl(text: string): Target {
   const url = URL.canParse(text) ? new URL(text) : undefined
+  if (/^postgres(ql)?:\/\//.test(text) && (!url || url.hash !== '')) {
+    throw new Failure(
+      'DATABASE_URL cannot be parsed',
+      'percent-encode special characters of user and password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25',
+    )
+  }
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw new Failure('DATABASE_URL is not a PostgreSQL URL', `write it as ${form}`)
   }

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { hasSqlDetails, parse, type Node, type RawStmt } from 'libpg-query'
 import { Failure } from '../core/failure.ts'
 import { fromRoot } from '../core/paths.ts'
+import { printable } from '../core/text.ts'
 
 export interface Migration {
   /** The UTC timestamp that the file's name begins with. */
@@ -72,7 +73,7 @@ export async function createMigration(
 ): Promise<string> {
   if (!namePattern.test(name)) {
     throw new Failure(
-      `"${name}" is no name for a migration`,
+      `"${printable(name)}" is not a name for a migration`,
       'write <verb>_<object> in lower case: make new name=create_widgets',
     )
   }
@@ -109,7 +110,7 @@ async function readMigration(file: string): Promise<Migration> {
   const [, version, name] = /^(\d{14})_(.+)\.sql$/.exec(basename(file)) ?? []
   if (version === undefined || name === undefined || !namePattern.test(name)) {
     throw new Failure(
-      `${basename(file)} is no name for a migration`,
+      `${basename(file)} is not a name for a migration`,
       'name it <14 digits>_<verb>_<object>.sql in lower case (`make new name=…` does), or move it elsewhere',
     )
   }

@@ -49,27 +49,58 @@ export async function migrate(
   })
 }
 
-/** Undoes the newest applied migration; `undefined` when none is applied. */
-export async function rollback(target: Target, options: RunOptions = {}): Promise<Migration | undefined> {
+export interface RollbackOptions extends RunOptions {
+  /** The version that stays the newest; without it only the newest migration is undone. */
+  readonly to?: string
+}
+
+/**
+ * Undoes the newest applied migration, or all that are newer than `to`, the newest first, and returns them.
+ * @throws Failure when a down section refuses, as it does where rows would be lost: that migration and the older ones stay.
+ */
+export async function rollback(target: Target, options: RollbackOptions = {}): Promise<Migration[]> {
   const migrations = await readMigrations(options.folder)
   return exclusively(target, options, async (run) => {
     const applied = await checkHistory(target, run, migrations, ['edited', 'missing'])
-    const newest = migrations.findLast(({ version }) => applied.has(version))
-    if (!newest) return undefined
-    const retry = retries(run)
-    for (;;) {
-      const error = await run.dbmate('rollback', migrations.slice(0, migrations.indexOf(newest) + 1))
-      if (!(await readApplied(run.client)).has(newest.version)) break
-      if (!error) throw unrecorded()
-      if (await retry(error)) continue
+    const list = toUndo(migrations, applied, options.to)
+    for (const [at, migration] of list.entries()) {
+      const error = await undo(run, migrations, migration)
+      if (!error) continue
+      const undone = list.slice(0, at).map(fileName)
       throw new Failure(
-        `${place(newest, 'down', error)} stays applied: ${reason(error)}`,
-        'see to that and try again, or undo it by a new migration (`make new name=…`)',
+        `${place(migration, 'down', error)} stays applied: ${reason(error)}` +
+          (undone.length === 0 ? '' : `; undone before it: ${undone.join(', ')}`) +
+          (list.length - at > 1 ? `; not undone either: ${list.slice(at + 1).map(fileName).join(', ')}` : ''),
+        'correct the cause and try again, or undo it with a new migration (`make new name=…`)',
       )
     }
-    await run.client.query('delete from dbmate.migration_checksums where version = $1', [newest.version])
-    return newest
+    return list
   })
+}
+
+/** What `rollback` would undo. Takes no lock and changes nothing. */
+export async function previewRollback(target: Target, { folder, to }: RollbackOptions = {}): Promise<Migration[]> {
+  const migrations = await readMigrations(folder)
+  return withClient(target, (client) => orFailure(target, async () => toUndo(migrations, await readApplied(client), to)))
+}
+
+function toUndo(migrations: readonly Migration[], applied: ReadonlySet<string>, to: string | undefined): Migration[] {
+  const newestFirst = migrations.filter(({ version }) => applied.has(version)).reverse()
+  if (to === undefined) return newestFirst.slice(0, 1)
+  if (newestFirst.some(({ version }) => version === to)) return newestFirst.filter(({ version }) => version > to)
+  throw new Failure(`no applied migration has the version ${to}`, 'name one that `make status all=1` lists as applied')
+}
+
+async function undo(run: Run, migrations: readonly Migration[], migration: Migration): Promise<DbmateError | undefined> {
+  const retry = retries(run)
+  for (;;) {
+    const error = await run.dbmate('rollback', migrations.slice(0, migrations.indexOf(migration) + 1))
+    if (!(await readApplied(run.client)).has(migration.version)) break
+    if (!error) throw unrecorded()
+    if (!(await retry(error))) return error
+  }
+  await run.client.query('delete from dbmate.migration_checksums where version = $1', [migration.version])
+  return undefined
 }
 
 /** Every migration of the folder and of the database, by version. Takes no lock and changes nothing. */
@@ -78,8 +109,9 @@ export async function status(target: Target, options: { readonly folder?: string
   return withClient(target, (client) => orFailure(target, async () => compare(client, migrations)))
 }
 
-/** Not half-way through: the first migrations would do without. */
+/** Before anything is changed: the first migrations would still succeed. */
 async function requireSupabase(target: Target, client: pg.Client): Promise<void> {
+  await requireUtf8(target, client)
   const { rows } = await client.query<{ found: boolean }>(`select exists (
     select from pg_class join pg_namespace n on n.oid = relnamespace where nspname = 'auth' and relname = 'users'
   ) as found`)
@@ -88,6 +120,15 @@ async function requireSupabase(target: Target, client: pg.Client): Promise<void>
     `${target.label} has no table auth.users, so it is not a Supabase database`,
     'check DATABASE_URL; on a local plain PostgreSQL `make up` lays what is missing',
   )
+}
+
+/** The schema and the rows hold characters that other encodings lack. */
+export async function requireUtf8({ database, label }: Target, client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(`select current_setting('server_encoding') as encoding`)
+  const encoding = rows[0]?.encoding
+  if (encoding === 'UTF8') return
+  const remedy = `copy it into one that is: create database ${database}_utf8 encoding 'UTF8' template template0`
+  throw new Failure(`${label} has the encoding ${encoding}, not UTF8`, remedy)
 }
 
 // --- What is applied, and whether it is what the folder says
@@ -293,8 +334,20 @@ async function explain(run: Run, error: DbmateError, wanted: Migration[], pendin
     found?.is_on_table && !found.is_valid && `it left the invalid index ${found.name}, which the next run drops`,
     last ? `${done.length} applied before it, up to ${fileName(last)}` : 'this run applied none before it',
   ].filter((part) => part)
-  const remedy = lockStates.includes(error.sqlState ?? '') ? 'end what holds the lock (`make doctor`)' : 'see to that'
-  return new Failure(what.join('; '), `${remedy} and run \`make migrate\` again: it continues there`)
+  return new Failure(what.join('; '), `${remedyFor(error)} and run \`make migrate\` again: it continues there`)
+}
+
+function remedyFor({ message, sqlState = '' }: DbmateError): string {
+  if (lockStates.includes(sqlState)) return 'end the session that holds the lock (`make doctor` shows it)'
+  // Projects of PostgreSQL 17 from before June 2025 lack it.
+  if (sqlState === '42501' && /admin option|grant role/i.test(message)) {
+    return (
+      'let a superuser (on Supabase supabase_admin: ask its support) run ' +
+      '`grant anon, authenticated, service_role to postgres with admin option`'
+    )
+  }
+  if (sqlState === '25006') return 'use the primary, or turn default_transaction_read_only off,'
+  return 'correct the cause'
 }
 
 const unrecorded = (): Failure =>

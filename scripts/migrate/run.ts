@@ -9,6 +9,7 @@ import { orFailure, withClient } from '../core/connect.ts'
 import type { Target } from '../core/target.ts'
 import { runDbmate, type DbmateError } from './dbmate.ts'
 import { Failure } from '../core/failure.ts'
+import { backendPid, refusePooler } from '../core/refuse-pooler.ts'
 import { fileName, type Migration } from './migrations.ts'
 
 /**
@@ -56,7 +57,7 @@ export async function exclusively<T>(
   options: RunOptions,
   body: (run: Run) => Promise<T>,
 ): Promise<T> {
-  if (target.port === 6543) throw poolerFailure(target)
+  await refusePooler(target)
   return withClient(target, (lock) =>
     withClient(target, (client) => orFailure(target, () => locked(target, options, lock, client, body))),
   )
@@ -77,7 +78,7 @@ async function locked<T>(
   const interrupt = (name: keyof typeof signals) =>
     abort.abort(new Failure(`interrupted by ${name}`, continues, { exitCode: signals[name] }))
 
-  await refusePooler(target, lock, client)
+  await refusePooler(target, [lock, client])
   await takeLock(lock, wait)
   const release = guard(lock, () => abort.abort(new Failure('the session with the migration lock was lost', continues)))
   // Until here nothing was touched, and a signal may simply end the process. A second one still does.
@@ -152,27 +153,6 @@ function guard(lock: pg.Client, lost: () => void): () => void {
     clearInterval(heartbeat)
     lock.removeListener('end', lost)
   }
-}
-
-/** A transaction pooler hands a session's server process to whoever asks next, and the lock with it. */
-async function refusePooler(target: Target, lock: pg.Client, client: pg.Client): Promise<void> {
-  const before = await backendPid(lock)
-  await client.query('begin')
-  // In this order: a pooler with a single server process would let `lock` wait for the end of that transaction.
-  const isShared = (await backendPid(client)) === before || (await backendPid(lock)) !== before
-  await client.query('rollback')
-  if (isShared) throw poolerFailure(target)
-}
-
-const poolerFailure = ({ host, port }: Target): Failure =>
-  new Failure(
-    `${host}:${port} is a transaction pooler, through which no lock holds`,
-    'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
-  )
-
-async function backendPid(client: pg.Client): Promise<number | undefined> {
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-  return rows[0]?.pid
 }
 
 function patience(seconds: number, say: Run['say'], signal: AbortSignal): Run['wait'] {

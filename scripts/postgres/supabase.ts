@@ -58,7 +58,8 @@ export async function ensureSupabase(client: pg.Client, target: Target): Promise
   if (!found?.is_superuser) {
     throw new Failure(
       `${target.label} has no table auth.users, and ${target.user} may not install the stand-in for Supabase`,
-      'use a superuser in DATABASE_URL, or unset it to use the embedded server',
+      `log in as a superuser once (make up DATABASE_URL=postgres://<superuser>:<password>@${target.host}:${target.port}/${target.database}), ` +
+        'or unset DATABASE_URL to use the embedded server',
     )
   }
   await layRoles(client)

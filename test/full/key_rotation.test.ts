@@ -27,9 +27,9 @@ t.setTimeout(1_200_000)
 function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
   const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
-  const flags = /^node (.*?) scripts\//m.exec(command)![1]!.split(' ')
+  const flags = /^node (.*) scripts\/leo\.ts/m.exec(command)![1]!.split(' ')
   const imports = [...flags, `--import=data:text/javascript,${encodeURIComponent(atExit)}`]
-  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'commands', 'rotate-keys.ts'), `--rate=${rate}`], {
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'leo.ts'), 'rotate-keys', `--rate=${rate}`], {
     cwd: fromRoot(),
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: target.dbmateUrl, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

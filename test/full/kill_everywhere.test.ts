@@ -87,7 +87,7 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
   sameContents(t, await contentsOf(live), await contentsOf(twin), 'the rows are equal')
 })
 
-t.test('scripts/commands/backfill.ts, killed at every change that it makes, gives the same rows', async (t) => {
+t.test('leo backfill, killed at every change that it makes, gives the same rows', async (t) => {
   t.setTimeout(1_800_000)
   const server = await startVictimServer(t)
   const source = await createStoppableDatabase(server, 'source')

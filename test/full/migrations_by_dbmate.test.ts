@@ -11,7 +11,7 @@ const migrations = await readMigrations()
 t.test('rolling back all migrations and applying them again one by one gives the same schema', async (t) => {
   const db = await createTestDatabase(t)
   const whole = await dumpSchema(db.target)
-  for (const { version } of migrations.toReversed()) t.equal((await rollback(db.target))?.version, version)
+  for (const { version } of migrations.toReversed()) t.equal((await rollback(db.target))[0]?.version, version)
   for (const { version } of migrations) t.equal((await migrate(db.target, { upTo: version })).applied.length, 1)
   t.equal(await dumpSchema(db.target), whole)
 })

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type pg from 'pg'
 import t, { type Test } from 'tap'
@@ -17,6 +16,7 @@ import { migrationLock } from '../../scripts/migrate/run.ts'
 import { createMigration, readMigrations } from '../../scripts/migrate/migrations.ts'
 import { migrate, rollback, status } from '../../scripts/migrate/migrator.ts'
 import { startTestServer, superuser } from '../../scripts/postgres/server.ts'
+import { runLeo } from '../fixtures/command.ts'
 
 const serverUrl = process.env['TEST_SERVER_URL']
 const server = serverUrl ? undefined : await startTestServer()
@@ -66,7 +66,7 @@ async function scratch(t: Test, files: Record<string, string>) {
     write: (file: string, text: string) => writeFile(join(folder, file), text),
     migrate: async (more: { upTo?: string; waitSeconds?: number } = {}) =>
       (await migrate(target, { ...options, ...more })).applied.map(({ file }) => basename(file)),
-    rollback: async () => basename((await rollback(target, options))?.file ?? ''),
+    rollback: async () => basename((await rollback(target, options))[0]?.file ?? ''),
     states: async () => (await status(target, { folder })).map(({ state }) => state),
     applied: () => column(client, 'select version from dbmate.schema_migrations order by version'),
     recorded: () => column(client, 'select version from dbmate.migration_checksums order by version'),
@@ -486,15 +486,7 @@ t.test('a database that cannot be migrated is a one-line refusal', async (t) => 
 
 t.test('the commands say by their exit code how it went', async (t) => {
   const { target } = await scratch(t, {})
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const run = async (script: string, url: string, ...args: string[]) => {
-    const file = fileURLToPath(new URL(`../../scripts/commands/${script}${extension}`, import.meta.url))
-    const loader = extension === '.ts' ? ['--import', 'tsx'] : []
-    const env = { ...process.env, DATABASE_URL: url }
-    const child = spawn(process.execPath, [...loader, file, ...args], { env, stdio: 'ignore' })
-    return ((await once(child, 'close')) as [number])[0]
-  }
-  const remote = 'postgres://postgres:x@db.example.com/postgres?sslmode=require'
-  const codes = [run('status', target.dbmateUrl), run('rollback', remote), run('new', remote, 'nonsense')]
-  t.strictSame(await Promise.all(codes), [3, 1, 1])
+  const run = (name: string, ...args: string[]) => runLeo({ target }, name, args)
+  const codes = [run('status'), run('rollback', '--to=1'), run('new', '--name=nonsense')]
+  t.strictSame((await Promise.all(codes)).map(({ code }) => code), [3, 1, 1])
 })

@@ -6,7 +6,7 @@ import { Failure } from '../../scripts/core/failure.ts'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { createFunctionMigration, routinesIn } from '../../scripts/migrate/new-function.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 
 const body = (word: string): string => `returns text\nlanguage sql\nas $$ select '${word}' $$`
@@ -94,7 +94,7 @@ t.test('a name that is unknown or ambiguous is refused in one line', async (t) =
 
 t.test('make new function=… as a command', async (t) => {
   const db = await createTestDatabase(t)
-  const ended = await runScript(db, 'new', ['--function=claim'])
+  const ended = await runLeo(db, 'new', ['--function=claim'])
   t.match(ended, { code: 1, stdout: '', stderr: /^error: there is no function claim in the migrations — .*\n$/ })
-  t.match(await runScript(db, 'new', []), { code: 1, stderr: /^error: no name is given — .*\n$/ })
+  t.match(await runLeo(db, 'new', []), { code: 1, stderr: /^error: no name is given — .*\n$/ })
 })

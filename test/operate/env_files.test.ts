@@ -11,7 +11,7 @@ import { parseDatabaseUrl } from '../../scripts/core/target.ts'
 import { readDeclaration } from '../../scripts/operate/settings/declaration.ts'
 import { readEnv, writeEnv } from '../../scripts/operate/settings/env-file.ts'
 import { planImport, writeImport } from '../../scripts/operate/settings/import.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
@@ -252,26 +252,26 @@ t.test('import-env previews without CONFIRM and prints no value; export-env prin
   const settings = `--settings=${await inFile('settings.txt', lines.join('\n'))}`
   const args = [settings, `--file=${await inFile('.env', writeEnv(new Map(Object.entries(values))))}`]
 
-  const dry = await runScript(db, 'import-env', args, env)
-  t.match(dry, { code: 0, stdout: /new {5}REGION\n.*new {5}STRIPE_KEY \(secret\)\n.*nothing was written/s }, dry.stderr)
+  const dry = await runLeo(db, 'import-env', args, env)
+  t.match(dry, { code: 0, stdout: /new {5}REGION\n.*new {5}STRIPE_KEY \(secret\)\n.*preview: nothing was changed/s }, dry.stderr)
   t.equal(kms.takeCalls(), 0)
-  t.match(await runScript(db, 'import-env', args, { ...env, CONFIRM: 'another' }), { code: 1 })
+  t.match(await runLeo(db, 'import-env', args, { ...env, CONFIRM: 'another' }), { code: 1 })
   t.equal((await db.owner.query('select from deployment_config')).rowCount, 0)
 
-  const done = await runScript(db, 'import-env', args, { ...env, CONFIRM: db.name })
+  const done = await runLeo(db, 'import-env', args, { ...env, CONFIRM: db.name })
   t.match(done, { code: 0, stdout: /4 written/ }, done.stderr)
-  const again = await runScript(db, 'import-env', args, { ...env, CONFIRM: db.name })
-  t.match(again, { code: 0, stdout: /same {4}STRIPE_KEY \(secret\)\n.*nothing to change/s }, again.stderr)
+  const again = await runLeo(db, 'import-env', args, { ...env, CONFIRM: db.name })
+  t.match(again, { code: 0, stdout: /same {4}STRIPE_KEY \(secret\)\n.*no setting differs/s }, again.stderr)
 
-  const exported = await runScript(db, 'export-env', [])
+  const exported = await runLeo(db, 'export-env', [])
   const { REGION, ORGANIZATION } = values
   t.strictSame(Object.fromEntries(readEnv(exported.stdout, 'f')), { ORGANIZATION, REGION }, exported.stderr)
   t.match(exported.stdout, /# GITHUB_KEY is secret\n# STRIPE_KEY is secret\n$/)
-  const back = await runScript(db, 'import-env', [settings, `--file=${await inFile('.back', exported.stdout)}`], env)
-  t.match(back, { code: 0, stdout: /nothing to change/ })
+  const back = await runLeo(db, 'import-env', [settings, `--file=${await inFile('.back', exported.stdout)}`], env)
+  t.match(back, { code: 0, stdout: /no setting differs/ })
 
   const twice = await inFile('.twice', `STRIPE_KEY=${values.STRIPE_KEY}\nSTRIPE_KEY=x\n`)
-  const refused = await runScript(db, 'import-env', [settings, `--file=${twice}`], env)
+  const refused = await runLeo(db, 'import-env', [settings, `--file=${twice}`], env)
   t.match(refused, { code: 1, stderr: /:1 has no effect/ })
   const outputs = [dry, done, again, back, refused].map(({ stdout, stderr }) => stdout + stderr).join('')
   const printed = (output: string) => Object.values(values).flatMap(spellings).filter((text) => output.includes(text))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { countUserRows, eraseUser, findRemainingReferences } from '../../scripts/operate/users/erase.ts'
 import { ownerOf, readTables } from '../../scripts/operate/users/tables.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { insertRequest, insertRow, insertTenant } from '../fixtures/rows.ts'
 
@@ -133,16 +133,18 @@ t.test('a role without the privilege to delete users is told to use Supabase Aut
 t.test('the command shows a preview, erases when confirmed, and verifies an earlier erasure', async (t) => {
   const { userId } = await insertTenant(db)
   const args = [`--user=${userId}`]
-  const shown = await runScript(db, 'erase-user', args, { CONFIRM: other.userId })
-  t.match(shown, { code: 1, stdout: /public\.apps: 1 rows/, stderr: new RegExp(`CONFIRM=${userId}`) })
+  const shown = await runLeo(db, 'erase-user', args)
+  t.match(shown, { code: 0, stdout: new RegExp(`public\\.apps: 1 rows.*preview: .*make erase-user user=${userId} CONFIRM=${userId}`, 's') })
+  const wrong = await runLeo(db, 'erase-user', args, { CONFIRM: other.userId })
+  t.match(wrong, { code: 1, stdout: '', stderr: `CONFIRM is ${other.userId}, but ${userId} is expected` })
   t.ok(await exists(userId))
 
-  const done = await runScript(db, 'erase-user', args, { CONFIRM: userId })
+  const done = await runLeo(db, 'erase-user', args, { CONFIRM: userId })
   t.match(done, { code: 0, stdout: /erased; no row names them, but for\n {2}public\.cleanup_outbox: 1 rows, until/ }, done.stderr)
   t.notOk(await exists(userId))
 
   await owner.query('create table forgotten as select $1::uuid as user_id', [userId])
-  t.match(await runScript(db, 'erase-user', args), { code: 1, stderr: /not in auth\.users, but public\.forgotten/ })
+  t.match(await runLeo(db, 'erase-user', args), { code: 1, stderr: /not in auth\.users, but public\.forgotten/ })
   await owner.query('drop table forgotten')
   t.match(await findRemainingReferences(owner, userId), {
     unexpected: { length: 0 },

@@ -7,7 +7,7 @@ import { exportUser } from '../../scripts/operate/users/export.ts'
 import { excludedColumns } from '../../scripts/operate/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts/operate/users/tables.ts'
 import { writeFileAtomically } from '../../scripts/operate/users/atomic-file.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
@@ -158,7 +158,7 @@ t.test('a user is given by id only', async (t) => {
 
 t.test('the file is complete, readable by its owner only, and does not replace another file', async (t) => {
   const file = join(folder, 'ada.jsonl')
-  const done = await runScript(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
+  const done = await runLeo(db, 'export-user', [`--user=${own.userId}`, `--file=${file}`])
   t.match(done, { code: 0, stdout: /public\.apps: 1 rows/ }, done.stderr)
   t.equal((await stat(file)).mode & 0o777, 0o600)
   const whole = await readFile(file, 'utf8')

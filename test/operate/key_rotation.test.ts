@@ -11,7 +11,7 @@ import { pageOf, write } from '../../scripts/operate/keys/rows.ts'
 import { sealedTables } from '../../scripts/operate/keys/tables.ts'
 import { countKeys, forceIndexScan, usageOf } from '../../scripts/operate/keys/usage.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import type { TestDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
@@ -196,7 +196,7 @@ t.test('a corrupt row is reported and skipped; the others are re-wrapped', { buf
   await db.owner.query(`update cleanup_outbox set context = '{}' where id = $1`, [rows[9]!.id])
   const broken = [first, setting, other, rows[9]!]
 
-  const ended = await runScript(db, 'rotate-keys', [], environment)
+  const ended = await runLeo(db, 'rotate-keys', [], environment)
   t.equal(ended.code, 1, ended.stderr)
   for (const { table, id } of broken) t.match(ended.stdout, `public.${table} ${id}: skipped (`)
   t.equal(ended.stdout.match(/skipped/g)?.length, broken.length)
@@ -276,18 +276,18 @@ t.test('a key that cannot be used is reported, and its rows are not changed', { 
     kms.keys.allow(right, arn)
   }
   kms.keys.setState(oldArn, 'Disabled')
-  const ended = await runScript(db, 'rotate-keys', [], environment)
+  const ended = await runLeo(db, 'rotate-keys', [], environment)
   t.match(ended, { code: 1, stdout: new RegExp(`left under ${oldArn}: KMS cannot use the key`) }, ended.stderr)
   kms.keys.setState(oldArn, 'Enabled')
 
-  const usage = await runScript(db, 'key-usage', [], environment)
+  const usage = await runLeo(db, 'key-usage', [], environment)
   t.match(usage, { code: 1, stdout: new RegExp(`${foreign}: user_secrets 8.*\\(not accepted\\)`) }, usage.stderr)
   t.match(usage.stdout, new RegExp(`${oldArn}: .*user_secrets 80`))
   // KMS would answer with another error if it were called.
   kms.keys.deny('ReEncryptFrom', foreign)
   t.match(await rotate(db, box), { rewrapped: 100, refused: new Map([[foreign, { code: 'key_not_accepted' }]]) })
   kms.keys.allow('ReEncryptFrom', foreign)
-  t.match(await runScript(db, 'key-usage', [], { ...environment, KMS_ACCEPT: `${newArn},${foreign}` }), { code: 0 })
+  t.match(await runLeo(db, 'key-usage', [], { ...environment, KMS_ACCEPT: `${newArn},${foreign}` }), { code: 0 })
 })
 
 t.test('a rotation follows an alias that changes during the run', { buffered: true }, async (t) => {
@@ -320,20 +320,20 @@ t.test('a stopped rotation has written all its results', { buffered: true }, asy
   t.equal(rewrapped, kms.takeCalls('ReEncrypt'))
 })
 
-t.test('the command requires its settings, and a confirmation for a remote database', { buffered: true }, async (t) => {
+t.test('the command requires its settings, and a confirmation that matches', { buffered: true }, async (t) => {
   const { db, environment, newArn, oldArn } = await rotation(t, 1)
   const run = (changes: Readonly<Record<string, string>>, ...args: string[]) =>
-    runScript(db, 'rotate-keys', args, { ...environment, ...changes })
+    runLeo(db, 'rotate-keys', args, { ...environment, ...changes })
   const [without, wrong, elsewhere, rate, insecure] = await Promise.all([
     run({ KMS_ACCEPT: '' }),
     run({ KMS_ACCEPT: oldArn }),
-    run({ DATABASE_URL: 'postgres://x@db.example.com/leo?sslmode=require' }),
+    run({ CONFIRM: 'elsewhere' }),
     run({}, '--rate=0'),
     run({ NODE_ENV: 'production' }),
   ])
   t.match(without, { code: 1, stderr: /KMS_ACCEPT is not set/ })
   t.match(wrong, { code: 1, stderr: /not among the accepted ones.*KMS_ACCEPT/ })
-  t.match(elsewhere, { code: 1, stderr: /CONFIRM=leo/ })
+  t.match(elsewhere, { code: 1, stderr: /CONFIRM is elsewhere, but / })
   t.match(rate, { code: 1, stderr: /rate=0/ })
   t.match(insecure, { code: 1, stdout: /left under .*https endpoint/ }, 'production requires TLS')
   t.strictSame(await counts(db), { [oldArn]: 1 })

@@ -1,3 +1,4 @@
+import process from 'node:process'
 import t from 'tap'
 import type pg from 'pg'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
@@ -5,6 +6,7 @@ import { verifyAudit } from '../../scripts/operate/audit.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
+process.env['NODE_ENV'] = 'test'
 const db = await createTestDatabase(t)
 const load = (): Promise<boolean> => loadSamples(db.owner, () => undefined)
 

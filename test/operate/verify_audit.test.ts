@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process'
-import process from 'node:process'
-import { promisify } from 'node:util'
 import t from 'tap'
 import type pg from 'pg'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
-import { fromRoot } from '../../scripts/core/paths.ts'
 import { verifyAudit } from '../../scripts/operate/audit.ts'
 import type { Head } from '../../scripts/operate/audit.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { sealed } from '../fixtures/rows.ts'
 
@@ -223,14 +220,7 @@ t.test('a history of several pages is read in order', async (t) => {
 })
 
 t.test('the command prints the head, accepts it, and exits with 1 when there are findings', async (t) => {
-  const run = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
-    const command = [fromRoot('build', 'scripts', 'commands', 'verify-audit.js'), ...args]
-    const env = { ...process.env, DATABASE_URL: db.target.dbmateUrl }
-    return promisify(execFile)(process.execPath, command, { env }).then(
-      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-      (error: { code: number; stdout: string; stderr: string }) => error,
-    )
-  }
+  const run = (...args: string[]) => runLeo(db, 'verify-audit', args)
   const [valid, refused] = await Promise.all([run(`--head=${head?.id}:${head?.hash}`), run('--head=1:x')])
   t.equal(valid.code, 0, valid.stderr)
   t.match(refused, { code: 1, stdout: '' }, 'an invalid head is rejected')

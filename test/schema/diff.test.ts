@@ -10,7 +10,7 @@ import { compareTypes } from '../../scripts/schema/types/compare.ts'
 import { exitCode, hazards } from '../../scripts/schema/diff/verdict.ts'
 import { severities } from '../../scripts/schema/catalog/model.ts'
 import { Failure } from '../../scripts/core/failure.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { baseSchema, createRepository, failure, formatReasons, report, type Repository } from './fixtures/diff_repository.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
 
@@ -137,9 +137,9 @@ t.test('the exit code is 1 for a verdict at the limit, and 2 when there is no re
   const db = await createEmptyDatabase(t)
   const nowhere = { BASE: 'nowhere' }
   const [json, markdown, wrong] = await Promise.all([
-    runScript(db, 'diff', ['--json'], nowhere),
-    runScript(db, 'diff', ['--markdown'], nowhere),
-    runScript(db, 'diff', ['--fail-on=nonsense']),
+    runLeo(db, 'diff', ['--json'], nowhere),
+    runLeo(db, 'diff', ['--markdown'], nowhere),
+    runLeo(db, 'diff', ['--fail-on=nonsense']),
   ])
   t.strictSame([json.code, markdown.code, wrong.code], [2, 2, 2])
   t.match(JSON.parse(json.stdout), { format: 1, error: { message: 'there is no commit nowhere' } })

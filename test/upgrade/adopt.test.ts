@@ -7,7 +7,7 @@ import { adopt } from '../../scripts/upgrade/adopt/adopt.ts'
 import { connect } from '../../scripts/core/connect.ts'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { migrate, status } from '../../scripts/migrate/migrator.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 import { liveTables } from './fixtures/live_tables.ts'
@@ -109,7 +109,7 @@ t.test('a live database', async (t) => {
     t.strictSame(differences.slice(0, 2).map(({ isRefused }) => isRefused), [true, true], 'refused differences come first')
     t.strictSame(await dbmateObjects(owner), [])
     const refusing = /^refused .*drop policy "everybody" on public\.generation_requests;$/m
-    t.match(await runScript({ target }, 'adopt', ['--dry-run']), { code: 1, stdout: refusing })
+    t.match(await runLeo({ target }, 'adopt', ['--dry']), { code: 1, stdout: refusing })
     await owner.query('drop policy everybody on generation_requests; drop index invalid')
   })
 

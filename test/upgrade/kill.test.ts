@@ -68,7 +68,7 @@ t.test(`an upgrade that is killed at random points has the same result as one th
   await killBatch(t, live, oneOf(batches(50)), 1 + Math.floor(random() * 3), oneOf(['backend', 'server'] as const))
   await live.stopAt(1 + Math.floor(random() * 10))
   const script = runScript(live, [])
-  t.ok(await live.waitUntilStopped(script), 'scripts/commands/backfill.ts stops')
+  t.ok(await live.waitUntilStopped(script), 'leo backfill stops')
   script.kill()
   await script.ended
   await live.stopAt()

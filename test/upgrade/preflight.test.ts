@@ -15,7 +15,7 @@ import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
 import { https, visibleCharacter } from '../../scripts/upgrade/preflight/dirty-data.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
 import { formatReport } from '../../scripts/upgrade/preflight/format-text.ts'
-import { runScript } from '../fixtures/command.ts'
+import { runLeo } from '../fixtures/command.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import {
   baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
@@ -280,8 +280,8 @@ t.test('the patterns for visible characters and https URLs are those of the data
 t.test('the command prints its report, and a failure exits with 2, not 1', async (t) => {
   const db = await createTestDatabase(t)
   const [printed, unreachable] = await Promise.all([
-    runScript(db, 'preflight', ['--json']),
-    runScript(db, 'preflight', ['--json'], { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }),
+    runLeo(db, 'preflight', ['--json']),
+    runLeo(db, 'preflight', ['--json'], { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }),
   ])
   t.equal(printed.code, 0)
   const report = JSON.parse(printed.stdout) as Report

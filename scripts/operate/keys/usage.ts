@@ -1,5 +1,4 @@
 import type pg from 'pg'
-import { Failure } from '../../core/failure.ts'
 import { inSnapshot } from '../read-only.ts'
 import { sealedTables } from './tables.ts'
 import type { SealedTable } from './tables.ts'
@@ -44,9 +43,5 @@ export async function countKeys(client: pg.Client): Promise<KeyUsage[]> {
   return inSnapshot(client, work, forceIndexScan)
 }
 
-export async function requireIndexes(client: pg.Client, label: string): Promise<void> {
-  const { rows } = await client.query<{ ready: boolean }>(
-    `select to_regclass('public.cleanup_outbox_sealing_key_id_sealed_idx') is not null as ready`,
-  )
-  if (!rows[0]?.ready) throw new Failure(`${label} lacks a migration that this command needs`, 'run `make migrate` first')
-}
+/** The last of the indexes that counting by key needs. */
+export const keyIndex = 'public.cleanup_outbox_sealing_key_id_sealed_idx'

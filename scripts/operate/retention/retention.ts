@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { BatchProgress } from '../../core/batch-progress.ts'
 import { BatchSize, patiently, politeness, prepareBatches } from '../../core/batches.ts'
 import { Failure } from '../../core/failure.ts'
+import { printable } from '../../core/text.ts'
 import { inSnapshot } from '../read-only.ts'
 import { limited, unlimited } from './policy.ts'
 import type { RetentionRule } from './policy.ts'
@@ -15,6 +16,9 @@ import type { RetentionRule } from './policy.ts'
  * take months), so expired rows can have higher ids.
  * A stopped or killed run keeps what it deleted; the next run starts from the beginning.
  */
+
+/** Days; more than 270 years. */
+const maxDays = 99_999
 
 export interface Rule extends RetentionRule {
   readonly table: string
@@ -40,10 +44,13 @@ export interface Expired {
 export function readRules(ages = ''): Rule[] {
   const days = new Map<string, number>()
   for (const part of ages.split(',').filter((text) => text.trim() !== '')) {
-    const [, table = '', count] = /^\s*([a-z_]+)\s*=\s*([1-9]\d{0,4})d\s*$/.exec(part) ?? []
-    if (!(`public.${table}` in limited)) {
-      const names = Object.keys(limited).map((name) => name.replace('public.', ''))
-      throw new Failure(`"${part.trim()}" is not a table and an age`, `write <table>=<days>d; the tables are ${names.join(', ')}`)
+    const [, table = '', count = ''] = /^\s*([a-z_]+)\s*=\s*(-?\d+)d\s*$/.exec(part) ?? []
+    const names = Object.keys(limited).map((name) => name.replace('public.', ''))
+    if (!names.includes(table)) {
+      throw new Failure(`age=${printable(part.trim())} is invalid`, `write <table>=<days>d, the table is one of ${names.join(', ')}`)
+    }
+    if (Number(count) < 1 || Number(count) > maxDays) {
+      throw new Failure(`age=${table}=${count}d is out of range`, `write 1d to ${maxDays}d`)
     }
     days.set(`public.${table}`, Number(count))
   }

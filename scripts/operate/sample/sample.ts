@@ -8,6 +8,7 @@ import { loadConfigChanges } from './config.ts'
 import { loadCosts } from './costs.ts'
 import { loadProfiles } from './profiles.ts'
 import { loadSchemaSnapshots } from './schema_snapshots.ts'
+import { sealSetting, sealTokens } from './seal.ts'
 import { loadCleanups, loadSupabasePool } from './supabase_pool.ts'
 
 /**
@@ -82,14 +83,17 @@ const apps: readonly App[] = [
   },
 ]
 
-/** @returns false when the samples already exist. */
+/** Loads the samples into a database that has no data. @returns false when it has some. */
 export async function loadSamples(client: pg.Client, report: (app: string) => void): Promise<boolean> {
   await client.query('begin')
   try {
     // A concurrent run waits here, and then finds the samples.
     await client.query(`select pg_advisory_xact_lock(hashtext('leo-saas-schema samples'))`)
-    const present = await client.query('select from apps where user_id = $1', [userId(users[0])])
-    if (present.rowCount) {
+    // Also where some of them were changed or erased: they are no longer the same samples.
+    const present = await client.query<{ found: boolean }>(`
+      select exists (select from auth.users) or exists (select from deployment_config) or exists (select from supabase_projects)
+        or exists (select from cleanup_outbox) as found`)
+    if (present.rows[0]?.found) {
       await client.query('rollback')
       return false
     }
@@ -107,7 +111,7 @@ export async function loadSamples(client: pg.Client, report: (app: string) => vo
     await loadPlatform(client)
     await become(client, 'none')
     await loadSupabasePool(client)
-    await loadCleanups(client, userId(users[2]), unopenable())
+    await loadCleanups(client, userId(users[2]), await sealTokens(userId(users[2]), 'gitlab'))
     await loadCosts(client, users.map(userId))
     await loadSchemaSnapshots(client, users.map(userId))
     await loadProfiles(client, userId)
@@ -230,21 +234,17 @@ async function loadPlatform(client: pg.Client): Promise<void> {
   }
   await client.query('insert into deployment_config (key, value, encrypted, description) values ($1, $2, true, $3)', [
     'github.app_private_key',
-    unopenable(),
+    await sealSetting('github.app_private_key'),
     'Signs the requests to GitHub.',
   ])
-  await loadConfigChanges(client, userId(users[1]), unopenable())
+  await loadConfigChanges(client, userId(users[1]), await sealSetting('fly.api_token'))
   for (const [email, provider] of [[users[0], 'github'], [users[0], 'supabase'], [users[1], 'fly']] as const) {
     await client.query(
       `insert into user_secrets (user_id, provider, encrypted_token, expires_at) values ($1, $2, $3, now() + interval '30 days')`,
-      [userId(email), provider, unopenable()],
+      [userId(email), provider, await sealTokens(userId(email), provider)],
     )
   }
 }
-
-/** A text in the format of a sealed secret, with random contents that no key can open. */
-const unopenable = (): string =>
-  `leo1.dev.sample.${randomBytes(60).toString('base64url')}.${randomBytes(180).toString('base64url')}`
 
 /** The same id for the same address on every machine. */
 function userId(email: string): string {

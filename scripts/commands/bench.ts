@@ -1,0 +1,10 @@
+import { runScript } from '../core/child.ts'
+import { LeoCommand } from '../core/command.ts'
+
+export const command = new LeoCommand({
+  name: 'bench',
+  summary: 'Measure the package side by side with others, and write BENCHMARKS.md',
+  example: 'bench only=queue',
+})
+  .option('--only <names>', 'some of queue, latency, lists, import, secrets, separated by blanks')
+  .run<{ only?: string }>(({ only }) => runScript('scripts/bench/run', only === undefined ? [] : [`--only=${only}`]))

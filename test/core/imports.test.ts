@@ -1,0 +1,161 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+import t from 'tap'
+import ts from 'typescript'
+import { fromRoot } from '../../scripts/core/paths.ts'
+
+/** The folders of scripts, lowest first: each may import those before it. */
+const layers = ['core', 'postgres', 'migrate', 'schema', 'operate'] as const
+
+/** Above the layers; imported by the command line and their own tests only. */
+const above = { 'scripts/upgrade': ['test/upgrade', 'test/full'], 'scripts/bench': ['test/full'] } as const
+
+/** What a folder at the top may import besides itself. */
+const tops: Readonly<Record<string, readonly string[]>> = {
+  types: [],
+  db: ['types'],
+  scripts: ['db', 'types'],
+  test: ['db', 'types', 'scripts'],
+}
+
+/** The runner prepares the server of the tests; the benchmark uses their emulation of KMS. */
+const exceptions: readonly string[] = [
+  'scripts/commands/test.ts → test/fixtures/server.ts',
+  'scripts/bench/secrets/endpoint.ts → test/fixtures/kms.ts',
+  'scripts/bench/suites/secrets.ts → test/fixtures/kms.ts',
+]
+
+/** To be deleted with the last of them. */
+const knownViolations: readonly string[] = [
+  'scripts/schema/verify/schema.ts → scripts/operate/doctor/check.ts',
+  'scripts/schema/verify/schema.ts → scripts/operate/doctor/context.ts',
+  'scripts/schema/verify/schema.ts → scripts/operate/doctor/objects.ts',
+  'scripts/schema/verify/schema.ts → scripts/operate/doctor/remedies.ts',
+  'scripts/schema/verify/schema.ts → scripts/operate/doctor/schema.ts',
+  'scripts/schema/verify/schema.ts → scripts/upgrade/adopted.ts',
+  'scripts/schema/verify/verify.ts → scripts/operate/doctor/context.ts',
+  'scripts/schema/verify/verify.ts → scripts/operate/doctor/schema.ts',
+  'scripts/schema/verify/verify.ts → scripts/upgrade/books.ts',
+  'test/fixtures/legacy.ts → scripts/upgrade/adopt/baseline.ts',
+  'test/fixtures/legacy.ts → scripts/upgrade/steps.ts',
+  'test/schema/verify.test.ts → scripts/upgrade/adopt/adopt.ts',
+]
+/** Files of circles that are still there; to be deleted with the last of them. */
+const knownCircles: readonly RegExp[] = [/^db\/secrets\//, /^scripts\/schema\/(diff\/report|types\/compare)\.ts$/, /^types\/(db|json)\.ts$/]
+
+type Files = ReadonlyMap<string, string>
+
+const isIn = (path: string, folder: string): boolean => path.startsWith(`${folder}/`)
+const isCommandLine = (path: string): boolean => path === 'scripts/leo.ts' || isIn(path, 'scripts/commands')
+
+/** The files that each one imports, types included, by path; also those of `import()`. */
+function readImports(files: Files): Map<string, string[]> {
+  const imports = [...files].map(([path, text]): [string, string[]] => {
+    const found = ts.preProcessFile(text, true, false).importedFiles.map(({ fileName }) => fileName)
+    const relative = found.filter((name) => name.startsWith('.')).map((name) => normalize(join(dirname(path), name)))
+    return [path, [...new Set(relative)].filter((name) => name.endsWith('.ts'))]
+  })
+  return new Map(imports)
+}
+
+/** Imports against the direction, each as `from → to`. */
+function findViolations(files: Files): string[] {
+  const violations: string[] = []
+  for (const [from, imported] of readImports(files)) {
+    for (const to of imported) if (!isAllowed(from, to)) violations.push(`${from} → ${to}`)
+  }
+  return violations
+}
+
+function isAllowed(from: string, to: string): boolean {
+  const [fromTop, toTop] = [from.split('/')[0]!, to.split('/')[0]!]
+  if (fromTop !== toTop && !tops[fromTop]?.includes(toTop)) return false
+  if (isCommandLine(to)) return isCommandLine(from) || fromTop === 'test'
+  for (const [folder, tests] of Object.entries(above)) {
+    if (isIn(to, folder)) return isIn(from, folder) || isCommandLine(from) || tests.some((test) => isIn(from, test))
+  }
+  const [fromLayer, toLayer] = [from, to].map((path) => layers.findIndex((layer) => isIn(path, `scripts/${layer}`)))
+  return fromLayer === -1 || toLayer! <= fromLayer!
+}
+
+/** Groups of files that import each other, directly or not. */
+function findCircles(files: Files): string[][] {
+  const imports = readImports(files)
+  const [order, low, stack, circles] = [new Map<string, number>(), new Map<string, number>(), [] as string[], [] as string[][]]
+  // Tarjan's algorithm.
+  const visit = (file: string): void => {
+    order.set(file, order.size)
+    low.set(file, order.get(file)!)
+    stack.push(file)
+    for (const next of imports.get(file) ?? []) {
+      if (!imports.has(next)) continue
+      if (!order.has(next)) visit(next)
+      else if (!stack.includes(next)) continue
+      low.set(file, Math.min(low.get(file)!, low.get(next)!))
+    }
+    if (low.get(file) !== order.get(file)) return
+    const group = stack.splice(stack.indexOf(file))
+    if (group.length > 1 || imports.get(file)!.includes(file)) circles.push(group.sort())
+  }
+  for (const file of imports.keys()) if (!order.has(file)) visit(file)
+  return circles
+}
+
+const sources: Files = new Map(
+  await Promise.all(
+    Object.keys(tops).map(async (top) => {
+      const paths = (await readdir(fromRoot(top), { recursive: true })).filter((path) => path.endsWith('.ts') && !path.includes('node_modules'))
+      return Promise.all(paths.map(async (path): Promise<[string, string]> => [`${top}/${path}`, await readFile(fromRoot(top, path), 'utf8')]))
+    }),
+  ).then((lists) => lists.flat()),
+)
+
+t.test('imports go one way', (t) => {
+  t.ok(sources.size > 300)
+  const accepted = [...exceptions, ...knownViolations]
+  t.strictSame(findViolations(sources).filter((each) => !accepted.includes(each)), [])
+  t.end()
+})
+
+t.test('no files import each other in a circle', (t) => {
+  const isKnown = (group: readonly string[]): boolean => knownCircles.some((known) => group.every((file) => known.test(file)))
+  t.strictSame(findCircles(sources).filter((group) => !isKnown(group)), [])
+  t.end()
+})
+
+t.test('the check finds a violation of each kind', (t) => {
+  const violations = (from: string, text: string) => findViolations(new Map([[from, text]])).length
+  const bad: readonly [from: string, text: string][] = [
+    ['scripts/core/a.ts', `import { b } from '../postgres/b.ts'`],
+    ['scripts/schema/x/a.ts', `import type { B } from '../../operate/b.ts'`],
+    ['scripts/migrate/a.ts', `export * from '../schema/b.ts'`],
+    ['scripts/schema/a.ts', `const { b } = await import('../operate/b.ts')`],
+    ['scripts/operate/a.ts', `import '../upgrade/b.ts'`],
+    ['scripts/upgrade/a.ts', `import { b } from '../bench/b.ts'`],
+    ['scripts/operate/a.ts', `import { command } from '../commands/b.ts'`],
+    ['test/schema/a.test.ts', `import { b } from '../../scripts/upgrade/b.ts'`],
+    ['scripts/core/a.ts', `import { b } from '../../test/fixtures/b.ts'`],
+    ['db/a.ts', `import { b } from '../scripts/core/b.ts'`],
+    ['types/a.ts', `import type { B } from '../db/b.ts'`],
+  ]
+  for (const [from, text] of bad) t.equal(violations(from, text), 1, `${from}: ${text}`)
+  const good: readonly [from: string, text: string][] = [
+    ['scripts/operate/a.ts', `import { b } from '../core/b.ts'\nimport { c } from './c.ts'\nimport pg from 'pg'`],
+    ['scripts/commands/a.ts', `const { b } = await import('../upgrade/b.ts')`],
+    ['scripts/upgrade/a.ts', `import { b } from '../operate/b.ts'`],
+    ['test/upgrade/a.test.ts', `import { b } from '../../scripts/upgrade/b.ts'`],
+    ['scripts/core/a.ts', `// import { b } from '../operate/b.ts'`],
+    ['db/a.ts', `import type { B } from '../types/b.ts'`],
+  ]
+  for (const [from, text] of good) t.equal(violations(from, text), 0, `${from}: ${text}`)
+
+  const circle = new Map([
+    ['db/a.ts', `import { b } from './b.ts'`],
+    ['db/b.ts', `import type { C } from './c.ts'`],
+    ['db/c.ts', `export const a = () => import('./a.ts')`],
+    ['db/d.ts', `import './a.ts'`],
+    ['db/e.ts', `export * from './e.ts'`],
+  ])
+  t.strictSame(findCircles(circle), [['db/a.ts', 'db/b.ts', 'db/c.ts'], ['db/e.ts']])
+  t.end()
+})
