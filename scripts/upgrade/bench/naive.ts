@@ -65,7 +65,7 @@ export const naiveBackfill = {
         and (r.completed_at is null or r.completed_at >= r.created_at)
       )
     ),
-    mended as (
+    repaired as (
       update public.generation_requests as r
       set app_id = coalesce(d.app_id, private.app_id_of_request(d.id)),
           app_name = case when private.visible_name(d.app_name) is null then 'Untitled app' else d.app_name end,
@@ -77,8 +77,8 @@ export const naiveBackfill = {
       returning r.id, r.user_id, to_jsonb(d) as before, to_jsonb(r) as after
     )
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
-    select 'generation_requests', m.id, m.user_id, b.key, b.value, a.value, 'mended'
-    from mended as m
+    select 'generation_requests', m.id, m.user_id, b.key, b.value, a.value, 'repaired'
+    from repaired as m
     cross join lateral jsonb_each_text(m.before) as b
     join lateral jsonb_each_text(m.after) as a on a.key = b.key
     where a.value is distinct from b.value`,
@@ -96,7 +96,7 @@ export const naiveBackfill = {
       returning s.*
     )
     insert into private.quarantine (table_name, row_id, user_id, reason, content)
-    select 'iteration_snapshots', gone.id, r.user_id, 'no generation, or there twice', to_jsonb(gone)
+    select 'iteration_snapshots', gone.id, r.user_id, 'no generation, or a duplicate', to_jsonb(gone)
     from gone left join public.generation_requests as r on r.id = gone.generation_request_id`,
 
   snapshots: `

@@ -26,7 +26,7 @@ export interface PreflightOptions {
   readonly folder?: string
   /** Called with one line of progress at a time during a deep run. */
   readonly say?: (line: string) => void
-  /** Calls `work` with the superuser of the server on which the migrations are rehearsed. */
+  /** Starts the server for the rehearsal and calls `work` with its superuser. Tests pass one that is running. */
   readonly withServer?: typeof withScratchServer
 }
 

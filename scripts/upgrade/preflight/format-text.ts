@@ -8,10 +8,10 @@ import { plural, printable, size } from '../../core/text.ts'
 const colours = { go: 'green', decide: 'yellow', refused: 'red' } as const
 const verdicts: Readonly<Record<Verdict, string>> = { go: 'go', decide: 'go after a decision', refused: 'refused' }
 
-/** The report for people lists this many differences; `--json` has all. */
+/** How many differences the text report lists; `--json` has all. */
 const maxDifferences = 10
 
-/** Formats the report for people, the most important findings first. */
+/** Formats the report as text: refusals and questions first, the verdict last. */
 export function formatReport(report: Report, isColoured: boolean): string {
   const paint = (verdict: Verdict, text: string) => (isColoured ? styleText(colours[verdict], text) : text)
   const findings = (verdict: Verdict, word: string, list: readonly Finding[]) =>
@@ -44,10 +44,10 @@ const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', title, ...lines.map(printable)]
 
 function adoptionLines({ adoption: { differences, outcome } }: Report): string[] {
-  const lines = differences.slice(0, maxDifferences).map(
-    ({ isRefused, kind, object, expected, found }) =>
-      `  ${isRefused || outcome === 'refused' ? (isRefused ? 'refused ' : 'new     ') : 'accepted'}  ${kind}: ${object}: ${expected} → ${found}`,
-  )
+  const lines = differences.slice(0, maxDifferences).map(({ isRefused, kind, object, expected, found }) => {
+    const status = isRefused ? 'refused ' : outcome === 'refused' ? 'new     ' : 'accepted'
+    return `  ${status}  ${kind}: ${object}: ${expected} → ${found}`
+  })
   const omitted = differences.length - maxDifferences
   return omitted > 0 ? [...lines, `  and ${omitted} more: make adopt dry=1`] : lines
 }

@@ -59,7 +59,7 @@ export function next(
 ): string {
   if (refusals.length > 0) return 'resolve the refusals, then run this again'
   if (adoption.outcome === 'to adopt') return 'make adopt'
-  if (pending === 0) return 'nothing: every migration is applied'
+  if (pending === 0) return 'no action: all migrations are applied'
   if (stage === 'backfill pending') {
     return 'make backfill, stop the writers of the previous schema, make backfill old_writers=gone, make migrate'
   }
