@@ -112,7 +112,7 @@ function pathsIn(code: string, source: string): string[] {
   const joined = [...code.matchAll(/fromRoot\(((?:\s*"[^"]*",?)+)/g)].map(([, args]) =>
     posix.join(...[...args!.matchAll(/"([^"]*)"/g)].map(([, part]) => part!)).replace(/^build\//, ''),
   )
-  return [...urls, ...joined, ...[...code.matchAll(/"([\w.-]+(?:\/[\w.-]+)*\.\w+)"/g)].map(([, path]) => path!)]
+  return [...urls, ...joined, ...[...code.matchAll(/"(?!\.{1,2}\/)([\w.-]+(?:\/[\w.-]+)*\.\w+)"/g)].map(([, path]) => path!)]
 }
 
 /** The commands that a file runs, which it names: `runScript(database, 'verify')`, `scriptOf('commands/backfill')`. */

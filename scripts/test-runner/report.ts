@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import process from 'node:process'
 import cliProgress from 'cli-progress'
-import { root } from '../core/paths.ts'
+import { fromRoot, root } from '../core/paths.ts'
 import { seconds } from '../core/progress.ts'
 import { toSources } from './source-map.ts'
 import type { FailedAssertion, FileResult } from './tap-file.ts'
@@ -62,7 +63,7 @@ function formatAssertion({ diagnostics, title }: FailedAssertion): string[] {
   const { at, diff, stack, stderr, ...rest } = diagnostics as Record<string, unknown>
   const place = [placeOf(at), placeInTest(stack)].find((each) => each?.startsWith('test/')) ?? placeOf(at)
   const more = diff ?? stderr ?? details(rest)
-  const lines = toSources(`${more ?? ''}`).split('\n').filter((line) => line.trim() !== '')
+  const lines = toSources(`${more || lineAt(place)}`).split('\n').filter((line) => line.trim() !== '')
   const shown = lines.length > shownLines ? [...lines.slice(0, shownLines), `(${lines.length - shownLines} more lines)`] : lines
   return [`${place ? `${place} ` : ''}${oneLine(title)}`, ...shown]
 }
@@ -72,16 +73,25 @@ function placeOf(at: unknown): string | undefined {
   return typeof fileName === 'string' ? toSources(`${fileName}:${lineNumber}:${columnNumber}`) : undefined
 }
 
+/** Where there is nothing else to show: of an assertion that a value is true. */
+function lineAt(place: string | undefined): string {
+  const [file, line] = place?.split(':') ?? []
+  return file === undefined ? '' : (readFileSync(fromRoot(file), 'utf8').split('\n')[Number(line) - 1]?.trim() ?? '')
+}
+
 /** An error that was thrown elsewhere has the line of the test further down. */
 const placeInTest = (stack: unknown): string | undefined => /\btest\/[\w./-]+\.ts:\d+:\d+/.exec(toSources(`${stack ?? ''}`))?.[0]
 
 /** What the assertion found and wanted, or the error's own fields. */
 function details(diagnostics: Readonly<Record<string, unknown>>): string {
-  const { compare: _, duration: __, source: ___, ...shown } = diagnostics
-  return Object.entries(shown)
-    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  return Object.entries(diagnostics)
+    .filter(([name]) => !['compare', 'duration', 'source', 'tapCaught'].includes(name))
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : (messageOf(value) ?? JSON.stringify(value))}`)
     .join('\n')
 }
+
+/** Of an error that caused another. */
+const messageOf = (value: unknown): string | undefined => (value as { message?: string } | null)?.message
 
 /** The slowest files, for the question where the time goes. */
 export function formatSlowest(results: readonly FileResult[], count: number): string {
