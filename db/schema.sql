@@ -7810,15 +7810,6 @@ REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_fr
 
 
 --
--- Name: FUNCTION has_visible_character(p_text text); Type: ACL; Schema: private; Owner: -
---
-
-REVOKE ALL ON FUNCTION private.has_visible_character(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO authenticated;
-GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO service_role;
-
-
---
 -- Name: TABLE deployment_config_history; Type: ACL; Schema: public; Owner: -
 --
 
@@ -7837,15 +7828,6 @@ REVOKE ALL ON FUNCTION private.hash_config_history(p_entry public.deployment_con
 --
 
 REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
-
-
---
--- Name: FUNCTION is_https_url(p_text text); Type: ACL; Schema: private; Owner: -
---
-
-REVOKE ALL ON FUNCTION private.is_https_url(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO authenticated;
-GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO service_role;
 
 
 --
