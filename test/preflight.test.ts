@@ -97,7 +97,7 @@ t.test('what is foretold of generated data is what the backfill does', async (t)
   t.strictSame(quarantined, {
     'generation_requests: user_id is null': foretold.user_id_missing,
     'generation_requests: user_id is not in auth.users': foretold.user_id_unknown,
-    'generation_requests: several users claim app_id, and nobody has said whose it is': foretold.app_contested_requests,
+    'generation_requests: several users claim app_id, and no owner is chosen': foretold.app_contested_requests,
     'iteration_snapshots: its generation does not exist': foretold.snapshot_request_missing,
     'iteration_snapshots: its generation is in quarantine': foretold.snapshot_request_lost,
     'iteration_snapshots: the same as an earlier snapshot': foretold.snapshot_identical,

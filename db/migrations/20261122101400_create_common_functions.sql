@@ -19,14 +19,14 @@ begin
   if v_found then
     raise exception using
       errcode = 'LEO08',
-      message = format('%s still has rows (where %s), which this step would lose', p_table, p_condition),
+      message = format('%s has rows (where %s), which the rollback would delete', p_table, p_condition),
       hint = 'Move them away first, or restore a backup instead of rolling back.';
   end if;
 end
 $$;
 
 comment on function private.assert_no_rows(regclass, text) is
-  'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
+  'Locks the table, raises LEO08 if it has a row that meets the condition. For the down sections of migrations.';
 
 create function private.tg__touch_updated_at()
 returns trigger
@@ -51,13 +51,13 @@ as $$
 begin
   raise exception using
     errcode = 'LEO06',
-    message = format('%s of %s never change', array_to_string(tg_argv, ', '), tg_table_name),
+    message = format('%s of %s cannot be changed', array_to_string(tg_argv, ', '), tg_table_name),
     schema = tg_table_schema, table = tg_table_name;
 end
 $$;
 
 comment on function private.tg__refuse_change() is
-  'Trigger: raises LEO06. Its arguments name the frozen columns; the trigger''s WHEN says when one has changed.';
+  'Trigger: raises LEO06. Its arguments are the frozen columns; the WHEN of the trigger tests whether one has changed.';
 
 -- The rules of several tables' checks and of the backfill. In plpgsql, which keeps its plan: a CHECK with an SQL function
 -- is planned again for each statement.
