@@ -140,7 +140,7 @@ CREATE SCHEMA private;
 -- Name: SCHEMA private; Type: COMMENT; Schema: -; Owner: -
 --
 
-COMMENT ON SCHEMA private IS 'Trigger functions and tables that no API role may use. Not exposed by the Data API.';
+COMMENT ON SCHEMA private IS 'Trigger functions and tables that no API role may access. Not exposed by the Data API.';
 
 
 --
@@ -158,7 +158,7 @@ CREATE TYPE public.generation_mode AS ENUM (
 -- Name: TYPE generation_mode; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.generation_mode IS 'How much a generation does between two questions to its user.';
+COMMENT ON TYPE public.generation_mode IS 'How much a generation does before it asks its user.';
 
 
 --
@@ -175,7 +175,7 @@ CREATE TYPE public.generation_type AS ENUM (
 -- Name: TYPE generation_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.generation_type IS 'Whether a generation starts from nothing or from an earlier session.';
+COMMENT ON TYPE public.generation_type IS 'Whether a generation starts a new session or resumes an earlier one.';
 
 
 --
@@ -205,7 +205,7 @@ CREATE TYPE private.claimed_generation AS (
 -- Name: TYPE claimed_generation; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TYPE private.claimed_generation IS 'What a worker has to know of a generation that it has taken.';
+COMMENT ON TYPE private.claimed_generation IS 'What a worker needs of a generation that it has claimed.';
 
 
 --
@@ -224,7 +224,7 @@ CREATE TYPE public.cleanup_kind AS ENUM (
 -- Name: TYPE cleanup_kind; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.cleanup_kind IS 'What is to be deleted, or for a token: revoked.';
+COMMENT ON TYPE public.cleanup_kind IS 'What has to be deleted; a token has to be revoked.';
 
 
 --
@@ -244,7 +244,7 @@ CREATE TYPE public.config_action AS ENUM (
 -- Name: TYPE config_action; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.config_action IS 'What happened to a config key. found: it was there when the history began. redact: its plain values left the history.';
+COMMENT ON TYPE public.config_action IS 'What happened to a setting. found: it existed when the history began. redact: its plain values were removed from the history.';
 
 
 --
@@ -264,7 +264,7 @@ CREATE TYPE public.cost_kind AS ENUM (
 -- Name: TYPE cost_kind; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.cost_kind IS 'What money is spent on.';
+COMMENT ON TYPE public.cost_kind IS 'What money was spent on.';
 
 
 --
@@ -282,7 +282,7 @@ CREATE TYPE public.event_actor AS ENUM (
 -- Name: TYPE event_actor; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.event_actor IS 'Who changed a status: a signed-in user, a service, or the database''s own roles: its owner, an administrator.';
+COMMENT ON TYPE public.event_actor IS 'Who changed a status: user: a signed-in user; service: a service; system: the owner of the database or an administrator.';
 
 
 --
@@ -303,7 +303,7 @@ CREATE TYPE public.generation_status AS ENUM (
 -- Name: TYPE generation_status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.generation_status IS 'Where a generation stands; which moves are legal is the status machine''s business.';
+COMMENT ON TYPE public.generation_status IS 'The status of a generation; the status machine decides which changes are allowed.';
 
 
 --
@@ -336,7 +336,7 @@ CREATE TYPE public.snapshot_type AS ENUM (
 -- Name: TYPE snapshot_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.snapshot_type IS 'Who asked for a snapshot.';
+COMMENT ON TYPE public.snapshot_type IS 'What caused a snapshot.';
 
 
 --
@@ -353,7 +353,7 @@ CREATE TYPE public.supabase_place_status AS ENUM (
 -- Name: TYPE supabase_place_status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.supabase_place_status IS 'allocated: an app lives there; releasing: the app is gone, and what it left is not wiped yet.';
+COMMENT ON TYPE public.supabase_place_status IS 'allocated: in use by an app; releasing: the app is deleted, and its data is not wiped yet.';
 
 
 --
@@ -371,7 +371,7 @@ CREATE TYPE public.supabase_project_status AS ENUM (
 -- Name: TYPE supabase_project_status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TYPE public.supabase_project_status IS 'active: gets new apps; draining: keeps those that it has; retired: has none, and never will.';
+COMMENT ON TYPE public.supabase_project_status IS 'active: gets new apps; draining: keeps its apps and gets no new ones; retired: has no apps.';
 
 
 --
@@ -392,7 +392,7 @@ $$;
 -- Name: FUNCTION acting_role(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.acting_role() IS 'The role that a statement is run as, seen through SECURITY DEFINER.';
+COMMENT ON FUNCTION private.acting_role() IS 'The role that runs the statement, also within SECURITY DEFINER functions.';
 
 
 --
@@ -404,13 +404,13 @@ CREATE FUNCTION private.acting_user_id() RETURNS uuid
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_said constant text := current_setting('leo.acting_user', true);
+  v_setting constant text := current_setting('leo.acting_user', true);
 begin
   if private.acting_role() = 'authenticated' then
     return auth.uid();
   end if;
-  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    return v_said::uuid;
+  if v_setting ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_setting::uuid;
   end if;
   return null;
 end
@@ -421,7 +421,7 @@ $_$;
 -- Name: FUNCTION acting_user_id(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.acting_user_id() IS 'The person who acts: the signed-in user, else whom a service names in leo.acting_user. Null when nobody or nonsense is named.';
+COMMENT ON FUNCTION private.acting_user_id() IS 'The user who acts: the signed-in user, otherwise the one that a service names in leo.acting_user. Null if the setting is missing or invalid.';
 
 
 --
@@ -435,7 +435,7 @@ CREATE FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text DEF
 declare
   v_ref text;
 begin
-  -- Held against the app's deletion and a second allocation.
+  -- Locked against a deletion of the app and a second allocation.
   select a.supabase_project_ref into v_ref
   from public.apps as a
   where a.id = p_app_id
@@ -444,7 +444,7 @@ begin
   if not found then
     raise exception using
       errcode = 'LEO14',
-      message = format('there is no app %s', p_app_id),
+      message = format('app %s does not exist', p_app_id),
       schema = 'public', table = 'apps';
   end if;
   if v_ref is not null then
@@ -453,8 +453,8 @@ begin
 
   perform pg_advisory_xact_lock(hashtextextended('supabase_projects.allocate', 0));
 
-  -- In a statement of its own, so that it sees what it has waited for. A project that is drained or given a place back
-  -- at this moment is waited for, and passed over if it no longer qualifies.
+  -- A separate statement, so that it sees what the previous holder of the lock committed. It waits for a concurrent
+  -- update of the project, and skips it if it no longer qualifies.
   update public.supabase_projects as p
   set used = p.used + 1
   where p.ref = (
@@ -484,7 +484,7 @@ $$;
 -- Name: FUNCTION allocate_supabase_project(p_app_id uuid, p_pool text, p_region text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text, p_region text) IS 'Gives the app a place in the least used active project, of the pool and the region if they are named, and returns its ref; the ref that it has if it has one, whatever is named. Null: no such project has a place left. Raises LEO14 when there is no such app, supabase_project_places_pkey when an app of this id is gone but not wiped.';
+COMMENT ON FUNCTION private.allocate_supabase_project(p_app_id uuid, p_pool text, p_region text) IS 'Allocates a place for the app in the least used active project, of this pool and region if given, and returns the ref; returns the present ref of an app that has one. Null: no such project has a free place. Raises LEO14 if the app does not exist, supabase_project_places_pkey if the place of a deleted app with this id is not wiped.';
 
 
 --
@@ -495,7 +495,7 @@ CREATE FUNCTION private.app_id_of_request(p_request_id integer) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  -- A UUID of version 8: the bits in between are ours to choose.
+  -- A UUID of version 8: its other bits are free to choose.
   select overlay(overlay(md5('leo-saas-schema generation_requests ' || p_request_id) placing '8' from 13) placing '8' from 17)::uuid
 $$;
 
@@ -504,7 +504,7 @@ $$;
 -- Name: FUNCTION app_id_of_request(p_request_id integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.app_id_of_request(p_request_id integer) IS 'The id of the app of a request that came without one.';
+COMMENT ON FUNCTION private.app_id_of_request(p_request_id integer) IS 'The id of the app of a request that has no app_id.';
 
 
 --
@@ -532,7 +532,7 @@ ALTER TABLE ONLY public.deployment_config FORCE ROW LEVEL SECURITY;
 -- Name: TABLE deployment_config; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.deployment_config IS 'Settings of the platform itself, one key a row. Services only.';
+COMMENT ON TABLE public.deployment_config IS 'Settings of the platform, one row per key. Services only.';
 
 
 --
@@ -546,28 +546,28 @@ COMMENT ON COLUMN public.deployment_config.key IS 'Name of the setting: letters,
 -- Name: COLUMN deployment_config.value; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.value IS 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
+COMMENT ON COLUMN public.deployment_config.value IS 'Its value: a sealed secret if encrypted is true, plain text if it is false.';
 
 
 --
 -- Name: COLUMN deployment_config.encrypted; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.encrypted IS 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
+COMMENT ON COLUMN public.deployment_config.encrypted IS 'Whether value is encrypted by KMS (in development, by the local key).';
 
 
 --
 -- Name: COLUMN deployment_config.description; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for, for people.';
+COMMENT ON COLUMN public.deployment_config.description IS 'What the setting is for.';
 
 
 --
 -- Name: COLUMN deployment_config.updated_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; kept by trigger.';
+COMMENT ON COLUMN public.deployment_config.updated_at IS 'When the row last changed; set by trigger.';
 
 
 --
@@ -604,7 +604,7 @@ begin
     if p_old.encrypted then
       v_entry.old_key_id := split_part(p_old.value, '.', 3);
     elsif v_is_sealing then
-      -- Not even for the moment until it is redacted.
+      -- Not stored at all: the redaction would follow in the same statement.
       v_entry.old_salt := null;
     else
       v_entry.old_value := p_old.value;
@@ -656,7 +656,7 @@ CREATE FUNCTION private.apps_in_requests(p_user_ids uuid[]) RETURNS TABLE(user_i
   from (
     select
       r.id, r.user_id, r.app_id, r.created_at,
-      -- Almost every name has a letter; only the others are worth a call.
+      -- Almost every name has a letter or digit; the function is called for the others only.
       case
         when r.app_name collate "C" ~ '[0-9A-Za-z]' then left(r.app_name, 120)
         else private.visible_name(r.app_name)
@@ -675,7 +675,7 @@ $$;
 -- Name: FUNCTION apps_in_requests(p_user_ids uuid[]); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.apps_in_requests(p_user_ids uuid[]) IS 'The apps that these users'' requests speak of, with the name each wants and its age.';
+COMMENT ON FUNCTION private.apps_in_requests(p_user_ids uuid[]) IS 'The apps in the requests of these users, with the wanted name and the age of each.';
 
 
 --
@@ -694,7 +694,7 @@ begin
   if v_found then
     raise exception using
       errcode = 'LEO08',
-      message = format('%s still has rows (where %s), which this step would lose', p_table, p_condition),
+      message = format('%s has rows (where %s), which the rollback would delete', p_table, p_condition),
       hint = 'Move them away first, or restore a backup instead of rolling back.';
   end if;
 end
@@ -705,7 +705,7 @@ $$;
 -- Name: FUNCTION assert_no_rows(p_table regclass, p_condition text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) IS 'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
+COMMENT ON FUNCTION private.assert_no_rows(p_table regclass, p_condition text) IS 'Locks the table, raises LEO08 if it has a row that meets the condition. For the down sections of migrations.';
 
 
 --
@@ -741,7 +741,7 @@ $$;
 -- Name: FUNCTION backfill_contested(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.backfill_contested() IS 'Notes the app ids that several users claim; the operator answers in upgrade_owners. Returns how many are new.';
+COMMENT ON FUNCTION private.backfill_contested() IS 'Records the app ids that several users claim; the operator chooses the owners in upgrade_owners. Returns how many are new.';
 
 
 --
@@ -771,22 +771,21 @@ begin
     return 0;
   end if;
 
-  -- One look at each row and its parents for everything. Not locked yet: most rows stay as they are.
+  -- Reads each row and its parents once. Without a lock: most rows are not changed.
   with judged as materialized (
     select r.id,
-      -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
-      -- writer looks for them.
+      -- Rows in progress stay in the table, where their writer expects them, except in the last run.
       p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused')
         or r.updated_at < now() - interval '1 day' as is_at_rest,
       case
         when r.user_id is null then 'user_id is null'
         when u.id is null then 'user_id is not in auth.users'
         when p_is_last and o.app_id is not null and o.user_id is null
-          then 'several users claim app_id, and nobody has said whose it is'
-        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
-        when a.user_id <> r.user_id then 'app_id is another user''s'
+          then 'several users claim app_id, and no owner is chosen'
+        when o.user_id <> r.user_id then 'app_id belongs to another user, as the operator chose'
+        when a.user_id <> r.user_id then 'app_id belongs to another user'
       end as reason,
-      -- A row that may yet go to quarantine goes as it came.
+      -- A row that can still be quarantined is not changed.
       a.user_id = r.user_id and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
@@ -830,7 +829,7 @@ begin
     where j.reason is null and j.is_dirty
     for update of r skip locked
   ),
-  mended as (
+  repaired as (
     update public.generation_requests as r
     set app_id = coalesce(d.app_id, private.app_id_of_request(d.id)),
         app_name = case when private.visible_name(d.app_name) is null then 'Untitled app' else d.app_name end,
@@ -839,7 +838,7 @@ begin
         generation_type = coalesce(d.generation_type, 'new'),
         mode = coalesce(d.mode, 'autonomous'),
         current_iteration = took.iterations,
-        -- What it took, it was allowed; without a limit that means anything, the column's default.
+        -- At least the iterations that it took; the column's default if the limit is not valid.
         max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations else 10 end, took.iterations),
         created_at = times.created_at,
         updated_at = times.updated_at,
@@ -848,7 +847,7 @@ begin
             then greatest(coalesce(d.completed_at, times.updated_at), times.created_at)
         end,
         error_message = case when d.status = 'generating' and now_is.status = 'failed'
-          then coalesce(d.error_message, 'No worker had been heard of for ' || p_stale_after || '.')
+          then coalesce(d.error_message, 'No worker has updated it for ' || p_stale_after || '.')
           else d.error_message end,
         github_url = private.https_url(d.github_url),
         deployment_url = private.https_url(d.deployment_url)
@@ -879,17 +878,17 @@ begin
     select
       'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
       case b.key
-        when 'app_id' then 'it had none: an id that follows from the request''s'
-        when 'app_name' then 'nothing to see in it'
-        when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+        when 'app_id' then 'it was null: an id derived from the id of the request'
+        when 'app_name' then 'no visible character'
+        when 'status' then case when b.value is null then 'it was null' else 'no worker has updated it for too long' end
         when 'max_iterations' then 'missing, or less than it took'
-        when 'error_message' then 'no worker has been heard of for too long'
+        when 'error_message' then 'no worker has updated it for too long'
         when 'completed_at' then 'set exactly when it is over, and not before it began'
-        when 'github_url' then 'not an https address'
-        when 'deployment_url' then 'not an https address'
-        else 'missing, or out of range'
+        when 'github_url' then 'not an https URL'
+        when 'deployment_url' then 'not an https URL'
+        else 'null or out of range'
       end
-    from mended as m
+    from repaired as m
     cross join lateral jsonb_each_text(m.before) as b
     where m.after ->> b.key is distinct from b.value
   )
@@ -911,7 +910,7 @@ $$;
 -- Name: FUNCTION backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval) IS 'Mends the next requests, or moves them to quarantine. Generations without a sign of life for p_stale_after are paused or failed. Returns how many were gone through, 0 at the end.';
+COMMENT ON FUNCTION private.backfill_requests(p_limit integer, p_is_last boolean, p_stale_after interval) IS 'Repairs the next requests, or moves them to quarantine. Pauses or fails running generations without an update for p_stale_after. Returns the number of requests processed, 0 at the end.';
 
 
 --
@@ -941,15 +940,15 @@ begin
     return 0;
   end if;
 
-  -- One look at each row and its parents for everything: they cost as much as the update. Not locked yet: after the first
-  -- sweep most rows stay as they are.
+  -- Reads each row and its parents once, which costs as much as the update. Without a lock: after the first sweep most
+  -- rows are not changed.
   with judged as materialized (
     select s.id, r.user_id, r.created_at, a.id is not null and s.user_id is distinct from r.user_id as is_ownerless,
       a.id is not null and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object') as is_odd,
       case
         when s.generation_request_id is null then 'generation_request_id is null'
         when r.id is null then 'its generation does not exist'
-        -- Its generation may yet go to quarantine, and it along.
+        -- Its generation can still be quarantined, with its snapshots.
         when a.id is null then null
         when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
         when exists (
@@ -966,7 +965,7 @@ begin
     left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
   ),
-  -- As the rows are by now, if somebody has written them since.
+  -- The current versions, in case another session has updated them since.
   held as materialized (
     select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at, j.is_odd, j.reason
     from judged as j
@@ -995,8 +994,8 @@ begin
     from held as h
     where s.id = h.id and h.reason is null and h.is_odd is not true
   ),
-  -- Its owner with the rest: a second update would write the row, and an entry in each of its indexes, once more.
-  mended as (
+  -- Including the owner: a second update would write the row and its index entries again.
+  repaired as (
     update public.iteration_snapshots as s
     set user_id = h.user_id,
         snapshot_type = coalesce(h.snapshot_type, 'automatic'),
@@ -1010,12 +1009,12 @@ begin
   logged as (
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
-    from mended as m
+    from repaired as m
     cross join lateral (
       values
-        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
-        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
-        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it was null'),
+        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it was null: the time of its generation'),
+        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: made its member `value`')
     ) as changed (column_name, original, replacement, reason)
     where changed.original is distinct from changed.replacement
   )
@@ -1036,7 +1035,7 @@ $$;
 -- Name: FUNCTION backfill_snapshots(p_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.backfill_snapshots(p_limit integer) IS 'Gives the next snapshots their owner, or moves them to quarantine. Returns how many were gone through, 0 at the end.';
+COMMENT ON FUNCTION private.backfill_snapshots(p_limit integer) IS 'Sets the owner of the next snapshots, or moves them to quarantine. Returns the number of snapshots processed, 0 at the end.';
 
 
 --
@@ -1067,7 +1066,7 @@ begin
   ) as u;
 
   if v_users is null then
-    -- The end. Those that were passed over, because a writer of theirs was busy, get another sweep.
+    -- The end of a sweep. Users that were skipped, because one of their writers held the lock, get another one.
     update private.upgrade_progress
     set position = null,
         is_finished = not exists (
@@ -1083,7 +1082,7 @@ begin
   from unnest(v_users) as u
   where pg_try_advisory_xact_lock(private.user_lock_key(u));
 
-  -- In statements of their own, so that they see what the writers that were waited for have written.
+  -- Separate statements, so that they see what the previous holders of the locks committed.
   perform private.name_apps(v_locked);
   insert into private.upgrade_users (user_id)
   select u.id from auth.users as u where u.id = any (v_locked)
@@ -1100,7 +1099,7 @@ $$;
 -- Name: FUNCTION backfill_users(p_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Gives the next users'' apps their names. Returns how many users were gone through, 0 at the end of a sweep.';
+COMMENT ON FUNCTION private.backfill_users(p_limit integer) IS 'Names the apps of the next users. Returns the number of users processed, 0 at the end of a sweep.';
 
 
 --
@@ -1137,7 +1136,7 @@ ALTER TABLE ONLY public.cleanup_outbox FORCE ROW LEVEL SECURITY;
 -- Name: TABLE cleanup_outbox; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.cleanup_outbox IS 'What deleted apps and users leave elsewhere, until a service has cleaned it up. Services only.';
+COMMENT ON TABLE public.cleanup_outbox IS 'What deleted apps and users leave in other systems, to be cleaned up by a service. Services only.';
 
 
 --
@@ -1151,56 +1150,56 @@ COMMENT ON COLUMN public.cleanup_outbox.id IS 'Identifies the clean-up.';
 -- Name: COLUMN cleanup_outbox.kind; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.kind IS 'What is to be cleaned up.';
+COMMENT ON COLUMN public.cleanup_outbox.kind IS 'What has to be cleaned up.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.target; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.target IS 'Which one: the URL of the repository or the Fly app, the project''s ref, the token''s provider.';
+COMMENT ON COLUMN public.cleanup_outbox.target IS 'The URL of the repository or Fly app, the ref of the project, or the provider of the token.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.sealed_token; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.sealed_token IS 'The token to revoke, sealed as it was in user_secrets; null for other kinds, and once it is revoked.';
+COMMENT ON COLUMN public.cleanup_outbox.sealed_token IS 'The token to revoke, sealed as in user_secrets; null for other kinds, and after it is revoked.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.context; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.context IS 'What the clean-up needs to know, by kind: app_id and user_id of repositories and Fly apps, app_id of places, secret_id, user_id and provider (the encryption context) of tokens. Empty once finished.';
+COMMENT ON COLUMN public.cleanup_outbox.context IS 'What the clean-up needs: app_id and user_id for repositories and Fly apps, app_id for places, secret_id, user_id and provider (the encryption context) for tokens. Empty after it is finished.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.attempt; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.attempt IS 'How often it was claimed; the fence: only the latest claim may finish or fail it.';
+COMMENT ON COLUMN public.cleanup_outbox.attempt IS 'How often it was claimed; the fence: only the latest claim can finish or fail it.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.claimed_by; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.claimed_by IS 'Which worker has it, as it names itself.';
+COMMENT ON COLUMN public.cleanup_outbox.claimed_by IS 'The name of the worker that claimed it; null: not claimed.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.claimed_until; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.claimed_until IS 'From then on another may claim it.';
+COMMENT ON COLUMN public.cleanup_outbox.claimed_until IS 'When another worker may claim it.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.last_error; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.last_error IS 'Why the latest attempt failed, in brief and without secrets; empty once finished.';
+COMMENT ON COLUMN public.cleanup_outbox.last_error IS 'Why the latest attempt failed, in short and without secrets; null after it is finished.';
 
 
 --
@@ -1214,14 +1213,14 @@ COMMENT ON COLUMN public.cleanup_outbox.created_at IS 'When the app or the user 
 -- Name: COLUMN cleanup_outbox.available_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.available_at IS 'Not to be claimed before; later after each failure.';
+COMMENT ON COLUMN public.cleanup_outbox.available_at IS 'Not claimed before this time; later after each failure.';
 
 
 --
 -- Name: COLUMN cleanup_outbox.finished_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.cleanup_outbox.finished_at IS 'When it was done; null while it is not.';
+COMMENT ON COLUMN public.cleanup_outbox.finished_at IS 'When it was finished; null: open.';
 
 
 --
@@ -1235,7 +1234,7 @@ CREATE FUNCTION private.claim_cleanups(p_worker text, p_limit integer DEFAULT 1,
 begin
   if p_limit between 1 and 100 and p_lease between '1 second' and '1 day' then
     return query
-      -- Materialised, or a plan may run it more than once and claim more than it returns.
+      -- Materialized: a plan could otherwise run it more than once and claim more than it returns.
       with due as materialized (
         select o.id
         from public.cleanup_outbox as o
@@ -1258,7 +1257,7 @@ begin
   else
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 end
 $$;
@@ -1268,7 +1267,7 @@ $$;
 -- Name: FUNCTION claim_cleanups(p_worker text, p_limit integer, p_lease interval); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) IS 'Claims what is due, the oldest first, for as long as the lease says. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
+COMMENT ON FUNCTION private.claim_cleanups(p_worker text, p_limit integer, p_lease interval) IS 'Claims available clean-ups, the earliest first, for the time of the lease. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
 
 
 --
@@ -1292,7 +1291,7 @@ $$;
 -- Name: FUNCTION claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer) IS 'Takes what is due, highest priority and earliest place first, of no user more than p_user_limit at a time, for as long as the lease says. No rows: nothing is due, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
+COMMENT ON FUNCTION private.claim_generations(p_worker text, p_limit integer, p_lease interval, p_user_limit integer) IS 'Claims available generations, highest priority and earliest position first, at most p_user_limit running ones per user, for the time of the lease. No rows: none is available, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
 
 
 --
@@ -1308,12 +1307,12 @@ CREATE FUNCTION private.complete_and_claim_generations(p_worker text, p_ids inte
     AS $$
 declare
   v_done integer[] := '{}';
-  v_taken integer[] := '{}';
+  v_claimed integer[] := '{}';
 begin
   if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 
   if cardinality(p_ids) > 0 then
@@ -1328,9 +1327,9 @@ begin
 
   if not exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
     if p_user_limit is null then
-      v_taken := private.lock_generations(p_limit);
+      v_claimed := private.lock_generations(p_limit);
     else
-      v_taken := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
+      v_claimed := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
     end if;
   end if;
 
@@ -1342,7 +1341,7 @@ begin
       where d.id = any (v_done)
       union all
       select t.id, t.place, null, null, null
-      from unnest(v_taken) with ordinality as t (id, place)
+      from unnest(v_claimed) with ordinality as t (id, place)
     ), changed as (
       update public.generation_requests as r
       set
@@ -1359,7 +1358,7 @@ begin
       using changed as c
       where c.place is null and l.user_id = c.user_id and l.generation_request_id = c.id
     ), begun as (
-      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
+      -- An existing lease is of an earlier attempt, which its user paused or an operator ended.
       insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
       select c.user_id, c.id, c.attempt, p_worker, now() + p_lease
       from changed as c
@@ -1383,7 +1382,7 @@ $$;
 -- Name: FUNCTION complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) IS 'What complete_generation does, for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
+COMMENT ON FUNCTION private.complete_and_claim_generations(p_worker text, p_ids integer[], p_attempts integer[], p_github_commits text[], p_github_urls text[], p_deployment_urls text[], p_limit integer, p_lease interval, p_user_limit integer) IS 'Completes the generations in the arrays as complete_generation does, and claims as claim_generations does. Returns a row for each that was completed, then a row for each that was claimed.';
 
 
 --
@@ -1421,7 +1420,7 @@ $$;
 -- Name: FUNCTION complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text) IS 'Says that this attempt has completed the generation; what is null stays as it is. False: this attempt has lost it; nothing happens.';
+COMMENT ON FUNCTION private.complete_generation(p_id integer, p_attempt integer, p_github_commit text, p_github_url text, p_deployment_url text) IS 'Completes the generation; a null argument keeps the column. False, without a change: this attempt has lost the generation.';
 
 
 --
@@ -1440,7 +1439,7 @@ $$;
 -- Name: FUNCTION config_substance(p_config public.deployment_config); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.config_substance(p_config public.deployment_config) IS 'What of a setting''s value changes with its meaning: all of a plain one, the ciphertext of a sealed one.';
+COMMENT ON FUNCTION private.config_substance(p_config public.deployment_config) IS 'The part of a value that a re-wrap does not change: the whole plain value, the ciphertext of a sealed one.';
 
 
 --
@@ -1465,7 +1464,7 @@ $$;
 -- Name: FUNCTION fail_cleanup(p_id bigint, p_attempt integer, p_error text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) IS 'Says that this attempt failed, and puts the row back for later. False: this attempt has lost it; nothing happens.';
+COMMENT ON FUNCTION private.fail_cleanup(p_id bigint, p_attempt integer, p_error text) IS 'Records the failure of this attempt, and makes the row available again after a delay. False, without a change: this attempt is not the latest.';
 
 
 --
@@ -1520,7 +1519,7 @@ $$;
 -- Name: FUNCTION fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval) IS 'Says that this attempt has failed, and why. Returns queued when it will be tried again, failed when that was the last of p_max_failures, null when this attempt has lost it; then nothing happens.';
+COMMENT ON FUNCTION private.fail_generation(p_id integer, p_attempt integer, p_error text, p_max_failures integer, p_backoff interval) IS 'Records the failure of this attempt. Returns queued if it will be tried again, failed after p_max_failures failures, null, without a change, if this attempt has lost the generation.';
 
 
 --
@@ -1559,7 +1558,7 @@ $$;
 -- Name: FUNCTION finish_cleanup(p_id bigint, p_attempt integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) IS 'Says that the clean-up of this attempt is done, forgets token and context, and frees the place if it was one. False: this attempt has lost it, to another or because it is finished; nothing happens.';
+COMMENT ON FUNCTION private.finish_cleanup(p_id bigint, p_attempt integer) IS 'Finishes the clean-up, removes its token and context, and releases the place if it is one. False, without a change: this attempt is not the latest, or the clean-up is finished.';
 
 
 --
@@ -1588,7 +1587,7 @@ $$;
 -- Name: FUNCTION free_app_name(p_user_id uuid, p_wanted text, p_from integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) IS 'The name, or the first `name (n)`, that no app of the user has; lower numbers than p_from are known to be taken. Call it under the user''s lock.';
+COMMENT ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_from integer) IS 'The name, or the first `name (n)` from p_from on, that no app of the user has. To be called under the user''s lock.';
 
 
 --
@@ -1653,21 +1652,21 @@ ALTER TABLE ONLY public.deployment_config_history FORCE ROW LEVEL SECURITY;
 -- Name: TABLE deployment_config_history; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.deployment_config_history IS 'Every change of a platform setting, chained by hashes. Written by trigger only.';
+COMMENT ON TABLE public.deployment_config_history IS 'Every change of a setting, chained by hashes. Inserted by trigger only.';
 
 
 --
 -- Name: COLUMN deployment_config_history.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.id IS 'Identifies the entry; rises along the chain.';
+COMMENT ON COLUMN public.deployment_config_history.id IS 'Identifies the entry; increases along the chain.';
 
 
 --
 -- Name: COLUMN deployment_config_history.key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.key IS 'Name of the setting. Renaming one is a deletion and an insertion.';
+COMMENT ON COLUMN public.deployment_config_history.key IS 'Name of the setting. A rename is a delete and an insert.';
 
 
 --
@@ -1681,105 +1680,105 @@ COMMENT ON COLUMN public.deployment_config_history.action IS 'What happened to t
 -- Name: COLUMN deployment_config_history.old_value; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.old_value IS 'Its value before, when that was plain and is not redacted.';
+COMMENT ON COLUMN public.deployment_config_history.old_value IS 'The value before the change, if it was plain and is not redacted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.new_value; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.new_value IS 'Its value from then on, when that is plain and not redacted.';
+COMMENT ON COLUMN public.deployment_config_history.new_value IS 'The value after the change, if it is plain and not redacted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.old_encrypted; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.old_encrypted IS 'Was the value before encrypted? Null when there was none.';
+COMMENT ON COLUMN public.deployment_config_history.old_encrypted IS 'Whether the value before the change was encrypted. Null: there was none.';
 
 
 --
 -- Name: COLUMN deployment_config_history.new_encrypted; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.new_encrypted IS 'Is the value from then on encrypted? Null when there is none.';
+COMMENT ON COLUMN public.deployment_config_history.new_encrypted IS 'Whether the value after the change is encrypted. Null: there is none.';
 
 
 --
 -- Name: COLUMN deployment_config_history.old_key_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.old_key_id IS 'The key that sealed the value before, when it was encrypted.';
+COMMENT ON COLUMN public.deployment_config_history.old_key_id IS 'The key that sealed the value before the change, if it was encrypted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.new_key_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.new_key_id IS 'The key that seals the value from then on, when it is encrypted.';
+COMMENT ON COLUMN public.deployment_config_history.new_key_id IS 'The key that sealed the value after the change, if it is encrypted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.old_salt; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.old_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+COMMENT ON COLUMN public.deployment_config_history.old_salt IS 'The salt of old_digest; null after a plain value is redacted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.new_salt; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.new_salt IS 'Stands before the value in its digest; gone with a redacted value.';
+COMMENT ON COLUMN public.deployment_config_history.new_salt IS 'The salt of new_digest; null after a plain value is redacted.';
 
 
 --
 -- Name: COLUMN deployment_config_history.old_digest; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.old_digest IS 'Fingerprint of the value before: SHA-256 of salt and value, or of salt and ciphertext.';
+COMMENT ON COLUMN public.deployment_config_history.old_digest IS 'SHA-256 of old_salt and the value before the change, or its ciphertext.';
 
 
 --
 -- Name: COLUMN deployment_config_history.new_digest; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.new_digest IS 'Fingerprint of the value from then on: SHA-256 of salt and value, or of salt and ciphertext.';
+COMMENT ON COLUMN public.deployment_config_history.new_digest IS 'SHA-256 of new_salt and the value after the change, or its ciphertext.';
 
 
 --
 -- Name: COLUMN deployment_config_history.actor_role; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.actor_role IS 'The role that made the change, or the login when it became no other.';
+COMMENT ON COLUMN public.deployment_config_history.actor_role IS 'The role that made the change.';
 
 
 --
 -- Name: COLUMN deployment_config_history.acting_user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.acting_user_id IS 'The person for whom a service made it, as the service says in leo.acting_user.';
+COMMENT ON COLUMN public.deployment_config_history.acting_user_id IS 'The user for whom a service made it, as set in leo.acting_user.';
 
 
 --
 -- Name: COLUMN deployment_config_history.changed_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.changed_at IS 'When: the start of the transaction, as in updated_at.';
+COMMENT ON COLUMN public.deployment_config_history.changed_at IS 'The start of the transaction, as in updated_at.';
 
 
 --
 -- Name: COLUMN deployment_config_history.redacted_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.redacted_at IS 'When the plain values and their salts were removed; an entry `redact` of that time says who did.';
+COMMENT ON COLUMN public.deployment_config_history.redacted_at IS 'When the plain values and their salts were removed; the entry `redact` of that time has the role and user.';
 
 
 --
 -- Name: COLUMN deployment_config_history.previous_hash; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.deployment_config_history.previous_hash IS 'The hash of the entry before; zeros in the first.';
+COMMENT ON COLUMN public.deployment_config_history.previous_hash IS 'The hash of the previous entry; zeros in the first.';
 
 
 --
@@ -1814,7 +1813,7 @@ CREATE FUNCTION private.hash_config_history(p_entry public.deployment_config_his
     encode(p_entry.new_digest, 'hex'),
     p_entry.actor_role,
     p_entry.acting_user_id::text,
-    -- Microseconds: as text a time would follow the settings of the session.
+    -- Microseconds: the text of a time depends on settings of the session.
     (extract(epoch from p_entry.changed_at) * 1000000)::bigint::text
   ]) with ordinality as fields (field, position)
 $$;
@@ -1824,7 +1823,7 @@ $$;
 -- Name: FUNCTION hash_config_history(p_entry public.deployment_config_history); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) IS 'What the hash of an entry must be, from its other columns.';
+COMMENT ON FUNCTION private.hash_config_history(p_entry public.deployment_config_history) IS 'The hash of an entry, from its other columns.';
 
 
 --
@@ -1836,7 +1835,7 @@ CREATE FUNCTION private.https_url(p_url text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select url
-  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
+  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as repaired (url)
   where private.is_https_url(url)
 $$;
 
@@ -1845,7 +1844,7 @@ $$;
 -- Name: FUNCTION https_url(p_url text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.https_url(p_url text) IS 'The address as https; null when it cannot be one.';
+COMMENT ON FUNCTION private.https_url(p_url text) IS 'The URL with https; null if it is not a valid https URL.';
 
 
 --
@@ -1897,7 +1896,7 @@ $$;
 -- Name: FUNCTION lock_generations(p_limit integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.lock_generations(p_limit integer) IS 'Locks what is to be taken next, passes over what others have locked, and returns the ids in order.';
+COMMENT ON FUNCTION private.lock_generations(p_limit integer) IS 'Locks the next generations, skips locked ones, and returns the ids in order.';
 
 
 --
@@ -1917,8 +1916,8 @@ declare
   v_candidate record;
   v_ids integer[] := '{}';
   v_users uuid[] := '{}';
-  -- Who gets nothing (more) out of this claim.
-  v_passed uuid[] := '{}';
+  -- Users without a (further) generation in this claim.
+  v_skipped uuid[] := '{}';
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -1931,14 +1930,14 @@ begin
     for v_candidate in
       select r.id, r.user_id
       from public.generation_requests as r
-      where r.status = 'queued' and (r.available_at is null or r.available_at <= now()) and r.user_id <> all (v_passed)
+      where r.status = 'queued' and (r.available_at is null or r.available_at <= now()) and r.user_id <> all (v_skipped)
       order by r.priority desc, r.queue_at, r.id
       limit v_rows
     loop
       v_seen := v_seen + 1;
-      continue when v_candidate.id = any (v_ids) or v_candidate.user_id = any (v_passed);
+      continue when v_candidate.id = any (v_ids) or v_candidate.user_id = any (v_skipped);
 
-      -- Another claim decides for this user, or they have what they may have.
+      -- A concurrent claim has the user's lock, or the user is at the limit.
       if not pg_try_advisory_xact_lock(hashtextextended('generation_requests.claim:' || v_candidate.user_id, 0))
         or cardinality(array_positions(v_users, v_candidate.user_id)) + (
           select count(*)
@@ -1950,7 +1949,7 @@ begin
           )
         ) >= p_user_limit
       then
-        v_passed := v_passed || v_candidate.user_id;
+        v_skipped := v_skipped || v_candidate.user_id;
         continue;
       end if;
 
@@ -1968,7 +1967,7 @@ begin
     end loop;
 
     exit when v_seen < v_rows;
-    v_passed := v_passed || array(
+    v_skipped := v_skipped || array(
       select l.user_id
       from private.generation_leases as l
       where l.generation_request_id <> all (p_ending) and (
@@ -1990,7 +1989,7 @@ $$;
 -- Name: FUNCTION lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) IS 'Locks what is to be taken next, of no user more than the limit leaves once p_ending have ended, and returns the ids in order. Raises LEO11.';
+COMMENT ON FUNCTION private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[]) IS 'Locks the next generations within the limit per user, which does not count p_ending, and returns the ids in order. Raises LEO11.';
 
 
 --
@@ -2002,13 +2001,13 @@ CREATE FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_objec
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
+  -- An operator restores rows from quarantine, which is no activity. A user cannot claim that.
   if current_setting('leo.is_upgrade', true) = 'on' and private.acting_role() <> 'authenticated' then
     return;
   end if;
 
-  -- A user who is being erased gets no entry. Waiting for that, as the foreign key would, is a deadlock with the cascade,
-  -- which waits for the row that is written here.
+  -- No entry for a user who is being deleted. Waiting for the deletion, as the foreign key would, is a deadlock: its
+  -- cascade waits for the row that is written here.
   perform from auth.users as u where u.id = p_user_id for key share skip locked;
   if not found then
     return;
@@ -2025,7 +2024,7 @@ $$;
 -- Name: FUNCTION log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb) IS 'Writes an entry of the activity log, unless the user is being erased.';
+COMMENT ON FUNCTION private.log_activity(p_user_id uuid, p_object_type text, p_object_id text, p_action text, p_detail jsonb) IS 'Inserts an entry of the activity log, unless the user is being deleted.';
 
 
 --
@@ -2071,7 +2070,7 @@ $$;
 -- Name: FUNCTION merge_json(p_target jsonb, p_patch jsonb, p_levels integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer) IS 'RFC 7396: the target with the patch merged in, down to so many levels of objects.';
+COMMENT ON FUNCTION private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer) IS 'RFC 7396: merges the patch into the target, down to p_levels levels of objects; below, the patch replaces.';
 
 
 --
@@ -2090,7 +2089,7 @@ $$;
 -- Name: FUNCTION metadata_object(p_metadata jsonb); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.metadata_object(p_metadata jsonb) IS 'The metadata as an object: what is none is put into one.';
+COMMENT ON FUNCTION private.metadata_object(p_metadata jsonb) IS 'The metadata as an object; any other value becomes its member `value`.';
 
 
 --
@@ -2107,11 +2106,11 @@ declare
   v_app record;
   v_name text;
 begin
-  -- The oldest app that wants a name gets it, unless an app that is there already has it.
+  -- The oldest app that wants a name gets it, unless an existing app has it.
   with wanted as materialized (
     select a.*
     from private.apps_in_requests(p_user_ids) as a
-    -- Not `not exists`: that may become a join which reads all apps for every batch of users.
+    -- Not `not exists`: that can be planned as a join that reads all apps for every batch of users.
     where (select there.id from public.apps as there where there.id = a.app_id) is null
   ),
   made as (
@@ -2132,7 +2131,7 @@ begin
   into v_made, v_left;
 
   for v_app in
-    -- Those before it that want the same have a number each: else a thousand would try half a million.
+    -- Start with the number of apps before it that want the same name: a thousand would otherwise try half a million.
     select l.*, row_number() over (partition by l.user_id, l.wanted order by l.since nulls last, l.first_request_id) as nth
     from jsonb_to_recordset(v_left)
       as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
@@ -2142,11 +2141,11 @@ begin
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
-    -- Not made: the id is another user's app, and the request is not this user's to name.
+    -- Not inserted: an app of another user has the id.
     continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     values ('apps', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
-      'another app of the user has the name: the app is called otherwise, the request keeps it');
+      'another app of the user has the name: the app gets another one, the request keeps it');
     v_made := v_made + 1;
   end loop;
 
@@ -2159,7 +2158,7 @@ $$;
 -- Name: FUNCTION name_apps(p_user_ids uuid[]); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.name_apps(p_user_ids uuid[]) IS 'Makes the apps of these users out of their requests. Call it under their locks. Returns how many.';
+COMMENT ON FUNCTION private.name_apps(p_user_ids uuid[]) IS 'Creates the apps of these users from their requests. To be called under their locks. Returns the number of apps.';
 
 
 --
@@ -2179,7 +2178,7 @@ $$;
 -- Name: FUNCTION pause_generation_claims(p_by text, p_reason text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.pause_generation_claims(p_by text, p_reason text) IS 'Stops all claims of generations until they are resumed. Paused already: says who and why anew, since when stays.';
+COMMENT ON FUNCTION private.pause_generation_claims(p_by text, p_reason text) IS 'Pauses all claims of generations. If they are paused, sets who and why again and keeps the time.';
 
 
 --
@@ -2196,7 +2195,7 @@ begin
   if (p_lease between '1 second' and '1 day') is not true then
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 
   update private.generation_leases as l
@@ -2214,7 +2213,7 @@ $$;
 -- Name: FUNCTION prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) IS 'The heartbeat: prolongs the lease of this attempt and returns until when. Null: this attempt has lost the generation. Raises LEO16.';
+COMMENT ON FUNCTION private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval) IS 'The heartbeat: renews the lease of this attempt and returns when it expires. Null: this attempt has lost the generation. Raises LEO16.';
 
 
 --
@@ -2227,7 +2226,7 @@ CREATE FUNCTION private.put_back(p_table_name text, p_row_id bigint) RETURNS int
     AS $_$
 declare
   v_content jsonb;
-  v_mended jsonb;
+  v_repaired jsonb;
   v_request public.generation_requests;
   v_wanted text;
   v_name text;
@@ -2235,7 +2234,7 @@ declare
   v_snapshot_id bigint;
   v_count integer := 1;
 begin
-  -- It moves, so the books do not change.
+  -- The row moves, so the row accounting does not change.
   perform set_config('leo.is_upgrade', 'on', true);
   delete from private.quarantine where table_name = p_table_name and row_id = p_row_id returning content into v_content;
   if not found then
@@ -2254,19 +2253,19 @@ begin
       if v_name <> v_wanted then
         insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
         values ('apps', p_row_id, v_request.user_id, 'app_name', v_wanted, v_name,
-          'another app of the user has the name: the app is called otherwise, the request keeps it');
+          'another app of the user has the name: the app gets another one, the request keeps it');
       end if;
     end if;
-    v_mended := v_content || jsonb_build_object(
+    v_repaired := v_content || jsonb_build_object(
       'app_id', v_request.app_id,
       'app_name', case when private.visible_name(v_request.app_name) is null then 'Untitled app' else v_request.app_name end
     );
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     select p_table_name, p_row_id, v_request.user_id, m.key, v_content ->> m.key, m.value,
-      case m.key when 'app_id' then 'it had none: an id that follows from the request''s' else 'nothing to see in it' end
-    from jsonb_each_text(v_mended) as m
+      case m.key when 'app_id' then 'it was null: an id derived from the id of the request' else 'no visible character' end
+    from jsonb_each_text(v_repaired) as m
     where m.key in ('app_id', 'app_name') and m.value is distinct from v_content ->> m.key;
-    v_content := v_mended;
+    v_content := v_repaired;
   else
     v_content := v_content || jsonb_build_object(
       'user_id',
@@ -2302,7 +2301,7 @@ $_$;
 -- Name: FUNCTION put_back(p_table_name text, p_row_id bigint); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Moves a repaired row from quarantine to its table, a generation with its snapshots. Returns how many rows; 0 when it is not in quarantine.';
+COMMENT ON FUNCTION private.put_back(p_table_name text, p_row_id bigint) IS 'Moves a repaired row from quarantine to its table, a generation with its snapshots. Returns the number of rows; 0 if it is not in quarantine.';
 
 
 --
@@ -2317,10 +2316,10 @@ declare
   v_user_id uuid;
   v_snapshot_id integer;
 begin
-  -- The generation before its snapshot, whose foreign key asks for it.
+  -- The generation before its snapshot, whose foreign key locks it.
   update public.generation_requests as r
   set
-    -- An attempt that begins anew does earlier iterations again.
+    -- A new attempt repeats earlier iterations.
     current_iteration = greatest(r.current_iteration, p_iteration_number),
     last_session_id = coalesce(p_session_id, r.last_session_id)
   where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
@@ -2343,7 +2342,7 @@ $$;
 -- Name: FUNCTION record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text) IS 'Keeps what an iteration has made, and the session to go on from. Returns the snapshot''s id; null: this attempt has lost the generation, and nothing is kept.';
+COMMENT ON FUNCTION private.record_iteration(p_id integer, p_attempt integer, p_iteration_number integer, p_snapshot_type public.snapshot_type, p_files_snapshot text, p_prompt_used text, p_metadata jsonb, p_session_id text) IS 'Stores the snapshot of an iteration, and the session to resume. Returns the id of the snapshot; null, without a change: this attempt has lost the generation.';
 
 
 --
@@ -2377,7 +2376,7 @@ $$;
 -- Name: FUNCTION redact_config_history(p_key text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.redact_config_history(p_key text) IS 'Removes all plain values of a key, and their salts, from the history, and notes that. By trigger when the key is encrypted; by hand for a secret that was stored in plain and deleted. Backups and the write-ahead log keep what they have: such a secret needs replacing, too.';
+COMMENT ON FUNCTION private.redact_config_history(p_key text) IS 'Removes all plain values of a key and their salts from the history, and records that. Called by trigger when the key is encrypted, and by an operator for a secret that was stored in plain and deleted. Backups and the write-ahead log keep the value, so such a secret must be replaced, too.';
 
 
 --
@@ -2393,7 +2392,7 @@ declare
   v_user_id uuid;
 begin
   if v_reason = '' then
-    perform set_config('leo.reason', 'given back by its worker', true);
+    perform set_config('leo.reason', 'released by its worker', true);
   end if;
   update public.generation_requests as r
   set status = 'queued'
@@ -2415,7 +2414,7 @@ $$;
 -- Name: FUNCTION release_generation(p_id integer, p_attempt integer); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.release_generation(p_id integer, p_attempt integer) IS 'Gives a generation back unfinished, at the place that it had. False: this attempt has lost it; nothing happens.';
+COMMENT ON FUNCTION private.release_generation(p_id integer, p_attempt integer) IS 'Queues an unfinished generation again at its position. False, without a change: this attempt has lost the generation.';
 
 
 --
@@ -2433,7 +2432,7 @@ begin
   from public.supabase_project_places as p
   where p.app_id = p_app_id and p.status = 'releasing';
 
-  -- The clean-up first: private.finish_cleanup holds it already when it comes here.
+  -- The clean-up first: private.finish_cleanup has locked it before it calls this function.
   update public.cleanup_outbox as o
   set finished_at = now(), context = '{}', last_error = null, claimed_by = null, claimed_until = null
   where o.kind = 'supabase_place' and o.target = v_ref and o.context ->> 'app_id' = p_app_id::text
@@ -2445,7 +2444,7 @@ begin
   if not found then
     raise exception using
       errcode = 'LEO15',
-      message = format('app %s has no place that waits to be wiped', p_app_id),
+      message = format('app %s has no place to be wiped', p_app_id),
       schema = 'public', table = 'supabase_project_places';
   end if;
 
@@ -2458,7 +2457,7 @@ $$;
 -- Name: FUNCTION release_supabase_place(p_app_id uuid); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Frees the place of a deleted app, which is wiped now, and finishes its clean-up. Raises LEO15 when no place waits for that: given back before, still in use, or never taken.';
+COMMENT ON FUNCTION private.release_supabase_place(p_app_id uuid) IS 'Releases the place of a deleted app after it is wiped, and finishes its clean-up. Raises LEO15 if there is no such place: released before, still in use, or never allocated.';
 
 
 --
@@ -2473,12 +2472,12 @@ declare
   v_setting constant text := current_setting('request.headers', true);
   v_headers jsonb;
 begin
-  -- Without a request, no subtransaction either.
+  -- Without a request: do not start a subtransaction.
   if coalesce(v_setting, '') = '' then
     return;
   end if;
 
-  -- What a client sends must never fail a write. PostgreSQL 15 cannot ask beforehand whether a text is JSON.
+  -- Headers from a client must not make a write fail. PostgreSQL 15 has no function to test whether a text is JSON.
   begin
     v_headers := v_setting::jsonb;
   exception
@@ -2501,7 +2500,7 @@ $$;
 -- Name: FUNCTION request_metadata(OUT ip inet, OUT user_agent text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) IS 'Address and program of the Data API''s request, as far as its headers say so. Never raises.';
+COMMENT ON FUNCTION private.request_metadata(OUT ip inet, OUT user_agent text) IS 'Address and user agent of a Data API request, from its headers. Raises no error.';
 
 
 --
@@ -2529,7 +2528,7 @@ begin
     for no key update skip locked;
 
     if found then
-      -- Nobody else ends the lease now; but a heartbeat may have prolonged it at this moment.
+      -- The generation is locked, so no other session ends the lease; a heartbeat can have renewed it.
       delete from private.generation_leases as l
       where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id and l.expires_at <= now();
       if found then
@@ -2539,7 +2538,7 @@ begin
         return next;
       end if;
     else
-      -- Left by a generation that is not at that attempt any more. SKIP LOCKED: no lease is waited for, generations are held.
+      -- The lease of an attempt that has ended. SKIP LOCKED: do not wait for a lease while generations are locked.
       perform
       from private.generation_leases as l
       where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id
@@ -2562,7 +2561,7 @@ $$;
 -- Name: FUNCTION requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval) IS 'Ends the attempts whose lease has expired, p_limit at most, as fail_generation does, and returns them with what became of each.';
+COMMENT ON FUNCTION private.requeue_expired_generations(p_limit integer, p_max_failures integer, p_backoff interval) IS 'Fails at most p_limit attempts with an expired lease as fail_generation does, and returns each with its new status.';
 
 
 --
@@ -2581,7 +2580,7 @@ $$;
 -- Name: FUNCTION resume_generation_claims(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.resume_generation_claims() IS 'Lets claims of generations go on.';
+COMMENT ON FUNCTION private.resume_generation_claims() IS 'Resumes the claims of generations.';
 
 
 --
@@ -2602,7 +2601,7 @@ $$;
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.schema_version() IS 'The newest applied migration. Definer: nobody else may read the bookkeeping.';
+COMMENT ON FUNCTION private.schema_version() IS 'The newest applied migration. SECURITY DEFINER: other roles may not read the bookkeeping.';
 
 
 --
@@ -2622,42 +2621,42 @@ CREATE TABLE private.upgrade_progress (
 -- Name: TABLE upgrade_progress; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_progress IS 'How far the backfill is, so that it can be stopped and taken up.';
+COMMENT ON TABLE private.upgrade_progress IS 'The position of the backfill, so that it can be stopped and continued.';
 
 
 --
 -- Name: COLUMN upgrade_progress.phase; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_progress.phase IS 'What is gone through: contested, users, requests or snapshots; old_writers_gone is the operator''s word.';
+COMMENT ON COLUMN private.upgrade_progress.phase IS 'contested, users, requests or snapshots; old_writers_gone is the operator''s confirmation.';
 
 
 --
 -- Name: COLUMN upgrade_progress."position"; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_progress."position" IS 'The last key that was gone through.';
+COMMENT ON COLUMN private.upgrade_progress."position" IS 'The last key that was processed.';
 
 
 --
 -- Name: COLUMN upgrade_progress.done; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_progress.done IS 'How many rows were gone through.';
+COMMENT ON COLUMN private.upgrade_progress.done IS 'How many rows were processed.';
 
 
 --
 -- Name: COLUMN upgrade_progress.passed_over; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_progress.passed_over IS 'How many rows of this sweep somebody else had locked: the next one looks at them again.';
+COMMENT ON COLUMN private.upgrade_progress.passed_over IS 'How many rows of this sweep were skipped because another session had locked them; the next sweep processes them.';
 
 
 --
 -- Name: COLUMN upgrade_progress.is_finished; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_progress.is_finished IS 'Whether the end was reached.';
+COMMENT ON COLUMN private.upgrade_progress.is_finished IS 'Whether the last key was processed.';
 
 
 --
@@ -2682,7 +2681,7 @@ $$;
 -- Name: FUNCTION take_progress(p_phase text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.take_progress(p_phase text) IS 'The phase''s progress, locked until the end of the transaction.';
+COMMENT ON FUNCTION private.take_progress(p_phase text) IS 'The progress of the phase, locked until the end of the transaction.';
 
 
 --
@@ -2734,7 +2733,7 @@ $_$;
 -- Name: FUNCTION tg__record_change(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg__record_change() IS 'Trigger: notes what others do to old rows. Definer: whoever deletes a user has no right on the books.';
+COMMENT ON FUNCTION private.tg__record_change() IS 'Trigger: records changes of old rows by other sessions. SECURITY DEFINER: a role that deletes users has no privilege here.';
 
 
 --
@@ -2748,7 +2747,7 @@ CREATE FUNCTION private.tg__refuse_change() RETURNS trigger
 begin
   raise exception using
     errcode = 'LEO06',
-    message = format('%s of %s never change', array_to_string(tg_argv, ', '), tg_table_name),
+    message = format('%s of %s cannot be changed', array_to_string(tg_argv, ', '), tg_table_name),
     schema = tg_table_schema, table = tg_table_name;
 end
 $$;
@@ -2758,7 +2757,7 @@ $$;
 -- Name: FUNCTION tg__refuse_change(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg__refuse_change() IS 'Trigger: raises LEO06. Its arguments name the frozen columns; the trigger''s WHEN says when one has changed.';
+COMMENT ON FUNCTION private.tg__refuse_change() IS 'Trigger: raises LEO06. Its arguments are the frozen columns; the WHEN of the trigger tests whether one has changed.';
 
 
 --
@@ -2792,7 +2791,7 @@ $$;
 -- Name: FUNCTION tg__refuse_unknown_iteration(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg__refuse_unknown_iteration() IS 'Trigger: raises LEO17 for an iteration beyond the max_iterations of its generation, or of no generation.';
+COMMENT ON FUNCTION private.tg__refuse_unknown_iteration() IS 'Trigger: raises LEO17 for an iteration beyond the max_iterations of its generation, or without a generation.';
 
 
 --
@@ -2849,7 +2848,7 @@ $$;
 -- Name: FUNCTION tg_apps__log_activity(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_apps__log_activity() IS 'Trigger: logs that its owner created, renamed or deleted an app.';
+COMMENT ON FUNCTION private.tg_apps__log_activity() IS 'Trigger: logs that the owner created, renamed or deleted an app.';
 
 
 --
@@ -2891,7 +2890,7 @@ $$;
 -- Name: FUNCTION tg_apps__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_apps__record_cleanup() IS 'Trigger: writes to cleanup_outbox what a deleted app leaves elsewhere. Definer: nobody who deletes apps may write there.';
+COMMENT ON FUNCTION private.tg_apps__record_cleanup() IS 'Trigger: inserts the clean-ups of a deleted app. SECURITY DEFINER: roles that delete apps have no privilege on cleanup_outbox.';
 
 
 --
@@ -2915,7 +2914,7 @@ $$;
 -- Name: FUNCTION tg_apps__release_supabase_place(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_apps__release_supabase_place() IS 'Trigger: marks the place of a deleted app. Definer: nobody who deletes apps may write places.';
+COMMENT ON FUNCTION private.tg_apps__release_supabase_place() IS 'Trigger: marks the place of a deleted app. SECURITY DEFINER: roles that delete apps may not write places.';
 
 
 --
@@ -2937,7 +2936,7 @@ $$;
 -- Name: FUNCTION tg_deployment_config__lock_history(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_deployment_config__lock_history() IS 'Trigger: makes writers of config take turns. Definer: nobody else may touch the chain.';
+COMMENT ON FUNCTION private.tg_deployment_config__lock_history() IS 'Trigger: makes writers of settings wait for each other. SECURITY DEFINER: other roles may not access the chain.';
 
 
 --
@@ -2975,7 +2974,7 @@ $$;
 -- Name: FUNCTION tg_deployment_config__record_history(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_deployment_config__record_history() IS 'Trigger: writes the history of config, redacts a key that is encrypted. Definer: nobody else may write the history.';
+COMMENT ON FUNCTION private.tg_deployment_config__record_history() IS 'Trigger: appends to the history, and redacts a key that is encrypted. SECURITY DEFINER: other roles may not write the history.';
 
 
 --
@@ -2987,13 +2986,13 @@ CREATE FUNCTION private.tg_deployment_config__refuse_plaintext() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- `encrypted` null is refused by its column a moment later; until then it is treated as the dangerous case.
+  -- NOT NULL refuses a null in `encrypted` later; here it is treated like true.
   if new.encrypted is not false then
     perform new.value::public.sealed_secret;
   elsif new.value like 'leo1.%' then
     raise exception using
       errcode = 'LEO07',
-      message = 'a value that looks sealed is said not to be encrypted',
+      message = 'a value in sealed form is declared as not encrypted',
       schema = tg_table_schema, table = tg_table_name, column = 'encrypted';
   end if;
   return new;
@@ -3040,8 +3039,8 @@ begin
     ) then
       raise exception using
         errcode = 'LEO19',
-        message = format('the correction is not for what row %s is for', new.corrects_id),
-        hint = 'Leave app, generation, iteration and model out.',
+        message = format('the correction differs from row %s in app, generation, iteration, kind or model', new.corrects_id),
+        hint = 'Leave out app, generation, iteration and model.',
         schema = tg_table_schema, table = tg_table_name, column = 'corrects_id';
     end if;
 
@@ -3067,7 +3066,7 @@ begin
   if new.app_id is distinct from v_app_id then
     raise exception using
       errcode = 'LEO18',
-      message = format('a cost of this generation or user cannot be for app %s', new.app_id),
+      message = format('app %s is not the app of the generation, or not an app of the user', new.app_id),
       schema = tg_table_schema, table = tg_table_name, column = 'app_id';
   end if;
 
@@ -3080,7 +3079,7 @@ $$;
 -- Name: FUNCTION tg_generation_costs__attribute(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_costs__attribute() IS 'Trigger: copies what a cost is for from its generation, or from the row that it corrects. Raises LEO18, LEO19.';
+COMMENT ON FUNCTION private.tg_generation_costs__attribute() IS 'Trigger: copies the app from the generation, or app, generation, iteration, kind and model from the corrected row. Raises LEO18, LEO19.';
 
 
 --
@@ -3093,10 +3092,10 @@ CREATE FUNCTION private.tg_generation_requests__change_status() RETURNS trigger
     AS $$
 declare
   v_is_service constant boolean := pg_has_role(current_user, 'service_role', 'usage');
-  v_legal public.generation_status[];
-  v_users public.generation_status[];
+  v_allowed public.generation_status[];
+  v_by_users public.generation_status[];
 begin
-  -- Only a change of status moves completed_at.
+  -- Only a change of status changes completed_at.
   if new.status = old.status then
     new.completed_at := old.completed_at;
     return new;
@@ -3104,33 +3103,33 @@ begin
 
   case old.status
     when 'queued' then
-      v_legal := '{generating,paused,cancelled}';
-      v_users := '{paused,cancelled}';
+      v_allowed := '{generating,paused,cancelled}';
+      v_by_users := '{paused,cancelled}';
     when 'generating' then
-      v_legal := '{completed,failed,paused,cancelled,queued}';
-      v_users := '{paused,cancelled}';
+      v_allowed := '{completed,failed,paused,cancelled,queued}';
+      v_by_users := '{paused,cancelled}';
     when 'paused' then
-      v_legal := '{queued,cancelled}';
-      v_users := v_legal;
+      v_allowed := '{queued,cancelled}';
+      v_by_users := v_allowed;
     when 'failed' then
-      v_legal := '{queued}';
-      v_users := v_legal;
+      v_allowed := '{queued}';
+      v_by_users := v_allowed;
     else
-      v_legal := '{}';
-      v_users := '{}';
+      v_allowed := '{}';
+      v_by_users := '{}';
   end case;
 
-  if new.status <> all (v_legal) then
+  if new.status <> all (v_allowed) then
     raise exception using
       errcode = 'LEO01',
-      message = format('a generation cannot go from %s to %s', old.status, new.status),
+      message = format('the status of a generation cannot change from %s to %s', old.status, new.status),
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
-  if not v_is_service and new.status <> all (v_users) then
+  if not v_is_service and new.status <> all (v_by_users) then
     raise exception using
       errcode = 'LEO02',
-      message = format('only a service may take a generation from %s to %s', old.status, new.status),
+      message = format('only a service may change the status of a generation from %s to %s', old.status, new.status),
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
@@ -3139,7 +3138,7 @@ begin
       if old.retry_count >= 3 then
         raise exception using
           errcode = 'LEO03',
-          message = 'this generation has been retried 3 times already',
+          message = 'this generation has been retried 3 times, which is the maximum',
           hint = 'Start a new one.',
           schema = tg_table_schema, table = tg_table_name, column = 'status';
       end if;
@@ -3157,12 +3156,12 @@ begin
     new.available_at := null;
   end if;
 
-  -- The fence: whoever held an earlier attempt finds no row from here on.
+  -- The fence: writes that name an earlier attempt match no row from now on.
   if new.status = 'generating' then
     new.attempt := old.attempt + 1;
   end if;
 
-  -- greatest(): after a fail-over the clock may be behind the one that wrote created_at.
+  -- greatest(): after a failover the clock can be behind the one that wrote created_at.
   new.completed_at := case
     when new.status in ('completed', 'failed', 'cancelled') then greatest(now(), new.created_at)
   end;
@@ -3202,7 +3201,7 @@ begin
     new.completed_at := greatest(now(), new.created_at);
   end if;
 
-  -- Unless a service has named another place. In a race of one user with themselves two get the same: their ids decide.
+  -- Unless a service sets another position. Two concurrent inserts of one user can get the same: their ids decide.
   if new.status = 'queued' and new.queue_at = now() then
     select greatest(now(), max(r.queue_at) + interval '1 minute') into new.queue_at
     from public.generation_requests as r
@@ -3218,7 +3217,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__enqueue(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copies the app''s name, sets completed_at of a request that arrives finished, and gives a queued one its place.';
+COMMENT ON FUNCTION private.tg_generation_requests__enqueue() IS 'Trigger: copies the app''s name, sets completed_at of a generation inserted in a final status, and the position of a queued one.';
 
 
 --
@@ -3240,16 +3239,16 @@ begin
     new.app_id := private.app_id_of_request(new.id);
     insert into private.migration_log (table_name, row_id, user_id, column_name, replacement, reason)
     values ('generation_requests', new.id, (select u.id from auth.users as u where u.id = new.user_id), 'app_id', new.app_id,
-      'it had none: an id that follows from the request''s');
+      'it was null: an id derived from the id of the request');
   end if;
 
-  -- Whose an app is that several users claim, the operator says, not whoever writes first.
+  -- The operator chooses the owner of an app that several users claim.
   if exists (
     select from private.upgrade_owners as o where o.app_id = new.app_id and o.user_id is distinct from new.user_id
   ) then
     return new;
   end if;
-  -- The frequent case first, without a lock: the app is there.
+  -- The frequent case first, without a lock: the app exists.
   if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
     return new;
   end if;
@@ -3262,7 +3261,7 @@ begin
   end if;
 
   begin
-    -- A second key: two writers that hold the first one shared would wait for each other.
+    -- A second key: two writers that share the first would deadlock.
     if not pg_try_advisory_xact_lock(private.user_lock_key(new.user_id) + 1) then
       return new;
     end if;
@@ -3274,10 +3273,10 @@ begin
     if found and v_name <> v_wanted then
       insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
       values ('apps', new.id, new.user_id, 'app_name', v_wanted, v_name,
-        'another app of the user has the name: the app is called otherwise, the request keeps it');
+        'another app of the user has the name: the app gets another one, the request keeps it');
     end if;
   exception
-    -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
+    -- The user does not exist, or another user's app has the id: the contract step handles the row.
     when foreign_key_violation or unique_violation then null;
   end;
   return new;
@@ -3289,7 +3288,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__follow_old_writer(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__follow_old_writer() IS 'Trigger: makes the app of a request that an old writer writes. Definer: old writers have no right on apps.';
+COMMENT ON FUNCTION private.tg_generation_requests__follow_old_writer() IS 'Trigger: creates the app of a request from a writer of the previous schema. SECURITY DEFINER: such writers have no privilege on apps.';
 
 
 --
@@ -3304,16 +3303,16 @@ begin
   if new.max_iterations > 100 then
     raise exception using
       errcode = 'LEO05',
-      message = 'a generation may take 100 iterations at most',
+      message = 'a generation can have 100 iterations at most',
       schema = tg_table_schema, table = tg_table_name, column = 'max_iterations';
   end if;
 
-  -- Row security, which looks after this trigger, refuses the row; how full another's queue is, is not for the asker.
+  -- Row security refuses the row after this trigger; an error here would show how full another user's queue is.
   if new.user_id is distinct from (select auth.uid()) then
     return new;
   end if;
 
-  -- An enqueue that is said twice is no second place in the queue: the unique index answers it.
+  -- A repeated enqueue does not count: the unique index refuses it.
   if tg_op = 'INSERT' and exists (
     select from public.generation_requests as r
     where r.user_id = new.user_id and r.idempotency_key = new.idempotency_key
@@ -3321,17 +3320,17 @@ begin
     return new;
   end if;
 
-  -- The count below has to see what the lock has waited for, which an older snapshot would not.
+  -- The count below must see what the previous holder of the lock committed, which an older snapshot does not.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'LEO11',
-      message = 'users queue generations in READ COMMITTED transactions only',
+      message = 'users can queue generations in READ COMMITTED transactions only',
       schema = tg_table_schema, table = tg_table_name;
   end if;
 
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
 
-  -- In a statement of its own, so that it sees what the transaction it waited for has committed.
+  -- A separate statement, so that it sees what the previous holder of the lock committed.
   if (
     select count(*)
     from public.generation_requests as r
@@ -3339,8 +3338,8 @@ begin
   ) >= 20 then
     raise exception using
       errcode = 'LEO04',
-      message = '20 generations are queued already',
-      hint = 'Wait for one to start, or cancel one.',
+      message = '20 generations are queued, which is the maximum',
+      hint = 'Wait until one starts, or cancel one.',
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
@@ -3353,7 +3352,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__limit_user(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the ceilings for users. Raises LEO04, LEO05, LEO11.';
+COMMENT ON FUNCTION private.tg_generation_requests__limit_user() IS 'Trigger: the limits for users. Raises LEO04, LEO05, LEO11.';
 
 
 --
@@ -3377,7 +3376,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__log_enqueue(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__log_enqueue() IS 'Trigger: logs that its owner enqueued a generation.';
+COMMENT ON FUNCTION private.tg_generation_requests__log_enqueue() IS 'Trigger: logs that the owner enqueued a generation.';
 
 
 --
@@ -3397,7 +3396,7 @@ declare
     when old.status = 'failed' then 'retry'
   end;
 begin
-  -- A lost lease, for one, is no action.
+  -- Not an action: a lost lease, for example.
   if v_action is not null and private.acting_user_id() = new.user_id then
     perform private.log_activity(
       new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
@@ -3412,7 +3411,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__log_status_change(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__log_status_change() IS 'Trigger: logs that its owner paused, resumed, cancelled or retried a generation; of a service''s changes only those on behalf of the owner.';
+COMMENT ON FUNCTION private.tg_generation_requests__log_status_change() IS 'Trigger: logs that the owner paused, resumed, cancelled or retried a generation, directly or through a service.';
 
 
 --
@@ -3425,18 +3424,18 @@ CREATE FUNCTION private.tg_generation_requests__record_event() RETURNS trigger
     AS $$
 declare
   v_role constant text := private.acting_role();
-  v_person uuid := private.acting_user_id();
+  v_user_id uuid := private.acting_user_id();
   v_reason constant text := nullif(current_setting('leo.reason', true), '');
   v_actor constant public.event_actor := case
     when v_role = 'authenticated' then 'user'
-    -- The owner, who is current_user here, and superusers have everybody's rights.
+    -- The owner, who is current_user here, and superusers have the privileges of service_role, too.
     when v_role <> current_user and pg_has_role(v_role, 'service_role', 'usage')
       and not (select r.rolsuper from pg_roles as r where r.rolname = v_role) then 'service'
     else 'system'
   end;
 begin
-  if v_person is not null then
-    select u.id into v_person from auth.users as u where u.id = v_person for key share skip locked;
+  if v_user_id is not null then
+    select u.id into v_user_id from auth.users as u where u.id = v_user_id for key share skip locked;
   end if;
 
   if tg_op = 'INSERT' then
@@ -3445,7 +3444,7 @@ begin
     select
       n.user_id, n.id, null, n.status, n.current_iteration,
       left(coalesce(v_reason, case when n.status = 'failed' then nullif(n.error_message, '') end), 2000),
-      v_actor, v_person
+      v_actor, v_user_id
     from new_rows as n;
   else
     insert into public.generation_events
@@ -3453,7 +3452,7 @@ begin
     select
       n.user_id, n.id, o.status, n.status, n.current_iteration,
       left(coalesce(v_reason, case when n.status = 'failed' then nullif(n.error_message, '') end), 2000),
-      v_actor, v_person
+      v_actor, v_user_id
     from old_rows as o
     join new_rows as n on n.id = o.id
     where n.status <> o.status;
@@ -3467,7 +3466,7 @@ $$;
 -- Name: FUNCTION tg_generation_requests__record_event(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_generation_requests__record_event() IS 'Trigger: writes the event of a change of status. Definer: nobody else may write the timeline.';
+COMMENT ON FUNCTION private.tg_generation_requests__record_event() IS 'Trigger: inserts the events of changes of status. SECURITY DEFINER: other roles may not write the timeline.';
 
 
 --
@@ -3491,7 +3490,7 @@ $$;
 -- Name: FUNCTION tg_iteration_snapshots__follow_old_writer(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() IS 'Trigger: says whose snapshot it is. Definer: old writers need not be able to read requests.';
+COMMENT ON FUNCTION private.tg_iteration_snapshots__follow_old_writer() IS 'Trigger: sets the owner of a snapshot. SECURITY DEFINER: writers of the previous schema may lack SELECT on requests.';
 
 
 --
@@ -3534,7 +3533,7 @@ $_$;
 -- Name: FUNCTION tg_quarantine__record_change(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_quarantine__record_change() IS 'Trigger: notes rows that leave quarantine with their user, or are repaired in it. Definer: whoever deletes a user has no right on the books.';
+COMMENT ON FUNCTION private.tg_quarantine__record_change() IS 'Trigger: records rows in quarantine that are deleted with their user, or repaired. SECURITY DEFINER: a role that deletes users has no privilege here.';
 
 
 --
@@ -3546,7 +3545,7 @@ CREATE FUNCTION private.tg_user_profiles__log_activity() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- An insert changes the defaults; all of OLD is null then.
+  -- For an insert OLD is null; it changes the defaults.
   v_old_preferences constant jsonb := coalesce(old.preferences, '{}');
   v_columns constant text[] := array_remove(
     array[
@@ -3587,7 +3586,7 @@ $$;
 -- Name: FUNCTION tg_user_profiles__log_activity(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_user_profiles__log_activity() IS 'Trigger: logs that its owner made or changed their profile, and the names of what changed.';
+COMMENT ON FUNCTION private.tg_user_profiles__log_activity() IS 'Trigger: logs that the owner created or changed the profile, with the names of what changed.';
 
 
 --
@@ -3599,7 +3598,7 @@ CREATE FUNCTION private.tg_user_profiles__merge_preferences() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- No patch within reason is larger, at some four times its text; unmerged, it is refused by the check of the size.
+  -- A valid patch is smaller, at about four times its text; a larger one is not merged, and the check refuses its size.
   if pg_column_size(new.preferences) <= 131072 then
     new.preferences := private.merge_json(old.preferences, new.preferences);
   end if;
@@ -3612,7 +3611,7 @@ $$;
 -- Name: FUNCTION tg_user_profiles__merge_preferences(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_user_profiles__merge_preferences() IS 'Trigger: takes new preferences for a patch of the old ones. SECURITY DEFINER because nobody else may use private.';
+COMMENT ON FUNCTION private.tg_user_profiles__merge_preferences() IS 'Trigger: merges the new preferences into the old ones. SECURITY DEFINER: writers may not use private.';
 
 
 --
@@ -3649,7 +3648,7 @@ $$;
 -- Name: FUNCTION tg_user_secrets__log_activity(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_user_secrets__log_activity() IS 'Trigger: logs that its owner connected a provider, connected it anew, or cut the connection.';
+COMMENT ON FUNCTION private.tg_user_secrets__log_activity() IS 'Trigger: logs that the owner connected a provider, replaced the token, or deleted the connection.';
 
 
 --
@@ -3675,7 +3674,7 @@ $$;
 -- Name: FUNCTION tg_user_secrets__record_cleanup(); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: writes to cleanup_outbox which token to revoke. Definer: nobody who deletes secrets may write there.';
+COMMENT ON FUNCTION private.tg_user_secrets__record_cleanup() IS 'Trigger: inserts the revocation of a deleted token. SECURITY DEFINER: roles that delete connections have no privilege on cleanup_outbox.';
 
 
 --
@@ -3694,7 +3693,7 @@ $$;
 -- Name: FUNCTION user_lock_key(p_user_id uuid); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.user_lock_key(p_user_id uuid) IS 'The advisory lock of a user whose apps get their names.';
+COMMENT ON FUNCTION private.user_lock_key(p_user_id uuid) IS 'The key of the advisory lock for naming a user''s apps.';
 
 
 --
@@ -3713,7 +3712,7 @@ $$;
 -- Name: FUNCTION visible_name(p_name text); Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to what an app may have; null when there is nothing to see in it.';
+COMMENT ON FUNCTION private.visible_name(p_name text) IS 'The name, cut to the length that an app may have; null without a visible character.';
 
 
 --
@@ -3724,7 +3723,7 @@ CREATE FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) RETURNS
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  -- Without the one or the other there is no row here, and so none in the end.
+  -- No row, and hence an empty result, unless both snapshots are visible.
   with snapshots as materialized (
     select earlier.tables as before, later.tables as after
     from public.schema_snapshots as earlier
@@ -3777,7 +3776,7 @@ $$;
 -- Name: FUNCTION diff_schema_snapshots(p_from bigint, p_to bigint); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) IS 'What is added, removed or changed from one schema snapshot to another: tables (column_name is null; what it says of a changed one leaves its columns out) and columns of the tables that are in both. No rows where the caller may not see both.';
+COMMENT ON FUNCTION public.diff_schema_snapshots(p_from bigint, p_to bigint) IS 'What is added, removed or changed between two schema snapshots: tables (column_name is null; before and after without the columns) and columns of tables that are in both. No rows if the caller cannot see both snapshots.';
 
 
 --
@@ -3796,7 +3795,7 @@ END;
 -- Name: FUNCTION schema_version(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.schema_version() IS 'The version of this schema: that of its newest migration, 14 digits.';
+COMMENT ON FUNCTION public.schema_version() IS 'The version of this schema: the version of its newest migration, 14 digits.';
 
 
 --
@@ -3814,7 +3813,7 @@ CREATE TABLE private.audit_heads (
 -- Name: TABLE audit_heads; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.audit_heads IS 'Where the chain of a history ends; its row is the lock of whoever appends.';
+COMMENT ON TABLE private.audit_heads IS 'The end of the chain of a history; a writer locks the row before it appends.';
 
 
 --
@@ -3847,7 +3846,7 @@ CREATE TABLE private.error_codes (
 -- Name: TABLE error_codes; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.error_codes IS 'Every SQLSTATE that this schema raises by itself.';
+COMMENT ON TABLE private.error_codes IS 'The SQLSTATEs that this schema raises.';
 
 
 --
@@ -3861,14 +3860,14 @@ COMMENT ON COLUMN private.error_codes.code IS 'The SQLSTATE.';
 -- Name: COLUMN error_codes.name; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.error_codes.name IS 'What TypeScript calls it.';
+COMMENT ON COLUMN private.error_codes.name IS 'Its name in TypeScript.';
 
 
 --
 -- Name: COLUMN error_codes.meaning; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.error_codes.meaning IS 'What happened, for people.';
+COMMENT ON COLUMN private.error_codes.meaning IS 'What it means, for people.';
 
 
 --
@@ -3891,7 +3890,7 @@ WITH (fillfactor='50');
 -- Name: TABLE generation_leases; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.generation_leases IS 'One row per generation that a worker has taken.';
+COMMENT ON TABLE private.generation_leases IS 'One row per generation that a worker has claimed.';
 
 
 --
@@ -3912,21 +3911,21 @@ COMMENT ON COLUMN private.generation_leases.generation_request_id IS 'The genera
 -- Name: COLUMN generation_leases.attempt; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.generation_leases.attempt IS 'The attempt of the generation that the lease belongs to.';
+COMMENT ON COLUMN private.generation_leases.attempt IS 'The attempt of the generation that the lease is for.';
 
 
 --
 -- Name: COLUMN generation_leases.worker; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.generation_leases.worker IS 'Which worker has it, as it names itself.';
+COMMENT ON COLUMN private.generation_leases.worker IS 'The name of the worker.';
 
 
 --
 -- Name: COLUMN generation_leases.expires_at; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.generation_leases.expires_at IS 'From then on another may take it.';
+COMMENT ON COLUMN private.generation_leases.expires_at IS 'When another worker may take over.';
 
 
 --
@@ -3950,14 +3949,14 @@ CREATE TABLE private.migration_log (
 -- Name: TABLE migration_log; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.migration_log IS 'Every value that the upgrade changed, as it was.';
+COMMENT ON TABLE private.migration_log IS 'Every value that the upgrade changed, with its original.';
 
 
 --
 -- Name: COLUMN migration_log.id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.id IS 'Rises with every change.';
+COMMENT ON COLUMN private.migration_log.id IS 'Increases with every change.';
 
 
 --
@@ -3971,14 +3970,14 @@ COMMENT ON COLUMN private.migration_log.table_name IS 'The table, in schema publ
 -- Name: COLUMN migration_log.row_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.row_id IS 'The id of the row; of an app, that of its first request.';
+COMMENT ON COLUMN private.migration_log.row_id IS 'The id of the row; for an app, the id of its first request.';
 
 
 --
 -- Name: COLUMN migration_log.user_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.user_id IS 'Whose row it is; deleting the user deletes this.';
+COMMENT ON COLUMN private.migration_log.user_id IS 'The owner of the row; deleting the user deletes this entry.';
 
 
 --
@@ -3992,14 +3991,14 @@ COMMENT ON COLUMN private.migration_log.column_name IS 'The column.';
 -- Name: COLUMN migration_log.original; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.original IS 'What it held, as text; null where it was null.';
+COMMENT ON COLUMN private.migration_log.original IS 'The value before, as text; null if it was null.';
 
 
 --
 -- Name: COLUMN migration_log.replacement; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.migration_log.replacement IS 'What it holds since, as text.';
+COMMENT ON COLUMN private.migration_log.replacement IS 'The value since, as text.';
 
 
 --
@@ -4049,49 +4048,49 @@ CREATE TABLE private.quarantine (
 -- Name: TABLE quarantine; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.quarantine IS 'Rows that the upgrade could not migrate, whole.';
+COMMENT ON TABLE private.quarantine IS 'Rows that the upgrade could not migrate, complete.';
 
 
 --
 -- Name: COLUMN quarantine.id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.id IS 'Rises with every row.';
+COMMENT ON COLUMN private.quarantine.id IS 'Increases with every row.';
 
 
 --
 -- Name: COLUMN quarantine.table_name; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.table_name IS 'The table that it was in, in schema public.';
+COMMENT ON COLUMN private.quarantine.table_name IS 'The table of the row, in schema public.';
 
 
 --
 -- Name: COLUMN quarantine.row_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.row_id IS 'The id that it had there.';
+COMMENT ON COLUMN private.quarantine.row_id IS 'The id of the row.';
 
 
 --
 -- Name: COLUMN quarantine.user_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.user_id IS 'Whose row it was, where that is a user; deleting the user deletes this.';
+COMMENT ON COLUMN private.quarantine.user_id IS 'The owner of the row, if that user exists; deleting the user deletes this entry.';
 
 
 --
 -- Name: COLUMN quarantine.reason; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.reason IS 'Why it could not stay.';
+COMMENT ON COLUMN private.quarantine.reason IS 'Why it could not be migrated.';
 
 
 --
 -- Name: COLUMN quarantine.content; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.quarantine.content IS 'The row, column by column.';
+COMMENT ON COLUMN private.quarantine.content IS 'The row, as an object of its columns.';
 
 
 --
@@ -4133,7 +4132,7 @@ CREATE TABLE private.queues (
 -- Name: TABLE queues; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.queues IS 'Which queues may be claimed from. So far there is one, generations.';
+COMMENT ON TABLE private.queues IS 'The queues, and whether their claims are paused. There is one queue, generations.';
 
 
 --
@@ -4147,21 +4146,21 @@ COMMENT ON COLUMN private.queues.name IS 'The queue.';
 -- Name: COLUMN queues.paused_at; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.queues.paused_at IS 'Since when none of it is claimed; null: it is.';
+COMMENT ON COLUMN private.queues.paused_at IS 'When its claims were paused; null: not paused.';
 
 
 --
 -- Name: COLUMN queues.paused_by; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.queues.paused_by IS 'Who paused the claims, as they name themselves.';
+COMMENT ON COLUMN private.queues.paused_by IS 'The name of the person or service that paused the claims.';
 
 
 --
 -- Name: COLUMN queues.reason; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.queues.reason IS 'Why, for people.';
+COMMENT ON COLUMN private.queues.reason IS 'Why they are paused.';
 
 
 --
@@ -4184,7 +4183,7 @@ WITH (fillfactor='50');
 -- Name: TABLE secret_refreshes; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.secret_refreshes IS 'One row per connection that was ever refreshed: by whom it is being refreshed now, and which token was refused.';
+COMMENT ON TABLE private.secret_refreshes IS 'One row per connection that was ever refreshed: who is refreshing it, and which token was rejected.';
 
 
 --
@@ -4205,21 +4204,21 @@ COMMENT ON COLUMN private.secret_refreshes.provider IS 'The provider of the conn
 -- Name: COLUMN secret_refreshes.holder; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.secret_refreshes.holder IS 'Who is refreshing: a number of that one attempt. Null: nobody is.';
+COMMENT ON COLUMN private.secret_refreshes.holder IS 'Identifies the attempt that is refreshing. Null: no attempt is.';
 
 
 --
 -- Name: COLUMN secret_refreshes.expires_at; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.secret_refreshes.expires_at IS 'From then on another may refresh. Null: nobody is refreshing.';
+COMMENT ON COLUMN private.secret_refreshes.expires_at IS 'When another attempt may begin. Null: no attempt is refreshing.';
 
 
 --
 -- Name: COLUMN secret_refreshes.rejected_digest; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.secret_refreshes.rejected_digest IS 'The token that the provider will not refresh, as SHA-256 of its ciphertext; says nothing about another one. Null: none was refused.';
+COMMENT ON COLUMN private.secret_refreshes.rejected_digest IS 'SHA-256 of the ciphertext of the token that the provider rejected; does not apply to another token. Null: none was rejected.';
 
 
 --
@@ -4241,14 +4240,14 @@ CREATE TABLE private.upgrade_changes (
 -- Name: TABLE upgrade_changes; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_changes IS 'Old rows that came, went or were rewritten since they were counted.';
+COMMENT ON TABLE private.upgrade_changes IS 'Changes of old rows since they were counted.';
 
 
 --
 -- Name: COLUMN upgrade_changes.id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_changes.id IS 'Rises with every change.';
+COMMENT ON COLUMN private.upgrade_changes.id IS 'Increases with every change.';
 
 
 --
@@ -4269,21 +4268,21 @@ COMMENT ON COLUMN private.upgrade_changes.row_id IS 'The id of the row.';
 -- Name: COLUMN upgrade_changes.change; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_changes.change IS 'arrived late, deleted or rewritten by somebody; mended by the upgrade; repaired in quarantine.';
+COMMENT ON COLUMN private.upgrade_changes.change IS 'arrived (inserted late), deleted or rewritten by a session; mended by the upgrade; repaired in quarantine.';
 
 
 --
 -- Name: COLUMN upgrade_changes.row_count; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_changes.row_count IS 'How many rows there are more: 1, 0 or -1.';
+COMMENT ON COLUMN private.upgrade_changes.row_count IS 'The change of the number of rows: 1, 0 or -1.';
 
 
 --
 -- Name: COLUMN upgrade_changes.fingerprint; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_changes.fingerprint IS 'By how much the sum of the fingerprints rose.';
+COMMENT ON COLUMN private.upgrade_changes.fingerprint IS 'The change of the sum of the fingerprints.';
 
 
 --
@@ -4325,7 +4324,7 @@ CREATE TABLE private.upgrade_counts (
 -- Name: TABLE upgrade_counts; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_counts IS 'What there was when the upgrade began.';
+COMMENT ON TABLE private.upgrade_counts IS 'The rows at the start of the upgrade.';
 
 
 --
@@ -4339,21 +4338,21 @@ COMMENT ON COLUMN private.upgrade_counts.table_name IS 'The table, in schema pub
 -- Name: COLUMN upgrade_counts.last_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_counts.last_id IS 'The cut-off: rows with a higher id came later.';
+COMMENT ON COLUMN private.upgrade_counts.last_id IS 'The cut-off: rows with a higher id were inserted later.';
 
 
 --
 -- Name: COLUMN upgrade_counts.fingerprint_of; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_counts.fingerprint_of IS 'SQL over a row r: what the upgrade must not change of it, as a bigint.';
+COMMENT ON COLUMN private.upgrade_counts.fingerprint_of IS 'SQL expression over a row r: a bigint hash of the values that the upgrade must not change.';
 
 
 --
 -- Name: COLUMN upgrade_counts.row_count; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_counts.row_count IS 'How many rows there were up to the cut-off; null until they are counted.';
+COMMENT ON COLUMN private.upgrade_counts.row_count IS 'The number of rows up to the cut-off; null until they are counted.';
 
 
 --
@@ -4384,21 +4383,21 @@ CREATE TABLE private.upgrade_owners (
 -- Name: TABLE upgrade_owners; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_owners IS 'App ids that several users claim, and whose they are by the operator''s answer.';
+COMMENT ON TABLE private.upgrade_owners IS 'App ids that several users claim, and the owner that the operator chose.';
 
 
 --
 -- Name: COLUMN upgrade_owners.app_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_owners.app_id IS 'The id that is claimed more than once.';
+COMMENT ON COLUMN private.upgrade_owners.app_id IS 'The id.';
 
 
 --
 -- Name: COLUMN upgrade_owners.user_id; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_owners.user_id IS 'The owner; null while nobody has answered.';
+COMMENT ON COLUMN private.upgrade_owners.user_id IS 'The owner; null until the operator has chosen.';
 
 
 --
@@ -4415,7 +4414,7 @@ CREATE TABLE private.upgrade_samples (
 -- Name: TABLE upgrade_samples; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_samples IS 'The files of a few old snapshots: all of them would take hours to read.';
+COMMENT ON TABLE private.upgrade_samples IS 'Digests of the files of some old snapshots; reading all of them would take hours.';
 
 
 --
@@ -4446,7 +4445,7 @@ CREATE TABLE private.upgrade_users (
 -- Name: TABLE upgrade_users; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON TABLE private.upgrade_users IS 'Users whose apps have their names; from then on the trigger follows what old writers do.';
+COMMENT ON TABLE private.upgrade_users IS 'Users whose apps are named; for them the compatibility trigger creates further apps.';
 
 
 --
@@ -4460,7 +4459,7 @@ COMMENT ON COLUMN private.upgrade_users.user_id IS 'The user.';
 -- Name: COLUMN upgrade_users.named_at; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON COLUMN private.upgrade_users.named_at IS 'Since when.';
+COMMENT ON COLUMN private.upgrade_users.named_at IS 'When they were named.';
 
 
 --
@@ -4484,21 +4483,21 @@ ALTER TABLE ONLY public.apps FORCE ROW LEVEL SECURITY;
 -- Name: TABLE apps; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.apps IS 'An app that a user builds: its stable identity, over all of its generations.';
+COMMENT ON TABLE public.apps IS 'The apps of users: their identity over all generations.';
 
 
 --
 -- Name: COLUMN apps.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.apps.id IS 'Identifies the app everywhere, GitHub repository names included.';
+COMMENT ON COLUMN public.apps.id IS 'Identifies the app, also in the name of its GitHub repository.';
 
 
 --
 -- Name: COLUMN apps.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.apps.user_id IS 'The Supabase Auth user who owns it; deleting the user deletes it.';
+COMMENT ON COLUMN public.apps.user_id IS 'The Supabase Auth user who owns the app; deleting the user deletes it.';
 
 
 --
@@ -4519,7 +4518,7 @@ COMMENT ON COLUMN public.apps.created_at IS 'When it was created.';
 -- Name: COLUMN apps.supabase_project_ref; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.apps.supabase_project_ref IS 'The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.';
+COMMENT ON COLUMN public.apps.supabase_project_ref IS 'The Supabase project with the app''s database; null until one is allocated. Written by private.allocate_supabase_project only.';
 
 
 --
@@ -4586,42 +4585,42 @@ ALTER TABLE ONLY public.generation_costs FORCE ROW LEVEL SECURITY;
 -- Name: TABLE generation_costs; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.generation_costs IS 'Ledger of what building apps costs; append-only, a correction is a row of its own.';
+COMMENT ON TABLE public.generation_costs IS 'The ledger of costs. Append-only: a correction is a row of its own.';
 
 
 --
 -- Name: COLUMN generation_costs.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.id IS 'Rises with every row, in no strict order of time.';
+COMMENT ON COLUMN public.generation_costs.id IS 'Identifies the row; increases, but not strictly in the order of time.';
 
 
 --
 -- Name: COLUMN generation_costs.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.user_id IS 'Whose cost it is; deleting the user deletes it.';
+COMMENT ON COLUMN public.generation_costs.user_id IS 'The user who caused the cost; deleting the user deletes the row.';
 
 
 --
 -- Name: COLUMN generation_costs.app_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.app_id IS 'The app that it is for, copied from the generation; stays when the app is deleted. Null where no app is meant.';
+COMMENT ON COLUMN public.generation_costs.app_id IS 'The app, copied from the generation; kept when the app is deleted. Null: for no app.';
 
 
 --
 -- Name: COLUMN generation_costs.generation_request_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.generation_request_id IS 'The generation that it is for; null where none is meant, and once it has been deleted.';
+COMMENT ON COLUMN public.generation_costs.generation_request_id IS 'The generation; null if the cost is for none, or the generation has been deleted.';
 
 
 --
 -- Name: COLUMN generation_costs.iteration_number; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.iteration_number IS 'The iteration of the generation, from 0 to its max_iterations; null for the whole.';
+COMMENT ON COLUMN public.generation_costs.iteration_number IS 'The iteration of the generation, from 0 to its max_iterations; null: the whole generation.';
 
 
 --
@@ -4635,28 +4634,28 @@ COMMENT ON COLUMN public.generation_costs.kind IS 'What the money was spent on.'
 -- Name: COLUMN generation_costs.model; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.model IS 'The model that took the tokens, by its provider''s name.';
+COMMENT ON COLUMN public.generation_costs.model IS 'The name of the model that used the tokens.';
 
 
 --
 -- Name: COLUMN generation_costs.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.input_tokens IS 'Tokens read, those of cached_tokens not counted.';
+COMMENT ON COLUMN public.generation_costs.input_tokens IS 'Input tokens, without cached_tokens.';
 
 
 --
 -- Name: COLUMN generation_costs.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.output_tokens IS 'Tokens written.';
+COMMENT ON COLUMN public.generation_costs.output_tokens IS 'Output tokens.';
 
 
 --
 -- Name: COLUMN generation_costs.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.cached_tokens IS 'Tokens read from the model''s cache.';
+COMMENT ON COLUMN public.generation_costs.cached_tokens IS 'Input tokens from the model''s cache.';
 
 
 --
@@ -4670,35 +4669,35 @@ COMMENT ON COLUMN public.generation_costs.compute_ms IS 'Compute time in millise
 -- Name: COLUMN generation_costs.cost_micros; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.cost_micros IS 'The cost in micro-dollars: 1000000 is one US dollar. Negative only in a correction.';
+COMMENT ON COLUMN public.generation_costs.cost_micros IS 'The cost in micro-dollars: 1000000 is one US dollar. Negative in a correction only.';
 
 
 --
 -- Name: COLUMN generation_costs.corrects_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.corrects_id IS 'The row that this one corrects: its numbers are to be added to that one''s. App, generation, iteration, kind and model are that row''s.';
+COMMENT ON COLUMN public.generation_costs.corrects_id IS 'The row that this one corrects: the numbers of both are added. App, generation, iteration, kind and model are those of that row.';
 
 
 --
 -- Name: COLUMN generation_costs.idempotency_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.idempotency_key IS 'Names the event that cost something, unique per user: written twice, it counts once.';
+COMMENT ON COLUMN public.generation_costs.idempotency_key IS 'Identifies the event that caused the cost, unique per user: a repeated insert is refused.';
 
 
 --
 -- Name: COLUMN generation_costs.created_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.created_at IS 'When it was spent; it counts in this month.';
+COMMENT ON COLUMN public.generation_costs.created_at IS 'When the cost was incurred; decides the month.';
 
 
 --
 -- Name: COLUMN generation_costs.month; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs.month IS 'When the month of created_at began, in UTC; kept by the database.';
+COMMENT ON COLUMN public.generation_costs.month IS 'The start of the month of created_at, in UTC; generated.';
 
 
 --
@@ -4723,56 +4722,56 @@ CREATE VIEW public.generation_costs_by_app WITH (security_invoker='true') AS
 -- Name: VIEW generation_costs_by_app; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.generation_costs_by_app IS 'What each app cost, over all of its generations.';
+COMMENT ON VIEW public.generation_costs_by_app IS 'The costs of each app, over all of its generations.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.user_id IS 'Whose costs.';
+COMMENT ON COLUMN public.generation_costs_by_app.user_id IS 'The user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.app_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+COMMENT ON COLUMN public.generation_costs_by_app.app_id IS 'The app, also a deleted one; null: costs for no app.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.entries; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.entries IS 'Rows of the ledger, corrections included.';
+COMMENT ON COLUMN public.generation_costs_by_app.entries IS 'The number of rows in the ledger, with corrections.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.tokens IS 'Tokens of all kinds.';
+COMMENT ON COLUMN public.generation_costs_by_app.tokens IS 'Input, output and cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+COMMENT ON COLUMN public.generation_costs_by_app.input_tokens IS 'Input tokens, without cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.output_tokens IS 'Tokens written.';
+COMMENT ON COLUMN public.generation_costs_by_app.output_tokens IS 'Output tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_app.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_app.cached_tokens IS 'Tokens read from the model''s cache.';
+COMMENT ON COLUMN public.generation_costs_by_app.cached_tokens IS 'Input tokens from the model''s cache.';
 
 
 --
@@ -4841,14 +4840,14 @@ ALTER TABLE ONLY public.generation_requests FORCE ROW LEVEL SECURITY;
 -- Name: TABLE generation_requests; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.generation_requests IS 'The generations of an app, one row each: its versions, its history and, while queued, the job queue.';
+COMMENT ON TABLE public.generation_requests IS 'The generations of apps, one row each: versions, history and, while queued, the job queue.';
 
 
 --
 -- Name: COLUMN generation_requests.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.id IS 'Rises with every request; gaps are normal.';
+COMMENT ON COLUMN public.generation_requests.id IS 'Increases with every request; gaps are normal.';
 
 
 --
@@ -4869,14 +4868,14 @@ COMMENT ON COLUMN public.generation_requests.user_id IS 'The Supabase Auth user 
 -- Name: COLUMN generation_requests.app_name; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.app_name IS 'Display name of the app when the generation was enqueued; a later rename leaves it.';
+COMMENT ON COLUMN public.generation_requests.app_name IS 'Display name of the app when the generation was enqueued; not changed by a later rename.';
 
 
 --
 -- Name: COLUMN generation_requests.prompt; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.prompt IS 'What the user asked for.';
+COMMENT ON COLUMN public.generation_requests.prompt IS 'The prompt of the user.';
 
 
 --
@@ -4890,63 +4889,63 @@ COMMENT ON COLUMN public.generation_requests.initial_prompt IS 'The first prompt
 -- Name: COLUMN generation_requests.status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.status IS 'Where the generation stands.';
+COMMENT ON COLUMN public.generation_requests.status IS 'The current status.';
 
 
 --
 -- Name: COLUMN generation_requests.generation_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.generation_type IS 'Started from nothing, or from an earlier session.';
+COMMENT ON COLUMN public.generation_requests.generation_type IS 'A new session, or a resumed one.';
 
 
 --
 -- Name: COLUMN generation_requests.mode; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.mode IS 'How much it does between two questions to the user.';
+COMMENT ON COLUMN public.generation_requests.mode IS 'How much it does before it asks the user.';
 
 
 --
 -- Name: COLUMN generation_requests.github_url; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.github_url IS 'The app''s GitHub repository; null until there is one.';
+COMMENT ON COLUMN public.generation_requests.github_url IS 'URL of the app''s GitHub repository; null until it exists.';
 
 
 --
 -- Name: COLUMN generation_requests.deployment_url; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.deployment_url IS 'Where the app runs on Fly.io; null until it is deployed.';
+COMMENT ON COLUMN public.generation_requests.deployment_url IS 'URL of the app on Fly.io; null until it is deployed.';
 
 
 --
 -- Name: COLUMN generation_requests.error_message; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.error_message IS 'Why it failed; kept when it is tried again.';
+COMMENT ON COLUMN public.generation_requests.error_message IS 'Why it failed; kept during a retry.';
 
 
 --
 -- Name: COLUMN generation_requests.max_iterations; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.max_iterations IS 'How many iterations it may take.';
+COMMENT ON COLUMN public.generation_requests.max_iterations IS 'The maximum number of iterations.';
 
 
 --
 -- Name: COLUMN generation_requests.current_iteration; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.current_iteration IS 'How many iterations it has taken.';
+COMMENT ON COLUMN public.generation_requests.current_iteration IS 'The number of iterations so far.';
 
 
 --
 -- Name: COLUMN generation_requests.last_session_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.last_session_id IS 'The session to resume its context from.';
+COMMENT ON COLUMN public.generation_requests.last_session_id IS 'The session from which its context can be resumed.';
 
 
 --
@@ -4967,63 +4966,63 @@ COMMENT ON COLUMN public.generation_requests.updated_at IS 'When the row last ch
 -- Name: COLUMN generation_requests.completed_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.completed_at IS 'When it completed, failed or was cancelled; null in every other status, so a retry clears it.';
+COMMENT ON COLUMN public.generation_requests.completed_at IS 'When it completed, failed or was cancelled; null in every other status, so a retry sets it to null.';
 
 
 --
 -- Name: COLUMN generation_requests.github_commit; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.github_commit IS 'Commit SHA that this generation ended in; null until there is one.';
+COMMENT ON COLUMN public.generation_requests.github_commit IS 'SHA of the commit with its result; null until it exists.';
 
 
 --
 -- Name: COLUMN generation_requests.attempt; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.attempt IS 'Rises whenever a worker takes it; a worker''s writes say the attempt they belong to, and find no row once another has taken over.';
+COMMENT ON COLUMN public.generation_requests.attempt IS 'Increases with every claim. The writes of a worker name its attempt, and match no row after another claim.';
 
 
 --
 -- Name: COLUMN generation_requests.retry_count; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.retry_count IS 'How often its user has retried it after a failure. Users cannot write it.';
+COMMENT ON COLUMN public.generation_requests.retry_count IS 'How often its user has retried it after a failure. Not writable by users.';
 
 
 --
 -- Name: COLUMN generation_requests.priority; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.priority IS 'Higher is taken first. Set by services only.';
+COMMENT ON COLUMN public.generation_requests.priority IS 'Higher is claimed first. Written by services only.';
 
 
 --
 -- Name: COLUMN generation_requests.queue_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.queue_at IS 'Its place in the queue: among equal priorities the earliest is taken first. An order, not a time to wait for.';
+COMMENT ON COLUMN public.generation_requests.queue_at IS 'Its position in the queue: among equal priorities the earliest is claimed first. An order, not a start time.';
 
 
 --
 -- Name: COLUMN generation_requests.idempotency_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.idempotency_key IS 'Chosen by the caller; the same key enqueues once. Null for callers that do not care.';
+COMMENT ON COLUMN public.generation_requests.idempotency_key IS 'Chosen by the caller; the same key enqueues once per user. Null: none.';
 
 
 --
 -- Name: COLUMN generation_requests.available_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.available_at IS 'While queued: not taken before this time, because an attempt has failed. Null: at once.';
+COMMENT ON COLUMN public.generation_requests.available_at IS 'While queued after a failed attempt: not claimed before this time. Null: available.';
 
 
 --
 -- Name: COLUMN generation_requests.failure_count; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_requests.failure_count IS 'How often an attempt at it has failed or lost its worker since somebody queued it last.';
+COMMENT ON COLUMN public.generation_requests.failure_count IS 'How many attempts have failed or lost their worker since it was last enqueued, retried or resumed.';
 
 
 --
@@ -5051,42 +5050,42 @@ ALTER TABLE ONLY public.iteration_snapshots FORCE ROW LEVEL SECURITY;
 -- Name: TABLE iteration_snapshots; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.iteration_snapshots IS 'Checkpoints within a generation: all files as they stood after an iteration.';
+COMMENT ON TABLE public.iteration_snapshots IS 'Checkpoints of a generation: all files after an iteration.';
 
 
 --
 -- Name: COLUMN iteration_snapshots.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.iteration_snapshots.id IS 'Rises with every snapshot; gaps are normal.';
+COMMENT ON COLUMN public.iteration_snapshots.id IS 'Increases with every snapshot; gaps are normal.';
 
 
 --
 -- Name: COLUMN iteration_snapshots.generation_request_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.iteration_snapshots.generation_request_id IS 'The generation that was checkpointed.';
+COMMENT ON COLUMN public.iteration_snapshots.generation_request_id IS 'The generation of the snapshot.';
 
 
 --
 -- Name: COLUMN iteration_snapshots.iteration_number; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.iteration_snapshots.iteration_number IS 'The iteration after which it was taken; 0 is before the first.';
+COMMENT ON COLUMN public.iteration_snapshots.iteration_number IS 'The iteration after which it was taken; 0: before the first.';
 
 
 --
 -- Name: COLUMN iteration_snapshots.snapshot_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.iteration_snapshots.snapshot_type IS 'Who asked for it.';
+COMMENT ON COLUMN public.iteration_snapshots.snapshot_type IS 'What caused it.';
 
 
 --
 -- Name: COLUMN iteration_snapshots.files_snapshot; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.iteration_snapshots.files_snapshot IS 'JSON object of path to content, for all files. Text, because old rows hold what jsonb refuses.';
+COMMENT ON COLUMN public.iteration_snapshots.files_snapshot IS 'All files as a JSON object of path to content. Text, because old rows have values that jsonb rejects.';
 
 
 --
@@ -5143,17 +5142,17 @@ UNION ALL
     s.iteration_number,
     'snapshots'::text AS source,
     0 AS entries,
-    max(said.tokens) AS tokens,
+    max(usage.tokens) AS tokens,
     NULL::bigint AS input_tokens,
     NULL::bigint AS output_tokens,
     NULL::bigint AS cached_tokens,
-    max(said.compute_ms) AS compute_ms,
+    max(usage.compute_ms) AS compute_ms,
     0 AS cost_micros
    FROM ((public.iteration_snapshots s
      JOIN public.generation_requests r ON (((r.user_id = s.user_id) AND (r.id = s.generation_request_id))))
      CROSS JOIN LATERAL ( SELECT (jsonb_path_query_first(s.metadata, 'strict $."tokens"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true))::bigint AS jsonb_path_query_first,
-            (COALESCE(jsonb_path_query_first(s.metadata, 'strict $."duration_ms"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true), jsonb_path_query_first(s.metadata, 'strict $."duration"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true)))::bigint AS "coalesce") said(tokens, compute_ms))
-  WHERE (((said.tokens IS NOT NULL) OR (said.compute_ms IS NOT NULL)) AND (NOT (EXISTS ( SELECT
+            (COALESCE(jsonb_path_query_first(s.metadata, 'strict $."duration_ms"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true), jsonb_path_query_first(s.metadata, 'strict $."duration"?((@ >= 0 && @ <= 1000000000000) && @ == @.floor())'::jsonpath, silent => true)))::bigint AS "coalesce") usage(tokens, compute_ms))
+  WHERE (((usage.tokens IS NOT NULL) OR (usage.compute_ms IS NOT NULL)) AND (NOT (EXISTS ( SELECT
            FROM public.generation_costs c
           WHERE ((c.user_id = s.user_id) AND (c.generation_request_id = s.generation_request_id))))))
   GROUP BY s.user_id, r.app_id, s.generation_request_id, s.iteration_number;
@@ -5163,84 +5162,84 @@ UNION ALL
 -- Name: VIEW generation_costs_by_iteration; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.generation_costs_by_iteration IS 'What each iteration cost, and for generations older than the ledger what their snapshots tell.';
+COMMENT ON VIEW public.generation_costs_by_iteration IS 'The costs of each iteration; for generations from before the ledger, the usage in their snapshots.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.user_id IS 'Whose costs.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.user_id IS 'The user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.app_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.app_id IS 'The app, also a deleted one; null: costs for no app.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.generation_request_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.generation_request_id IS 'The generation; null sums what is for none, and what was for one that has been deleted.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.generation_request_id IS 'The generation; null: costs for none, and of deleted generations.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.iteration_number; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.iteration_number IS 'The iteration; null sums what is for the generation as a whole.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.iteration_number IS 'The iteration; null: costs for the whole generation.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.source; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.source IS '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.source IS '''ledger'', or ''snapshots'' if the ledger has no row of the generation and the metadata of its snapshots is used.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.entries; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.entries IS 'Rows of the ledger, corrections included; 0 where the source is snapshots.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.entries IS 'The number of rows in the ledger, with corrections; 0 if the source is snapshots.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.tokens IS 'Tokens of all kinds; null where no snapshot says.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.tokens IS 'Input, output and cached tokens; null if no snapshot has them.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.input_tokens IS 'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.input_tokens IS 'Input tokens, without cached tokens; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.output_tokens IS 'Tokens written; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.output_tokens IS 'Output tokens; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.cached_tokens IS 'Tokens read from the model''s cache; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.cached_tokens IS 'Input tokens from the model''s cache; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_iteration.compute_ms; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_iteration.compute_ms IS 'Compute time in milliseconds; null where no snapshot says.';
+COMMENT ON COLUMN public.generation_costs_by_iteration.compute_ms IS 'Compute time in milliseconds; null if no snapshot has it.';
 
 
 --
@@ -5274,77 +5273,77 @@ CREATE VIEW public.generation_costs_by_generation WITH (security_invoker='true')
 -- Name: VIEW generation_costs_by_generation; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.generation_costs_by_generation IS 'What each generation cost, and of those older than the ledger what their snapshots tell.';
+COMMENT ON VIEW public.generation_costs_by_generation IS 'The costs of each generation; for those from before the ledger, the usage in their snapshots.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.user_id IS 'Whose costs.';
+COMMENT ON COLUMN public.generation_costs_by_generation.user_id IS 'The user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.app_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.app_id IS 'The app, deleted ones too; null sums what is for no app.';
+COMMENT ON COLUMN public.generation_costs_by_generation.app_id IS 'The app, also a deleted one; null: costs for no app.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.generation_request_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.generation_request_id IS 'The generation; null sums what is for none, and what was for one that has been deleted.';
+COMMENT ON COLUMN public.generation_costs_by_generation.generation_request_id IS 'The generation; null: costs for none, and of deleted generations.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.source; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.source IS '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+COMMENT ON COLUMN public.generation_costs_by_generation.source IS '''ledger'', or ''snapshots'' if the ledger has no row of the generation and the metadata of its snapshots is used.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.entries; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.entries IS 'Rows of the ledger, corrections included; 0 where the source is snapshots.';
+COMMENT ON COLUMN public.generation_costs_by_generation.entries IS 'The number of rows in the ledger, with corrections; 0 if the source is snapshots.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.tokens IS 'Tokens of all kinds; null where no snapshot says.';
+COMMENT ON COLUMN public.generation_costs_by_generation.tokens IS 'Input, output and cached tokens; null if no snapshot has them.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.input_tokens IS 'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_generation.input_tokens IS 'Input tokens, without cached tokens; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.output_tokens IS 'Tokens written; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_generation.output_tokens IS 'Output tokens; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.cached_tokens IS 'Tokens read from the model''s cache; null where only the sum is known.';
+COMMENT ON COLUMN public.generation_costs_by_generation.cached_tokens IS 'Input tokens from the model''s cache; null if only the sum is known.';
 
 
 --
 -- Name: COLUMN generation_costs_by_generation.compute_ms; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_generation.compute_ms IS 'Compute time in milliseconds; null where no snapshot says.';
+COMMENT ON COLUMN public.generation_costs_by_generation.compute_ms IS 'Compute time in milliseconds; null if no snapshot has it.';
 
 
 --
@@ -5376,56 +5375,56 @@ CREATE VIEW public.generation_costs_by_month WITH (security_invoker='true') AS
 -- Name: VIEW generation_costs_by_month; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.generation_costs_by_month IS 'What each user cost per month, in UTC.';
+COMMENT ON VIEW public.generation_costs_by_month IS 'The costs of each user per month, in UTC.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.user_id IS 'Whose costs.';
+COMMENT ON COLUMN public.generation_costs_by_month.user_id IS 'The user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.month; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.month IS 'When the month began, in UTC.';
+COMMENT ON COLUMN public.generation_costs_by_month.month IS 'The start of the month, in UTC.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.entries; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.entries IS 'Rows of the ledger, corrections included.';
+COMMENT ON COLUMN public.generation_costs_by_month.entries IS 'The number of rows in the ledger, with corrections.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.tokens IS 'Tokens of all kinds.';
+COMMENT ON COLUMN public.generation_costs_by_month.tokens IS 'Input, output and cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+COMMENT ON COLUMN public.generation_costs_by_month.input_tokens IS 'Input tokens, without cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.output_tokens IS 'Tokens written.';
+COMMENT ON COLUMN public.generation_costs_by_month.output_tokens IS 'Output tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_month.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_month.cached_tokens IS 'Tokens read from the model''s cache.';
+COMMENT ON COLUMN public.generation_costs_by_month.cached_tokens IS 'Input tokens from the model''s cache.';
 
 
 --
@@ -5463,49 +5462,49 @@ CREATE VIEW public.generation_costs_by_user WITH (security_invoker='true') AS
 -- Name: VIEW generation_costs_by_user; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.generation_costs_by_user IS 'What each user cost.';
+COMMENT ON VIEW public.generation_costs_by_user IS 'The costs of each user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.user_id IS 'Whose costs.';
+COMMENT ON COLUMN public.generation_costs_by_user.user_id IS 'The user.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.entries; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.entries IS 'Rows of the ledger, corrections included.';
+COMMENT ON COLUMN public.generation_costs_by_user.entries IS 'The number of rows in the ledger, with corrections.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.tokens IS 'Tokens of all kinds.';
+COMMENT ON COLUMN public.generation_costs_by_user.tokens IS 'Input, output and cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.input_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.input_tokens IS 'Tokens read, those from the model''s cache not counted.';
+COMMENT ON COLUMN public.generation_costs_by_user.input_tokens IS 'Input tokens, without cached tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.output_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.output_tokens IS 'Tokens written.';
+COMMENT ON COLUMN public.generation_costs_by_user.output_tokens IS 'Output tokens.';
 
 
 --
 -- Name: COLUMN generation_costs_by_user.cached_tokens; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_costs_by_user.cached_tokens IS 'Tokens read from the model''s cache.';
+COMMENT ON COLUMN public.generation_costs_by_user.cached_tokens IS 'Input tokens from the model''s cache.';
 
 
 --
@@ -5563,14 +5562,14 @@ ALTER TABLE ONLY public.generation_events FORCE ROW LEVEL SECURITY;
 -- Name: TABLE generation_events; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.generation_events IS 'The timeline of generations: every change of status. Written by trigger only.';
+COMMENT ON TABLE public.generation_events IS 'The timeline of generations: every change of status. Inserted by trigger only.';
 
 
 --
 -- Name: COLUMN generation_events.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.id IS 'Identifies the event; rises with time within a generation.';
+COMMENT ON COLUMN public.generation_events.id IS 'Identifies the event; increases with time within a generation.';
 
 
 --
@@ -5591,49 +5590,49 @@ COMMENT ON COLUMN public.generation_events.generation_request_id IS 'The generat
 -- Name: COLUMN generation_events.from_status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.from_status IS 'The status before; null for the first event of a generation.';
+COMMENT ON COLUMN public.generation_events.from_status IS 'The status before the change; null for the first event of a generation.';
 
 
 --
 -- Name: COLUMN generation_events.to_status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.to_status IS 'The status from then on.';
+COMMENT ON COLUMN public.generation_events.to_status IS 'The status after the change.';
 
 
 --
 -- Name: COLUMN generation_events.iteration_number; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.iteration_number IS 'The iteration that the generation had reached.';
+COMMENT ON COLUMN public.generation_events.iteration_number IS 'The current iteration of the generation.';
 
 
 --
 -- Name: COLUMN generation_events.reason; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.reason IS 'Why: what the writer said in leo.reason, else the error message of a generation that failed. Cut at 2000 characters.';
+COMMENT ON COLUMN public.generation_events.reason IS 'The reason that the writer set in leo.reason, otherwise the error message of a failed generation. Cut to 2000 characters.';
 
 
 --
 -- Name: COLUMN generation_events.actor; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.actor IS 'What kind of caller made the change.';
+COMMENT ON COLUMN public.generation_events.actor IS 'What kind of role made the change.';
 
 
 --
 -- Name: COLUMN generation_events.acting_user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.acting_user_id IS 'The person who made it, or for whom a service did; null when nobody did, or their account is deleted.';
+COMMENT ON COLUMN public.generation_events.acting_user_id IS 'The user who made the change, directly or through a service; null if none did, or the account is deleted.';
 
 
 --
 -- Name: COLUMN generation_events.created_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_events.created_at IS 'When: the start of the transaction, as in completed_at.';
+COMMENT ON COLUMN public.generation_events.created_at IS 'The start of the transaction, as in completed_at.';
 
 
 --
@@ -5716,14 +5715,14 @@ ALTER TABLE ONLY public.schema_snapshots FORCE ROW LEVEL SECURITY;
 -- Name: TABLE schema_snapshots; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.schema_snapshots IS 'Which tables a generation has made in the app''s own database, per iteration.';
+COMMENT ON TABLE public.schema_snapshots IS 'The tables that a generation created in the app''s own database, per iteration.';
 
 
 --
 -- Name: COLUMN schema_snapshots.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.schema_snapshots.id IS 'Identifies the snapshot; diff_schema_snapshots takes two of them.';
+COMMENT ON COLUMN public.schema_snapshots.id IS 'Identifies the snapshot, in diff_schema_snapshots for example.';
 
 
 --
@@ -5744,21 +5743,21 @@ COMMENT ON COLUMN public.schema_snapshots.generation_request_id IS 'The generati
 -- Name: COLUMN schema_snapshots.iteration_number; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.schema_snapshots.iteration_number IS 'After which iteration; 0 is what the generation began with.';
+COMMENT ON COLUMN public.schema_snapshots.iteration_number IS 'The iteration after which it was taken; 0: before the first.';
 
 
 --
 -- Name: COLUMN schema_snapshots.tables; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.schema_snapshots.tables IS 'Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.';
+COMMENT ON COLUMN public.schema_snapshots.tables IS 'Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Unchecked: nullable, default and further attributes.';
 
 
 --
 -- Name: COLUMN schema_snapshots.ddl; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.schema_snapshots.ddl IS 'What makes these tables, as SQL; empty where there are none.';
+COMMENT ON COLUMN public.schema_snapshots.ddl IS 'The SQL that creates these tables; empty if there are none.';
 
 
 --
@@ -5809,7 +5808,7 @@ COMMENT ON TABLE public.supabase_project_places IS 'Places of apps in the projec
 -- Name: COLUMN supabase_project_places.app_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_project_places.app_id IS 'The app that has the place, or had it.';
+COMMENT ON COLUMN public.supabase_project_places.app_id IS 'The app that has the place, or had it until it was deleted.';
 
 
 --
@@ -5823,21 +5822,21 @@ COMMENT ON COLUMN public.supabase_project_places.supabase_project_ref IS 'The pr
 -- Name: COLUMN supabase_project_places.status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_project_places.status IS 'Does the app still live there?';
+COMMENT ON COLUMN public.supabase_project_places.status IS 'Whether the app exists.';
 
 
 --
 -- Name: COLUMN supabase_project_places.allocated_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_project_places.allocated_at IS 'Since when the place is taken.';
+COMMENT ON COLUMN public.supabase_project_places.allocated_at IS 'When the place was allocated.';
 
 
 --
 -- Name: COLUMN supabase_project_places.releasing_since; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_project_places.releasing_since IS 'Since when the app is gone; null while it is there.';
+COMMENT ON COLUMN public.supabase_project_places.releasing_since IS 'When the app was deleted; null while it exists.';
 
 
 --
@@ -5876,56 +5875,56 @@ COMMENT ON TABLE public.supabase_projects IS 'Supabase projects in which apps ge
 -- Name: COLUMN supabase_projects.ref; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.ref IS 'Supabase''s own name for the project: twenty small letters.';
+COMMENT ON COLUMN public.supabase_projects.ref IS 'The ref of the project in Supabase: twenty lower-case letters.';
 
 
 --
 -- Name: COLUMN supabase_projects.pool; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.pool IS 'Which pool it belongs to, as a slug; what a pool means is the deployer''s to say.';
+COMMENT ON COLUMN public.supabase_projects.pool IS 'The pool that it belongs to, as a slug; its meaning is defined by the deployer.';
 
 
 --
 -- Name: COLUMN supabase_projects.region; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.region IS 'Where it runs, as a slug: eu-central-1 and so on.';
+COMMENT ON COLUMN public.supabase_projects.region IS 'Its region, as a slug, such as eu-central-1.';
 
 
 --
 -- Name: COLUMN supabase_projects.capacity; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.capacity IS 'How many apps it takes.';
+COMMENT ON COLUMN public.supabase_projects.capacity IS 'The maximum number of apps.';
 
 
 --
 -- Name: COLUMN supabase_projects.used; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.used IS 'How many places are taken or not wiped yet; kept by the functions that take and free them.';
+COMMENT ON COLUMN public.supabase_projects.used IS 'The number of places that are allocated or not wiped yet; kept by the functions that allocate and release them.';
 
 
 --
 -- Name: COLUMN supabase_projects.status; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.status IS 'Does it get new apps?';
+COMMENT ON COLUMN public.supabase_projects.status IS 'Whether it gets new apps.';
 
 
 --
 -- Name: COLUMN supabase_projects.created_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.created_at IS 'When it joined the pool.';
+COMMENT ON COLUMN public.supabase_projects.created_at IS 'When it was added to the pool.';
 
 
 --
 -- Name: COLUMN supabase_projects.updated_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.supabase_projects.updated_at IS 'When the row last changed; kept by trigger.';
+COMMENT ON COLUMN public.supabase_projects.updated_at IS 'When the row last changed; set by trigger.';
 
 
 --
@@ -5963,63 +5962,63 @@ ALTER TABLE ONLY public.user_activity_log FORCE ROW LEVEL SECURITY;
 -- Name: TABLE user_activity_log; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.user_activity_log IS 'What users did, themselves or through a service on their behalf. Append-only.';
+COMMENT ON TABLE public.user_activity_log IS 'What users did, directly or through a service. Append-only.';
 
 
 --
 -- Name: COLUMN user_activity_log.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.id IS 'Identifies the entry; among those of one time, the order.';
+COMMENT ON COLUMN public.user_activity_log.id IS 'Identifies the entry, and orders entries of the same time.';
 
 
 --
 -- Name: COLUMN user_activity_log.user_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.user_id IS 'The user who acted, and owner of the object; deleting the user deletes it.';
+COMMENT ON COLUMN public.user_activity_log.user_id IS 'The user who acted, who is the owner of the object; deleting the user deletes the entry.';
 
 
 --
 -- Name: COLUMN user_activity_log.action; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.action IS 'What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.';
+COMMENT ON COLUMN public.user_activity_log.action IS 'What was done, depending on the type of the object: create, rename, enqueue, cancel, connect and so on.';
 
 
 --
 -- Name: COLUMN user_activity_log.object_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.object_type IS 'To what: app, generation, secret or profile.';
+COMMENT ON COLUMN public.user_activity_log.object_type IS 'The type of the object: app, generation, secret or profile.';
 
 
 --
 -- Name: COLUMN user_activity_log.object_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.object_id IS 'To which: the object''s id as text. The object may be gone.';
+COMMENT ON COLUMN public.user_activity_log.object_id IS 'The id of the object, as text. The object may be deleted.';
 
 
 --
 -- Name: COLUMN user_activity_log.ip; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.ip IS 'Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.';
+COMMENT ON COLUMN public.user_activity_log.ip IS 'The address in the request''s X-Forwarded-For header, unverified. Null: none.';
 
 
 --
 -- Name: COLUMN user_activity_log.user_agent; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.user_agent IS 'The program that made the request, cut to 512 characters. Null when it does not say.';
+COMMENT ON COLUMN public.user_activity_log.user_agent IS 'The request''s User-Agent header, cut to 512 characters. Null: none.';
 
 
 --
 -- Name: COLUMN user_activity_log.detail; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_activity_log.detail IS 'Names of what changed. Never a secret, a prompt or the value of a preference.';
+COMMENT ON COLUMN public.user_activity_log.detail IS 'The names of what changed. Without secrets, prompts and values of preferences.';
 
 
 --
@@ -6070,7 +6069,7 @@ ALTER TABLE ONLY public.user_profiles FORCE ROW LEVEL SECURITY;
 -- Name: TABLE user_profiles; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.user_profiles IS 'What a user shows of themselves and has set. A user without a row has the defaults.';
+COMMENT ON TABLE public.user_profiles IS 'Display name, picture and preferences of users. A user without a row has the defaults.';
 
 
 --
@@ -6084,21 +6083,21 @@ COMMENT ON COLUMN public.user_profiles.user_id IS 'The Supabase Auth user; delet
 -- Name: COLUMN user_profiles.display_name; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_profiles.display_name IS 'How the user wants to be called; null if they have not said.';
+COMMENT ON COLUMN public.user_profiles.display_name IS 'The display name; null if not set.';
 
 
 --
 -- Name: COLUMN user_profiles.avatar_url; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_profiles.avatar_url IS 'Where their picture is; null if there is none.';
+COMMENT ON COLUMN public.user_profiles.avatar_url IS 'URL of the picture; null if there is none.';
 
 
 --
 -- Name: COLUMN user_profiles.preferences; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_profiles.preferences IS 'The user''s settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.';
+COMMENT ON COLUMN public.user_profiles.preferences IS 'The settings of the user, a JSON object. An update is merged into it (RFC 7396): null removes a member.';
 
 
 --
@@ -6112,7 +6111,7 @@ COMMENT ON COLUMN public.user_profiles.created_at IS 'When it was created.';
 -- Name: COLUMN user_profiles.updated_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_profiles.updated_at IS 'When the row last changed; kept by trigger.';
+COMMENT ON COLUMN public.user_profiles.updated_at IS 'When the row last changed; set by trigger.';
 
 
 --
@@ -6137,7 +6136,7 @@ ALTER TABLE ONLY public.user_secrets FORCE ROW LEVEL SECURITY;
 -- Name: TABLE user_secrets; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.user_secrets IS 'OAuth tokens of users, one per provider, sealed by KMS.';
+COMMENT ON TABLE public.user_secrets IS 'OAuth tokens of users, one set per provider, encrypted by KMS.';
 
 
 --
@@ -6158,21 +6157,21 @@ COMMENT ON COLUMN public.user_secrets.user_id IS 'The Supabase Auth user whose t
 -- Name: COLUMN user_secrets.provider; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_secrets.provider IS 'Where the token is good: supabase, github, fly and so on, as a slug.';
+COMMENT ON COLUMN public.user_secrets.provider IS 'The provider of the token, as a slug, such as supabase, github or fly.';
 
 
 --
 -- Name: COLUMN user_secrets.encrypted_token; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_secrets.encrypted_token IS 'The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.';
+COMMENT ON COLUMN public.user_secrets.encrypted_token IS 'The OAuth token set, encrypted by KMS (in development, by the local key). Not granted to users.';
 
 
 --
 -- Name: COLUMN user_secrets.expires_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_secrets.expires_at IS 'When the access token expires; null if it does not.';
+COMMENT ON COLUMN public.user_secrets.expires_at IS 'When the access token expires; null if it does not expire.';
 
 
 --
@@ -6186,7 +6185,7 @@ COMMENT ON COLUMN public.user_secrets.created_at IS 'When the user connected the
 -- Name: COLUMN user_secrets.updated_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.user_secrets.updated_at IS 'When the row last changed; kept by trigger.';
+COMMENT ON COLUMN public.user_secrets.updated_at IS 'When the row last changed; set by trigger.';
 
 
 --
@@ -6502,7 +6501,7 @@ CREATE INDEX migration_log_user_id_idx ON private.migration_log USING btree (use
 -- Name: INDEX migration_log_user_id_idx; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON INDEX private.migration_log_user_id_idx IS 'Serves the foreign key: deleting a user deletes what was theirs.';
+COMMENT ON INDEX private.migration_log_user_id_idx IS 'Serves the foreign key: deleting a user deletes the user''s rows.';
 
 
 --
@@ -6516,7 +6515,7 @@ CREATE INDEX quarantine_user_id_idx ON private.quarantine USING btree (user_id);
 -- Name: INDEX quarantine_user_id_idx; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON INDEX private.quarantine_user_id_idx IS 'Serves the foreign key: deleting a user deletes what was theirs.';
+COMMENT ON INDEX private.quarantine_user_id_idx IS 'Serves the foreign key: deleting a user deletes the user''s rows.';
 
 
 --
@@ -6530,7 +6529,7 @@ CREATE INDEX upgrade_owners_user_id_idx ON private.upgrade_owners USING btree (u
 -- Name: INDEX upgrade_owners_user_id_idx; Type: COMMENT; Schema: private; Owner: -
 --
 
-COMMENT ON INDEX private.upgrade_owners_user_id_idx IS 'Serves the foreign key; what is claimed still is noted anew.';
+COMMENT ON INDEX private.upgrade_owners_user_id_idx IS 'Serves the foreign key; ids that are still contested are added again by the next backfill.';
 
 
 --
@@ -6544,7 +6543,7 @@ CREATE INDEX apps_supabase_project_ref_id_idx ON public.apps USING btree (supaba
 -- Name: INDEX apps_supabase_project_ref_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.apps_supabase_project_ref_id_idx IS 'Serves the foreign key, and whoever looks after a project: the apps in it.';
+COMMENT ON INDEX public.apps_supabase_project_ref_id_idx IS 'Serves the foreign key, and finds the apps of a project.';
 
 
 --
@@ -6558,7 +6557,7 @@ CREATE INDEX apps_user_id_created_at_id_idx ON public.apps USING btree (user_id,
 -- Name: INDEX apps_user_id_created_at_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.apps_user_id_created_at_id_idx IS 'Serves apps.list: one user''s apps, newest first, page by page.';
+COMMENT ON INDEX public.apps_user_id_created_at_id_idx IS 'Serves apps.list: a user''s apps, newest first, page by page.';
 
 
 --
@@ -6572,7 +6571,7 @@ CREATE INDEX cleanup_outbox_available_at_id_open_idx ON public.cleanup_outbox US
 -- Name: INDEX cleanup_outbox_available_at_id_open_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves private.claim_cleanups: what is due, the oldest first.';
+COMMENT ON INDEX public.cleanup_outbox_available_at_id_open_idx IS 'Serves private.claim_cleanups: open rows, the earliest first.';
 
 
 --
@@ -6586,7 +6585,7 @@ CREATE INDEX cleanup_outbox_sealing_key_id_sealed_idx ON public.cleanup_outbox U
 -- Name: INDEX cleanup_outbox_sealing_key_id_sealed_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_sealed_idx IS 'Serves make key-usage and make rotate-keys: how many tokens to be revoked a key sealed, and which, page by page.';
+COMMENT ON INDEX public.cleanup_outbox_sealing_key_id_sealed_idx IS 'Serves make key-usage and make rotate-keys: counts and lists the tokens to revoke that a key sealed.';
 
 
 --
@@ -6600,7 +6599,7 @@ CREATE INDEX cleanup_outbox_target_open_idx ON public.cleanup_outbox USING hash 
 -- Name: INDEX cleanup_outbox_target_open_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.cleanup_outbox_target_open_idx IS 'Serves the triggers that write here and private.release_supabase_place: is there an open row of this target? Hash, so that no target is too long.';
+COMMENT ON INDEX public.cleanup_outbox_target_open_idx IS 'Serves the triggers that insert here and private.release_supabase_place: finds the open rows of a target. Hash, so that no target is too long.';
 
 
 --
@@ -6614,7 +6613,7 @@ CREATE INDEX deployment_config_history_key_id_idx ON public.deployment_config_hi
 -- Name: INDEX deployment_config_history_key_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of one key, its latest entry and its redaction.';
+COMMENT ON INDEX public.deployment_config_history_key_id_idx IS 'Serves the history of a key, its latest entry and its redaction.';
 
 
 --
@@ -6628,7 +6627,7 @@ CREATE INDEX deployment_config_sealing_key_key_encrypted_idx ON public.deploymen
 -- Name: INDEX deployment_config_sealing_key_key_encrypted_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.deployment_config_sealing_key_key_encrypted_idx IS 'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
+COMMENT ON INDEX public.deployment_config_sealing_key_key_encrypted_idx IS 'Serves make key-usage and make rotate-keys: counts and lists the settings that a key sealed.';
 
 
 --
@@ -6642,7 +6641,7 @@ CREATE INDEX generation_costs_user_id_corrects_id_idx ON public.generation_costs
 -- Name: INDEX generation_costs_user_id_corrects_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_costs_user_id_corrects_id_idx IS 'Serves the foreign key of corrections, and finds those of a row.';
+COMMENT ON INDEX public.generation_costs_user_id_corrects_id_idx IS 'Serves the foreign key of corrections, and finds the corrections of a row.';
 
 
 --
@@ -6656,7 +6655,7 @@ CREATE INDEX generation_costs_user_id_generation_request_id_idx ON public.genera
 -- Name: INDEX generation_costs_user_id_generation_request_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_costs_user_id_generation_request_id_idx IS 'Serves the foreign key to generation_requests, and the roll-ups of one generation.';
+COMMENT ON INDEX public.generation_costs_user_id_generation_request_id_idx IS 'Serves the foreign key to generation_requests, and the sums of one generation.';
 
 
 --
@@ -6670,7 +6669,7 @@ CREATE INDEX generation_costs_user_id_month_idx ON public.generation_costs USING
 -- Name: INDEX generation_costs_user_id_month_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_costs_user_id_month_idx IS 'Serves generation_costs_by_month and generation_costs_by_user, index-only.';
+COMMENT ON INDEX public.generation_costs_user_id_month_idx IS 'Serves generation_costs_by_month and generation_costs_by_user by index-only scans.';
 
 
 --
@@ -6684,7 +6683,7 @@ CREATE INDEX generation_events_acting_user_id_idx ON public.generation_events US
 -- Name: INDEX generation_events_acting_user_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_events_acting_user_id_idx IS 'Serves the deletion of a user, who is named here no longer.';
+COMMENT ON INDEX public.generation_events_acting_user_id_idx IS 'Serves the foreign key, which sets the column to null when a user is deleted.';
 
 
 --
@@ -6698,7 +6697,7 @@ CREATE INDEX generation_events_user_id_generation_request_id_id_idx ON public.ge
 -- Name: INDEX generation_events_user_id_generation_request_id_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx IS 'Serves the timeline of one generation, in order, and its deletion.';
+COMMENT ON INDEX public.generation_events_user_id_generation_request_id_id_idx IS 'Serves the timeline of a generation, in order, and the deletion of the generation.';
 
 
 --
@@ -6712,7 +6711,7 @@ CREATE INDEX generation_events_user_id_id_idx ON public.generation_events USING 
 -- Name: INDEX generation_events_user_id_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_events_user_id_id_idx IS 'Serves events.list: one user''s newest events, page by page.';
+COMMENT ON INDEX public.generation_events_user_id_id_idx IS 'Serves events.list: a user''s newest events, page by page.';
 
 
 --
@@ -6726,7 +6725,7 @@ CREATE INDEX generation_requests_priority_queue_at_id_queued_idx ON public.gener
 -- Name: INDEX generation_requests_priority_queue_at_id_queued_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_priority_queue_at_id_queued_idx IS 'Serves the claim: what a worker takes next.';
+COMMENT ON INDEX public.generation_requests_priority_queue_at_id_queued_idx IS 'Serves the claim: the generations in the order in which they are claimed.';
 
 
 --
@@ -6740,14 +6739,14 @@ CREATE INDEX generation_requests_user_id_app_id_id_idx ON public.generation_requ
 -- Name: INDEX generation_requests_user_id_app_id_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_user_id_app_id_id_idx IS 'Serves the foreign key to apps, and an app''s generations in order.';
+COMMENT ON INDEX public.generation_requests_user_id_app_id_id_idx IS 'Serves the foreign key to apps, and finds an app''s generations in order.';
 
 
 --
 -- Name: INDEX generation_requests_user_id_id_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_user_id_id_key IS 'Target of the children''s foreign keys; one user''s generations in order.';
+COMMENT ON INDEX public.generation_requests_user_id_id_key IS 'Target of the children''s foreign keys; finds a user''s generations in order.';
 
 
 --
@@ -6775,7 +6774,7 @@ CREATE INDEX generation_requests_user_id_queue_at_queued_idx ON public.generatio
 -- Name: INDEX generation_requests_user_id_queue_at_queued_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.generation_requests_user_id_queue_at_queued_idx IS 'Serves the limit on queued generations per user.';
+COMMENT ON INDEX public.generation_requests_user_id_queue_at_queued_idx IS 'Serves the limit of queued generations per user, and the position of the next one.';
 
 
 --
@@ -6789,14 +6788,14 @@ CREATE INDEX iteration_snapshots_user_id_generation_request_id_id_idx ON public.
 -- Name: INDEX iteration_snapshots_user_id_generation_request_id_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx IS 'Serves the foreign key to generation_requests, and a generation''s snapshots in order.';
+COMMENT ON INDEX public.iteration_snapshots_user_id_generation_request_id_id_idx IS 'Serves the foreign key to generation_requests, and finds a generation''s snapshots in order.';
 
 
 --
 -- Name: INDEX supabase_project_places_supabase_project_ref_app_id_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.supabase_project_places_supabase_project_ref_app_id_key IS 'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+COMMENT ON INDEX public.supabase_project_places_supabase_project_ref_app_id_key IS 'Target of the foreign key of apps; serves the foreign key to supabase_projects, and finds the apps of a project.';
 
 
 --
@@ -6810,7 +6809,7 @@ CREATE INDEX user_activity_log_user_id_created_at_id_idx ON public.user_activity
 -- Name: INDEX user_activity_log_user_id_created_at_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.user_activity_log_user_id_created_at_id_idx IS 'Serves a user''s newest activity, page by page, and the foreign key.';
+COMMENT ON INDEX public.user_activity_log_user_id_created_at_id_idx IS 'Serves the foreign key, and a user''s newest entries, page by page.';
 
 
 --
@@ -6824,7 +6823,7 @@ CREATE INDEX user_activity_log_user_id_object_type_object_id_id_idx ON public.us
 -- Name: INDEX user_activity_log_user_id_object_type_object_id_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.user_activity_log_user_id_object_type_object_id_id_idx IS 'Serves what happened to one object, in order.';
+COMMENT ON INDEX public.user_activity_log_user_id_object_type_object_id_id_idx IS 'Serves the entries of an object, in order.';
 
 
 --
@@ -6838,7 +6837,7 @@ CREATE INDEX user_secrets_expires_at_id_expiring_idx ON public.user_secrets USIN
 -- Name: INDEX user_secrets_expires_at_id_expiring_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.user_secrets_expires_at_id_expiring_idx IS 'Serves user_secrets.listExpiring of ./secrets: what expires before a time, page by page.';
+COMMENT ON INDEX public.user_secrets_expires_at_id_expiring_idx IS 'Serves user_secrets.listExpiring of ./secrets: connections that expire before a time, page by page.';
 
 
 --
@@ -6852,7 +6851,7 @@ CREATE INDEX user_secrets_sealing_key_id_idx ON public.user_secrets USING btree 
 -- Name: INDEX user_secrets_sealing_key_id_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.user_secrets_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: how many tokens a key sealed, and which, page by page.';
+COMMENT ON INDEX public.user_secrets_sealing_key_id_idx IS 'Serves make key-usage and make rotate-keys: counts and lists the tokens that a key sealed.';
 
 
 --
@@ -7810,15 +7809,6 @@ REVOKE ALL ON FUNCTION private.free_app_name(p_user_id uuid, p_wanted text, p_fr
 
 
 --
--- Name: FUNCTION has_visible_character(p_text text); Type: ACL; Schema: private; Owner: -
---
-
-REVOKE ALL ON FUNCTION private.has_visible_character(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO authenticated;
-GRANT ALL ON FUNCTION private.has_visible_character(p_text text) TO service_role;
-
-
---
 -- Name: TABLE deployment_config_history; Type: ACL; Schema: public; Owner: -
 --
 
@@ -7837,15 +7827,6 @@ REVOKE ALL ON FUNCTION private.hash_config_history(p_entry public.deployment_con
 --
 
 REVOKE ALL ON FUNCTION private.https_url(p_url text) FROM PUBLIC;
-
-
---
--- Name: FUNCTION is_https_url(p_text text); Type: ACL; Schema: private; Owner: -
---
-
-REVOKE ALL ON FUNCTION private.is_https_url(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO authenticated;
-GRANT ALL ON FUNCTION private.is_https_url(p_text text) TO service_role;
 
 
 --
@@ -8716,23 +8697,23 @@ insert into private.audit_heads (table_name, hash) values
   ('deployment_config_history', E'\\x0000000000000000000000000000000000000000000000000000000000000000');
 
 insert into private.error_codes (code, name, meaning) values
-  ('LEO01', 'illegal_status_change', 'the status machine has no such move'),
-  ('LEO02', 'status_change_reserved', 'only a service may make this move'),
-  ('LEO03', 'retries_used_up', 'the user has retried this generation as often as is allowed'),
-  ('LEO04', 'queue_full', 'the user has as many queued generations as are allowed'),
-  ('LEO05', 'too_many_iterations', 'the user asked for more iterations than are allowed'),
-  ('LEO06', 'column_frozen', 'the column never changes once the row is there'),
-  ('LEO07', 'sealed_value_not_declared', 'a value in sealed form was said not to be encrypted'),
-  ('LEO08', 'rows_would_be_lost', 'undoing the migration would lose rows or values'),
-  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not what this schema needs'),
-  ('LEO10', 'upgrade_not_ready', 'the upgrade of a live database waits for its operator'),
-  ('LEO11', 'wrong_isolation_level', 'users queue generations in READ COMMITTED transactions only'),
-  ('LEO14', 'app_not_found', 'there is no such app'),
-  ('LEO15', 'place_not_releasing', 'the app has no place that waits to be wiped: it is free already, or still in use'),
-  ('LEO16', 'claim_out_of_range', 'a claim takes 1 to 100 rows, for a second to a day'),
-  ('LEO17', 'unknown_iteration', 'the generation has no such iteration, or no generation is named'),
+  ('LEO01', 'illegal_status_change', 'the status machine does not allow this change'),
+  ('LEO02', 'status_change_reserved', 'only a service may make this change'),
+  ('LEO03', 'retries_used_up', 'the user has used up the retries of this generation'),
+  ('LEO04', 'queue_full', 'the user has the maximum number of queued generations'),
+  ('LEO05', 'too_many_iterations', 'the user requested more iterations than are allowed'),
+  ('LEO06', 'column_frozen', 'the column cannot be changed'),
+  ('LEO07', 'sealed_value_not_declared', 'a value in sealed form was declared as not encrypted'),
+  ('LEO08', 'rows_would_be_lost', 'the rollback would delete rows or values'),
+  ('LEO09', 'role_not_as_expected', 'a role of the cluster is not as this schema requires'),
+  ('LEO10', 'upgrade_not_ready', 'the upgrade of a live database requires an action of its operator'),
+  ('LEO11', 'wrong_isolation_level', 'users can queue generations in READ COMMITTED transactions only'),
+  ('LEO14', 'app_not_found', 'the app does not exist'),
+  ('LEO15', 'place_not_releasing', 'the app has no place to be wiped: it is free, or still in use'),
+  ('LEO16', 'claim_out_of_range', 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day'),
+  ('LEO17', 'unknown_iteration', 'the generation has no such iteration, or the generation is missing'),
   ('LEO18', 'unknown_app', 'the app is not the one of the generation, or not an app of the user'),
-  ('LEO19', 'correction_differs', 'a correction is for the same app, generation, iteration, kind and model as what it corrects');
+  ('LEO19', 'correction_differs', 'a correction must have the app, generation, iteration, kind and model of the row that it corrects');
 
 insert into private.queues (name, paused_at, paused_by, reason) values
   ('generations', null, NULL, NULL);

@@ -43,38 +43,38 @@ export interface Apps {
    */
   created_at: Generated<Timestamp>;
   /**
-   * Identifies the app everywhere, GitHub repository names included.
+   * Identifies the app, also in the name of its GitHub repository.
    */
   id: Generated<AppId>;
   /**
-   * The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.
+   * The Supabase project with the app's database; null until one is allocated. Written by private.allocate_supabase_project only.
    */
   supabase_project_ref: ColumnType<string | null, never, never>;
   /**
-   * The Supabase Auth user who owns it; deleting the user deletes it.
+   * The Supabase Auth user who owns the app; deleting the user deletes it.
    */
   user_id: UserId;
 }
 
 export interface CleanupOutbox {
   /**
-   * How often it was claimed; the fence: only the latest claim may finish or fail it.
+   * How often it was claimed; the fence: only the latest claim can finish or fail it.
    */
   attempt: Generated<number>;
   /**
-   * Not to be claimed before; later after each failure.
+   * Not claimed before this time; later after each failure.
    */
   available_at: Generated<Timestamp>;
   /**
-   * Which worker has it, as it names itself.
+   * The name of the worker that claimed it; null: not claimed.
    */
   claimed_by: string | null;
   /**
-   * From then on another may claim it.
+   * When another worker may claim it.
    */
   claimed_until: Timestamp | null;
   /**
-   * What the clean-up needs to know, by kind: app_id and user_id of repositories and Fly apps, app_id of places, secret_id, user_id and provider (the encryption context) of tokens. Empty once finished.
+   * What the clean-up needs: app_id and user_id for repositories and Fly apps, app_id for places, secret_id, user_id and provider (the encryption context) for tokens. Empty after it is finished.
    */
   context: Generated<CleanupContext>;
   /**
@@ -82,7 +82,7 @@ export interface CleanupOutbox {
    */
   created_at: Generated<Timestamp>;
   /**
-   * When it was done; null while it is not.
+   * When it was finished; null: open.
    */
   finished_at: Timestamp | null;
   /**
@@ -90,30 +90,30 @@ export interface CleanupOutbox {
    */
   id: Generated<bigint>;
   /**
-   * What is to be cleaned up.
+   * What has to be cleaned up.
    */
   kind: CleanupKind;
   /**
-   * Why the latest attempt failed, in brief and without secrets; empty once finished.
+   * Why the latest attempt failed, in short and without secrets; null after it is finished.
    */
   last_error: string | null;
   /**
-   * The token to revoke, sealed as it was in user_secrets; null for other kinds, and once it is revoked.
+   * The token to revoke, sealed as in user_secrets; null for other kinds, and after it is revoked.
    */
   sealed_token: SealedSecret | null;
   /**
-   * Which one: the URL of the repository or the Fly app, the project's ref, the token's provider.
+   * The URL of the repository or Fly app, the ref of the project, or the provider of the token.
    */
   target: string;
 }
 
 export interface DeploymentConfig {
   /**
-   * What the setting is for, for people.
+   * What the setting is for.
    */
   description: string | null;
   /**
-   * Is value KMS-encrypted? (Or, in development, sealed by the local key.)
+   * Whether value is encrypted by KMS (in development, by the local key).
    */
   encrypted: Generated<boolean>;
   /**
@@ -121,18 +121,18 @@ export interface DeploymentConfig {
    */
   key: string;
   /**
-   * When the row last changed; kept by trigger.
+   * When the row last changed; set by trigger.
    */
   updated_at: Generated<Timestamp>;
   /**
-   * Its value; a sealed secret where encrypted is true, plain text where it is false.
+   * Its value: a sealed secret if encrypted is true, plain text if it is false.
    */
   value: string;
 }
 
 export interface DeploymentConfigHistory {
   /**
-   * The person for whom a service made it, as the service says in leo.acting_user.
+   * The user for whom a service made it, as set in leo.acting_user.
    */
   acting_user_id: UserId | null;
   /**
@@ -140,11 +140,11 @@ export interface DeploymentConfigHistory {
    */
   action: ConfigAction;
   /**
-   * The role that made the change, or the login when it became no other.
+   * The role that made the change.
    */
   actor_role: string;
   /**
-   * When: the start of the transaction, as in updated_at.
+   * The start of the transaction, as in updated_at.
    */
   changed_at: Generated<Timestamp>;
   /**
@@ -152,70 +152,70 @@ export interface DeploymentConfigHistory {
    */
   hash: Buffer;
   /**
-   * Identifies the entry; rises along the chain.
+   * Identifies the entry; increases along the chain.
    */
   id: Generated<bigint>;
   /**
-   * Name of the setting. Renaming one is a deletion and an insertion.
+   * Name of the setting. A rename is a delete and an insert.
    */
   key: string;
   /**
-   * Fingerprint of the value from then on: SHA-256 of salt and value, or of salt and ciphertext.
+   * SHA-256 of new_salt and the value after the change, or its ciphertext.
    */
   new_digest: Buffer | null;
   /**
-   * Is the value from then on encrypted? Null when there is none.
+   * Whether the value after the change is encrypted. Null: there is none.
    */
   new_encrypted: boolean | null;
   /**
-   * The key that seals the value from then on, when it is encrypted.
+   * The key that sealed the value after the change, if it is encrypted.
    */
   new_key_id: string | null;
   /**
-   * Stands before the value in its digest; gone with a redacted value.
+   * The salt of new_digest; null after a plain value is redacted.
    */
   new_salt: Buffer | null;
   /**
-   * Its value from then on, when that is plain and not redacted.
+   * The value after the change, if it is plain and not redacted.
    */
   new_value: string | null;
   /**
-   * Fingerprint of the value before: SHA-256 of salt and value, or of salt and ciphertext.
+   * SHA-256 of old_salt and the value before the change, or its ciphertext.
    */
   old_digest: Buffer | null;
   /**
-   * Was the value before encrypted? Null when there was none.
+   * Whether the value before the change was encrypted. Null: there was none.
    */
   old_encrypted: boolean | null;
   /**
-   * The key that sealed the value before, when it was encrypted.
+   * The key that sealed the value before the change, if it was encrypted.
    */
   old_key_id: string | null;
   /**
-   * Stands before the value in its digest; gone with a redacted value.
+   * The salt of old_digest; null after a plain value is redacted.
    */
   old_salt: Buffer | null;
   /**
-   * Its value before, when that was plain and is not redacted.
+   * The value before the change, if it was plain and is not redacted.
    */
   old_value: string | null;
   /**
-   * The hash of the entry before; zeros in the first.
+   * The hash of the previous entry; zeros in the first.
    */
   previous_hash: Buffer;
   /**
-   * When the plain values and their salts were removed; an entry `redact` of that time says who did.
+   * When the plain values and their salts were removed; the entry `redact` of that time has the role and user.
    */
   redacted_at: Timestamp | null;
 }
 
 export interface GenerationCosts {
   /**
-   * The app that it is for, copied from the generation; stays when the app is deleted. Null where no app is meant.
+   * The app, copied from the generation; kept when the app is deleted. Null: for no app.
    */
   app_id: AppId | null;
   /**
-   * Tokens read from the model's cache.
+   * Input tokens from the model's cache.
    */
   cached_tokens: Generated<bigint>;
   /**
@@ -223,35 +223,35 @@ export interface GenerationCosts {
    */
   compute_ms: Generated<bigint>;
   /**
-   * The row that this one corrects: its numbers are to be added to that one's. App, generation, iteration, kind and model are that row's.
+   * The row that this one corrects: the numbers of both are added. App, generation, iteration, kind and model are those of that row.
    */
   corrects_id: bigint | null;
   /**
-   * The cost in micro-dollars: 1000000 is one US dollar. Negative only in a correction.
+   * The cost in micro-dollars: 1000000 is one US dollar. Negative in a correction only.
    */
   cost_micros: Generated<bigint>;
   /**
-   * When it was spent; it counts in this month.
+   * When the cost was incurred; decides the month.
    */
   created_at: Generated<Timestamp>;
   /**
-   * The generation that it is for; null where none is meant, and once it has been deleted.
+   * The generation; null if the cost is for none, or the generation has been deleted.
    */
   generation_request_id: GenerationId | null;
   /**
-   * Rises with every row, in no strict order of time.
+   * Identifies the row; increases, but not strictly in the order of time.
    */
   id: Generated<bigint>;
   /**
-   * Names the event that cost something, unique per user: written twice, it counts once.
+   * Identifies the event that caused the cost, unique per user: a repeated insert is refused.
    */
   idempotency_key: string;
   /**
-   * Tokens read, those of cached_tokens not counted.
+   * Input tokens, without cached_tokens.
    */
   input_tokens: Generated<bigint>;
   /**
-   * The iteration of the generation, from 0 to its max_iterations; null for the whole.
+   * The iteration of the generation, from 0 to its max_iterations; null: the whole generation.
    */
   iteration_number: number | null;
   /**
@@ -259,30 +259,30 @@ export interface GenerationCosts {
    */
   kind: CostKind;
   /**
-   * The model that took the tokens, by its provider's name.
+   * The name of the model that used the tokens.
    */
   model: string | null;
   /**
-   * When the month of created_at began, in UTC; kept by the database.
+   * The start of the month of created_at, in UTC; generated.
    */
   month: ColumnType<Date, never, never>;
   /**
-   * Tokens written.
+   * Output tokens.
    */
   output_tokens: Generated<bigint>;
   /**
-   * Whose cost it is; deleting the user deletes it.
+   * The user who caused the cost; deleting the user deletes the row.
    */
   user_id: UserId;
 }
 
 export interface GenerationCostsByApp {
   /**
-   * The app, deleted ones too; null sums what is for no app.
+   * The app, also a deleted one; null: costs for no app.
    */
   app_id: ColumnType<AppId | null, never, never>;
   /**
-   * Tokens read from the model's cache.
+   * Input tokens from the model's cache.
    */
   cached_tokens: ColumnType<bigint, never, never>;
   /**
@@ -294,38 +294,38 @@ export interface GenerationCostsByApp {
    */
   cost_micros: ColumnType<bigint, never, never>;
   /**
-   * Rows of the ledger, corrections included.
+   * The number of rows in the ledger, with corrections.
    */
   entries: ColumnType<bigint, never, never>;
   /**
-   * Tokens read, those from the model's cache not counted.
+   * Input tokens, without cached tokens.
    */
   input_tokens: ColumnType<bigint, never, never>;
   /**
-   * Tokens written.
+   * Output tokens.
    */
   output_tokens: ColumnType<bigint, never, never>;
   /**
-   * Tokens of all kinds.
+   * Input, output and cached tokens.
    */
   tokens: ColumnType<bigint, never, never>;
   /**
-   * Whose costs.
+   * The user.
    */
   user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByGeneration {
   /**
-   * The app, deleted ones too; null sums what is for no app.
+   * The app, also a deleted one; null: costs for no app.
    */
   app_id: ColumnType<AppId | null, never, never>;
   /**
-   * Tokens read from the model's cache; null where only the sum is known.
+   * Input tokens from the model's cache; null if only the sum is known.
    */
   cached_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * Compute time in milliseconds; null where no snapshot says.
+   * Compute time in milliseconds; null if no snapshot has it.
    */
   compute_ms: ColumnType<bigint | null, never, never>;
   /**
@@ -333,46 +333,46 @@ export interface GenerationCostsByGeneration {
    */
   cost_micros: ColumnType<bigint, never, never>;
   /**
-   * Rows of the ledger, corrections included; 0 where the source is snapshots.
+   * The number of rows in the ledger, with corrections; 0 if the source is snapshots.
    */
   entries: ColumnType<bigint, never, never>;
   /**
-   * The generation; null sums what is for none, and what was for one that has been deleted.
+   * The generation; null: costs for none, and of deleted generations.
    */
   generation_request_id: ColumnType<GenerationId | null, never, never>;
   /**
-   * Tokens read, those from the model's cache not counted; null where only the sum is known.
+   * Input tokens, without cached tokens; null if only the sum is known.
    */
   input_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * Tokens written; null where only the sum is known.
+   * Output tokens; null if only the sum is known.
    */
   output_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
+   * 'ledger', or 'snapshots' if the ledger has no row of the generation and the metadata of its snapshots is used.
    */
   source: ColumnType<string, never, never>;
   /**
-   * Tokens of all kinds; null where no snapshot says.
+   * Input, output and cached tokens; null if no snapshot has them.
    */
   tokens: ColumnType<bigint | null, never, never>;
   /**
-   * Whose costs.
+   * The user.
    */
   user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByIteration {
   /**
-   * The app, deleted ones too; null sums what is for no app.
+   * The app, also a deleted one; null: costs for no app.
    */
   app_id: ColumnType<AppId | null, never, never>;
   /**
-   * Tokens read from the model's cache; null where only the sum is known.
+   * Input tokens from the model's cache; null if only the sum is known.
    */
   cached_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * Compute time in milliseconds; null where no snapshot says.
+   * Compute time in milliseconds; null if no snapshot has it.
    */
   compute_ms: ColumnType<bigint | null, never, never>;
   /**
@@ -380,42 +380,42 @@ export interface GenerationCostsByIteration {
    */
   cost_micros: ColumnType<bigint, never, never>;
   /**
-   * Rows of the ledger, corrections included; 0 where the source is snapshots.
+   * The number of rows in the ledger, with corrections; 0 if the source is snapshots.
    */
   entries: ColumnType<bigint, never, never>;
   /**
-   * The generation; null sums what is for none, and what was for one that has been deleted.
+   * The generation; null: costs for none, and of deleted generations.
    */
   generation_request_id: ColumnType<GenerationId | null, never, never>;
   /**
-   * Tokens read, those from the model's cache not counted; null where only the sum is known.
+   * Input tokens, without cached tokens; null if only the sum is known.
    */
   input_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * The iteration; null sums what is for the generation as a whole.
+   * The iteration; null: costs for the whole generation.
    */
   iteration_number: ColumnType<number | null, never, never>;
   /**
-   * Tokens written; null where only the sum is known.
+   * Output tokens; null if only the sum is known.
    */
   output_tokens: ColumnType<bigint | null, never, never>;
   /**
-   * 'ledger', or 'snapshots' where the ledger has nothing of the generation and its snapshots' metadata speaks.
+   * 'ledger', or 'snapshots' if the ledger has no row of the generation and the metadata of its snapshots is used.
    */
   source: ColumnType<string, never, never>;
   /**
-   * Tokens of all kinds; null where no snapshot says.
+   * Input, output and cached tokens; null if no snapshot has them.
    */
   tokens: ColumnType<bigint | null, never, never>;
   /**
-   * Whose costs.
+   * The user.
    */
   user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByMonth {
   /**
-   * Tokens read from the model's cache.
+   * Input tokens from the model's cache.
    */
   cached_tokens: ColumnType<bigint, never, never>;
   /**
@@ -427,34 +427,34 @@ export interface GenerationCostsByMonth {
    */
   cost_micros: ColumnType<bigint, never, never>;
   /**
-   * Rows of the ledger, corrections included.
+   * The number of rows in the ledger, with corrections.
    */
   entries: ColumnType<bigint, never, never>;
   /**
-   * Tokens read, those from the model's cache not counted.
+   * Input tokens, without cached tokens.
    */
   input_tokens: ColumnType<bigint, never, never>;
   /**
-   * When the month began, in UTC.
+   * The start of the month, in UTC.
    */
   month: ColumnType<Date, never, never>;
   /**
-   * Tokens written.
+   * Output tokens.
    */
   output_tokens: ColumnType<bigint, never, never>;
   /**
-   * Tokens of all kinds.
+   * Input, output and cached tokens.
    */
   tokens: ColumnType<bigint, never, never>;
   /**
-   * Whose costs.
+   * The user.
    */
   user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationCostsByUser {
   /**
-   * Tokens read from the model's cache.
+   * Input tokens from the model's cache.
    */
   cached_tokens: ColumnType<bigint, never, never>;
   /**
@@ -466,42 +466,42 @@ export interface GenerationCostsByUser {
    */
   cost_micros: ColumnType<bigint, never, never>;
   /**
-   * Rows of the ledger, corrections included.
+   * The number of rows in the ledger, with corrections.
    */
   entries: ColumnType<bigint, never, never>;
   /**
-   * Tokens read, those from the model's cache not counted.
+   * Input tokens, without cached tokens.
    */
   input_tokens: ColumnType<bigint, never, never>;
   /**
-   * Tokens written.
+   * Output tokens.
    */
   output_tokens: ColumnType<bigint, never, never>;
   /**
-   * Tokens of all kinds.
+   * Input, output and cached tokens.
    */
   tokens: ColumnType<bigint, never, never>;
   /**
-   * Whose costs.
+   * The user.
    */
   user_id: ColumnType<UserId, never, never>;
 }
 
 export interface GenerationEvents {
   /**
-   * The person who made it, or for whom a service did; null when nobody did, or their account is deleted.
+   * The user who made the change, directly or through a service; null if none did, or the account is deleted.
    */
   acting_user_id: UserId | null;
   /**
-   * What kind of caller made the change.
+   * What kind of role made the change.
    */
   actor: EventActor;
   /**
-   * When: the start of the transaction, as in completed_at.
+   * The start of the transaction, as in completed_at.
    */
   created_at: Generated<Timestamp>;
   /**
-   * The status before; null for the first event of a generation.
+   * The status before the change; null for the first event of a generation.
    */
   from_status: GenerationStatus | null;
   /**
@@ -509,19 +509,19 @@ export interface GenerationEvents {
    */
   generation_request_id: GenerationId;
   /**
-   * Identifies the event; rises with time within a generation.
+   * Identifies the event; increases with time within a generation.
    */
   id: Generated<bigint>;
   /**
-   * The iteration that the generation had reached.
+   * The current iteration of the generation.
    */
   iteration_number: number;
   /**
-   * Why: what the writer said in leo.reason, else the error message of a generation that failed. Cut at 2000 characters.
+   * The reason that the writer set in leo.reason, otherwise the error message of a failed generation. Cut to 2000 characters.
    */
   reason: string | null;
   /**
-   * The status from then on.
+   * The status after the change.
    */
   to_status: GenerationStatus;
   /**
@@ -536,19 +536,19 @@ export interface GenerationRequests {
    */
   app_id: ColumnType<AppId, AppId, never>;
   /**
-   * Display name of the app when the generation was enqueued; a later rename leaves it.
+   * Display name of the app when the generation was enqueued; not changed by a later rename.
    */
   app_name: ColumnType<string, string | undefined, never>;
   /**
-   * Rises whenever a worker takes it; a worker's writes say the attempt they belong to, and find no row once another has taken over.
+   * Increases with every claim. The writes of a worker name its attempt, and match no row after another claim.
    */
   attempt: Generated<number>;
   /**
-   * While queued: not taken before this time, because an attempt has failed. Null: at once.
+   * While queued after a failed attempt: not claimed before this time. Null: available.
    */
   available_at: Timestamp | null;
   /**
-   * When it completed, failed or was cancelled; null in every other status, so a retry clears it.
+   * When it completed, failed or was cancelled; null in every other status, so a retry sets it to null.
    */
   completed_at: Timestamp | null;
   /**
@@ -556,39 +556,39 @@ export interface GenerationRequests {
    */
   created_at: ColumnType<Date, Date | string | undefined, never>;
   /**
-   * How many iterations it has taken.
+   * The number of iterations so far.
    */
   current_iteration: Generated<number>;
   /**
-   * Where the app runs on Fly.io; null until it is deployed.
+   * URL of the app on Fly.io; null until it is deployed.
    */
   deployment_url: string | null;
   /**
-   * Why it failed; kept when it is tried again.
+   * Why it failed; kept during a retry.
    */
   error_message: string | null;
   /**
-   * How often an attempt at it has failed or lost its worker since somebody queued it last.
+   * How many attempts have failed or lost their worker since it was last enqueued, retried or resumed.
    */
   failure_count: Generated<number>;
   /**
-   * Started from nothing, or from an earlier session.
+   * A new session, or a resumed one.
    */
   generation_type: Generated<GenerationType>;
   /**
-   * Commit SHA that this generation ended in; null until there is one.
+   * SHA of the commit with its result; null until it exists.
    */
   github_commit: string | null;
   /**
-   * The app's GitHub repository; null until there is one.
+   * URL of the app's GitHub repository; null until it exists.
    */
   github_url: string | null;
   /**
-   * Rises with every request; gaps are normal.
+   * Increases with every request; gaps are normal.
    */
   id: ColumnType<GenerationId, GenerationId | undefined, never>;
   /**
-   * Chosen by the caller; the same key enqueues once. Null for callers that do not care.
+   * Chosen by the caller; the same key enqueues once per user. Null: none.
    */
   idempotency_key: string | null;
   /**
@@ -596,35 +596,35 @@ export interface GenerationRequests {
    */
   initial_prompt: string | null;
   /**
-   * The session to resume its context from.
+   * The session from which its context can be resumed.
    */
   last_session_id: string | null;
   /**
-   * How many iterations it may take.
+   * The maximum number of iterations.
    */
   max_iterations: Generated<number>;
   /**
-   * How much it does between two questions to the user.
+   * How much it does before it asks the user.
    */
   mode: GenerationMode;
   /**
-   * Higher is taken first. Set by services only.
+   * Higher is claimed first. Written by services only.
    */
   priority: Generated<number>;
   /**
-   * What the user asked for.
+   * The prompt of the user.
    */
   prompt: string;
   /**
-   * Its place in the queue: among equal priorities the earliest is taken first. An order, not a time to wait for.
+   * Its position in the queue: among equal priorities the earliest is claimed first. An order, not a start time.
    */
   queue_at: Generated<Timestamp>;
   /**
-   * How often its user has retried it after a failure. Users cannot write it.
+   * How often its user has retried it after a failure. Not writable by users.
    */
   retry_count: Generated<number>;
   /**
-   * Where the generation stands.
+   * The current status.
    */
   status: Generated<GenerationStatus>;
   /**
@@ -639,19 +639,19 @@ export interface GenerationRequests {
 
 export interface IterationSnapshots {
   /**
-   * JSON object of path to content, for all files. Text, because old rows hold what jsonb refuses.
+   * All files as a JSON object of path to content. Text, because old rows have values that jsonb rejects.
    */
   files_snapshot: string | null;
   /**
-   * The generation that was checkpointed.
+   * The generation of the snapshot.
    */
   generation_request_id: GenerationId;
   /**
-   * Rises with every snapshot; gaps are normal.
+   * Increases with every snapshot; gaps are normal.
    */
   id: Generated<SnapshotId>;
   /**
-   * The iteration after which it was taken; 0 is before the first.
+   * The iteration after which it was taken; 0: before the first.
    */
   iteration_number: number;
   /**
@@ -663,7 +663,7 @@ export interface IterationSnapshots {
    */
   prompt_used: string | null;
   /**
-   * Who asked for it.
+   * What caused it.
    */
   snapshot_type: SnapshotType;
   /**
@@ -678,11 +678,11 @@ export interface IterationSnapshots {
 
 export interface PrivateGenerationLeases {
   /**
-   * The attempt of the generation that the lease belongs to.
+   * The attempt of the generation that the lease is for.
    */
   attempt: number;
   /**
-   * From then on another may take it.
+   * When another worker may take over.
    */
   expires_at: Timestamp;
   /**
@@ -694,7 +694,7 @@ export interface PrivateGenerationLeases {
    */
   user_id: UserId;
   /**
-   * Which worker has it, as it names itself.
+   * The name of the worker.
    */
   worker: string;
 }
@@ -705,7 +705,7 @@ export interface SchemaSnapshots {
    */
   created_at: Generated<Timestamp>;
   /**
-   * What makes these tables, as SQL; empty where there are none.
+   * The SQL that creates these tables; empty if there are none.
    */
   ddl: string;
   /**
@@ -713,15 +713,15 @@ export interface SchemaSnapshots {
    */
   generation_request_id: GenerationId;
   /**
-   * Identifies the snapshot; diff_schema_snapshots takes two of them.
+   * Identifies the snapshot, in diff_schema_snapshots for example.
    */
   id: Generated<bigint>;
   /**
-   * After which iteration; 0 is what the generation began with.
+   * The iteration after which it was taken; 0: before the first.
    */
   iteration_number: number;
   /**
-   * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Nullable, default and more are as the worker says.
+   * Name of table to {"columns": [{"name", "type", "nullable", "default"}, …]}; a table outside of schema public as schema.table. Unchecked: nullable, default and further attributes.
    */
   tables: SchemaTables;
   /**
@@ -732,19 +732,19 @@ export interface SchemaSnapshots {
 
 export interface SupabaseProjectPlaces {
   /**
-   * Since when the place is taken.
+   * When the place was allocated.
    */
   allocated_at: Generated<Timestamp>;
   /**
-   * The app that has the place, or had it.
+   * The app that has the place, or had it until it was deleted.
    */
   app_id: AppId;
   /**
-   * Since when the app is gone; null while it is there.
+   * When the app was deleted; null while it exists.
    */
   releasing_since: Timestamp | null;
   /**
-   * Does the app still live there?
+   * Whether the app exists.
    */
   status: Generated<SupabasePlaceStatus>;
   /**
@@ -755,42 +755,42 @@ export interface SupabaseProjectPlaces {
 
 export interface SupabaseProjects {
   /**
-   * How many apps it takes.
+   * The maximum number of apps.
    */
   capacity: number;
   /**
-   * When it joined the pool.
+   * When it was added to the pool.
    */
   created_at: Generated<Timestamp>;
   /**
-   * Which pool it belongs to, as a slug; what a pool means is the deployer's to say.
+   * The pool that it belongs to, as a slug; its meaning is defined by the deployer.
    */
   pool: string;
   /**
-   * Supabase's own name for the project: twenty small letters.
+   * The ref of the project in Supabase: twenty lower-case letters.
    */
   ref: string;
   /**
-   * Where it runs, as a slug: eu-central-1 and so on.
+   * Its region, as a slug, such as eu-central-1.
    */
   region: string;
   /**
-   * Does it get new apps?
+   * Whether it gets new apps.
    */
   status: Generated<SupabaseProjectStatus>;
   /**
-   * When the row last changed; kept by trigger.
+   * When the row last changed; set by trigger.
    */
   updated_at: Generated<Timestamp>;
   /**
-   * How many places are taken or not wiped yet; kept by the functions that take and free them.
+   * The number of places that are allocated or not wiped yet; kept by the functions that allocate and release them.
    */
   used: ColumnType<number, never, never>;
 }
 
 export interface UserActivityLog {
   /**
-   * What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.
+   * What was done, depending on the type of the object: create, rename, enqueue, cancel, connect and so on.
    */
   action: string;
   /**
@@ -798,38 +798,38 @@ export interface UserActivityLog {
    */
   created_at: Generated<Timestamp>;
   /**
-   * Names of what changed. Never a secret, a prompt or the value of a preference.
+   * The names of what changed. Without secrets, prompts and values of preferences.
    */
   detail: Generated<JsonRecord>;
   /**
-   * Identifies the entry; among those of one time, the order.
+   * Identifies the entry, and orders entries of the same time.
    */
   id: Generated<bigint>;
   /**
-   * Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.
+   * The address in the request's X-Forwarded-For header, unverified. Null: none.
    */
   ip: string | null;
   /**
-   * To which: the object's id as text. The object may be gone.
+   * The id of the object, as text. The object may be deleted.
    */
   object_id: string;
   /**
-   * To what: app, generation, secret or profile.
+   * The type of the object: app, generation, secret or profile.
    */
   object_type: string;
   /**
-   * The program that made the request, cut to 512 characters. Null when it does not say.
+   * The request's User-Agent header, cut to 512 characters. Null: none.
    */
   user_agent: string | null;
   /**
-   * The user who acted, and owner of the object; deleting the user deletes it.
+   * The user who acted, who is the owner of the object; deleting the user deletes the entry.
    */
   user_id: UserId;
 }
 
 export interface UserProfiles {
   /**
-   * Where their picture is; null if there is none.
+   * URL of the picture; null if there is none.
    */
   avatar_url: string | null;
   /**
@@ -837,15 +837,15 @@ export interface UserProfiles {
    */
   created_at: Generated<Timestamp>;
   /**
-   * How the user wants to be called; null if they have not said.
+   * The display name; null if not set.
    */
   display_name: string | null;
   /**
-   * The user's settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.
+   * The settings of the user, a JSON object. An update is merged into it (RFC 7396): null removes a member.
    */
   preferences: Generated<JsonRecord>;
   /**
-   * When the row last changed; kept by trigger.
+   * When the row last changed; set by trigger.
    */
   updated_at: Generated<Timestamp>;
   /**
@@ -860,11 +860,11 @@ export interface UserSecrets {
    */
   created_at: Generated<Timestamp>;
   /**
-   * The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.
+   * The OAuth token set, encrypted by KMS (in development, by the local key). Not granted to users.
    */
   encrypted_token: SealedSecret;
   /**
-   * When the access token expires; null if it does not.
+   * When the access token expires; null if it does not expire.
    */
   expires_at: Timestamp | null;
   /**
@@ -872,11 +872,11 @@ export interface UserSecrets {
    */
   id: Generated<SecretId>;
   /**
-   * Where the token is good: supabase, github, fly and so on, as a slug.
+   * The provider of the token, as a slug, such as supabase, github or fly.
    */
   provider: string;
   /**
-   * When the row last changed; kept by trigger.
+   * When the row last changed; set by trigger.
    */
   updated_at: Generated<Timestamp>;
   /**

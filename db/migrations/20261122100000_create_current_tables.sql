@@ -12,9 +12,9 @@ create type public.generation_mode as enum ('single-shot', 'autonomous', 'confir
 create type public.generation_type as enum ('new', 'resume');
 create type public.snapshot_type as enum ('automatic', 'manual', 'checkpoint');
 
--- squawk-ignore prefer-bigint-over-int: the live tables are like this
--- squawk-ignore prefer-identity: the live tables are like this
--- squawk-ignore prefer-timestamp-tz: the live tables are like this; the next files convert them
+-- squawk-ignore prefer-bigint-over-int: as in the live tables
+-- squawk-ignore prefer-identity: as in the live tables
+-- squawk-ignore prefer-timestamp-tz: as in the live tables; the next files convert them
 create table public.generation_requests (
   id serial,
   app_id uuid,
@@ -37,9 +37,9 @@ create table public.generation_requests (
   constraint generation_requests_pkey primary key (id)
 );
 
--- squawk-ignore prefer-bigint-over-int: the live tables are like this
--- squawk-ignore prefer-identity: the live tables are like this
--- squawk-ignore prefer-timestamp-tz: the live tables are like this; the next files convert them
+-- squawk-ignore prefer-bigint-over-int: as in the live tables
+-- squawk-ignore prefer-identity: as in the live tables
+-- squawk-ignore prefer-timestamp-tz: as in the live tables; the next files convert them
 create table public.iteration_snapshots (
   id serial,
   generation_request_id integer,
@@ -64,7 +64,7 @@ begin
   if exists (select from public.generation_requests) or exists (select from public.iteration_snapshots) then
     raise exception using
       errcode = 'LEO08',
-      message = 'generation_requests or iteration_snapshots still has rows, which this step would lose',
+      message = 'generation_requests or iteration_snapshots has rows, which the rollback would delete',
       hint = 'Move the rows away first.';
   end if;
 end

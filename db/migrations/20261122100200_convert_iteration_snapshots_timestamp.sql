@@ -17,30 +17,30 @@ begin
     if to_regclass('dbmate.upgrade_answers') is not null then
       select answer into v_zone from dbmate.upgrade_answers where question = 'time_zone';
     end if;
-    -- `now()` wrote local times wherever the server's zone was not UTC, and nothing here can tell.
+    -- On a server in another zone than UTC `now()` wrote local times; the stored times do not show which.
     if v_zone is null and current_setting('TimeZone') !~* '^(etc/)?(utc|gmt|uct|universal|zulu)$' then
       raise exception using
         errcode = 'LEO10',
-        message = format('the times of iteration_snapshots have no zone, and this database is in %s (make adopt time_zone=…)', current_setting('TimeZone')),
-        hint = 'Say which zone they are in: make adopt time_zone=UTC, or time_zone=Europe/Berlin.';
+        message = format('the times of iteration_snapshots have no time zone, and the time zone of this database is %s (make adopt time_zone=…)', current_setting('TimeZone')),
+        hint = 'State the zone of the stored times: make adopt time_zone=UTC, or time_zone=Europe/Berlin.';
     end if;
   end if;
   perform set_config('timezone', coalesce(v_zone, 'UTC'), true);
 end
 $$;
 
--- squawk-ignore changing-column-type: in a UTC session this rewrites nothing
+-- squawk-ignore changing-column-type: in a UTC session the table is not rewritten
 alter table public.iteration_snapshots
   alter column "timestamp" type timestamptz,
   alter column "timestamp" set default now();
 
-comment on type public.snapshot_type is 'Who asked for a snapshot.';
-comment on table public.iteration_snapshots is 'Checkpoints within a generation: all files as they stood after an iteration.';
-comment on column public.iteration_snapshots.id is 'Rises with every snapshot; gaps are normal.';
-comment on column public.iteration_snapshots.generation_request_id is 'The generation that was checkpointed.';
-comment on column public.iteration_snapshots.iteration_number is 'The iteration after which it was taken; 0 is before the first.';
-comment on column public.iteration_snapshots.snapshot_type is 'Who asked for it.';
-comment on column public.iteration_snapshots.files_snapshot is 'JSON object of path to content, for all files. Text, because old rows hold what jsonb refuses.';
+comment on type public.snapshot_type is 'What caused a snapshot.';
+comment on table public.iteration_snapshots is 'Checkpoints of a generation: all files after an iteration.';
+comment on column public.iteration_snapshots.id is 'Increases with every snapshot; gaps are normal.';
+comment on column public.iteration_snapshots.generation_request_id is 'The generation of the snapshot.';
+comment on column public.iteration_snapshots.iteration_number is 'The iteration after which it was taken; 0: before the first.';
+comment on column public.iteration_snapshots.snapshot_type is 'What caused it.';
+comment on column public.iteration_snapshots.files_snapshot is 'All files as a JSON object of path to content. Text, because old rows have values that jsonb rejects.';
 comment on column public.iteration_snapshots.prompt_used is 'The prompt of the iteration.';
 comment on column public.iteration_snapshots."timestamp" is 'When it was taken.';
 comment on column public.iteration_snapshots.metadata is 'Tokens, duration and changed files of the iteration.';

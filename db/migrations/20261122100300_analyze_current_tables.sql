@@ -8,5 +8,5 @@ set local lock_timeout = '3s';
 analyze public.generation_requests, public.iteration_snapshots;
 
 -- migrate:down
--- Statistics are no state; a statement stands here because an empty section cannot be told from a forgotten one.
+-- A statement, because an empty section could have been forgotten.
 select 'statistics are kept';

@@ -11,9 +11,9 @@ set local lock_timeout = '3s';
 
 create schema private;
 revoke all on schema private from public, anon, authenticated, service_role;
-comment on schema private is 'Trigger functions and tables that no API role may use. Not exposed by the Data API.';
+comment on schema private is 'Trigger functions and tables that no API role may access. Not exposed by the Data API.';
 
--- Without `in schema`: PUBLIC's EXECUTE is a global default that a per-schema revoke cannot reach.
+-- Without `in schema`: PUBLIC's EXECUTE is a global default, which a revoke for a schema does not change.
 alter default privileges revoke execute on functions from public;
 
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;

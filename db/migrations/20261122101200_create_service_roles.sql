@@ -30,7 +30,7 @@ begin
     raise exception using
       errcode = 'LEO09',
       message = 'role leo_api inherits the rights of authenticated',
-      hint = 'It must be NOINHERIT from the start: drop it while no service is logged in with it, and migrate again.';
+      hint = 'It must be created as NOINHERIT: drop it while no service is logged in with it, and migrate again.';
   end if;
   if exists (
     select
@@ -58,7 +58,7 @@ begin
   ) then
     raise exception using
       errcode = 'LEO09',
-      message = 'role leo_api or leo_worker has attributes of an administrator',
+      message = 'role leo_api or leo_worker has an attribute of an administrator',
       hint = 'Alter it to nosuperuser nobypassrls nocreaterole nocreatedb noreplication.';
   end if;
 end

@@ -19,14 +19,14 @@ begin
   if v_found then
     raise exception using
       errcode = 'LEO08',
-      message = format('%s still has rows (where %s), which this step would lose', p_table, p_condition),
+      message = format('%s has rows (where %s), which the rollback would delete', p_table, p_condition),
       hint = 'Move them away first, or restore a backup instead of rolling back.';
   end if;
 end
 $$;
 
 comment on function private.assert_no_rows(regclass, text) is
-  'Locks the table, raises LEO08 when it has a row that meets the condition. For the down sections of migrations.';
+  'Locks the table, raises LEO08 if it has a row that meets the condition. For the down sections of migrations.';
 
 create function private.tg__touch_updated_at()
 returns trigger
@@ -51,16 +51,16 @@ as $$
 begin
   raise exception using
     errcode = 'LEO06',
-    message = format('%s of %s never change', array_to_string(tg_argv, ', '), tg_table_name),
+    message = format('%s of %s cannot be changed', array_to_string(tg_argv, ', '), tg_table_name),
     schema = tg_table_schema, table = tg_table_name;
 end
 $$;
 
 comment on function private.tg__refuse_change() is
-  'Trigger: raises LEO06. Its arguments name the frozen columns; the trigger''s WHEN says when one has changed.';
+  'Trigger: raises LEO06. Its arguments are the frozen columns; the WHEN of the trigger tests whether one has changed.';
 
 -- The rules of several tables' checks and of the backfill. In plpgsql, which keeps its plan: a CHECK with an SQL function
--- is planned again for each statement. Roles that write the tables need EXECUTE.
+-- is planned again for each statement.
 create function private.has_visible_character(p_text text)
 returns boolean
 language plpgsql
@@ -93,8 +93,9 @@ $$;
 
 comment on function private.is_https_url(text) is 'Whether the text is an https URL, in printable ASCII without spaces.';
 
-grant execute on function private.has_visible_character(text) to authenticated, service_role;
-grant execute on function private.is_https_url(text) to authenticated, service_role;
+-- A check calls them as the role that writes the table, whichever that is. They read no table.
+grant execute on function private.has_visible_character(text) to public;
+grant execute on function private.is_https_url(text) to public;
 
 -- migrate:down
 set local lock_timeout = '3s';

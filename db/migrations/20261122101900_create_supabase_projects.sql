@@ -1,8 +1,4 @@
--- Creates the pool of Supabase projects, each with places for a number of apps, and the allocation of places to apps.
--- `used` counts the allocated places and those of deleted apps that are not wiped yet; a capacity below it is refused. To
--- remove a project from the pool, set it to draining, then to retired when its last place is free.
--- A place is a row of its own, because it outlives its app: what the app leaves in the project must be wiped before
--- another app gets the place. Until then the primary key refuses a place to an app restored under the same id.
+-- Creates the pool of Supabase projects, each with places for a number of apps, and the places of apps in them.
 -- Deliberately absent: policies for users, who read apps.supabase_project_ref; grants to write `used` or a place, which
 -- only the allocating and releasing functions do; DELETE on projects; a foreign key from a place to its app.
 -- Locks: none, the tables are new. Undo: drops the tables if they are empty.
@@ -11,8 +7,10 @@
 set local lock_timeout = '3s';
 
 create type public.supabase_project_status as enum ('active', 'draining', 'retired');
-comment on type public.supabase_project_status is 'active: gets new apps; draining: keeps those that it has; retired: has none, and never will.';
+comment on type public.supabase_project_status is 'active: gets new apps; draining: keeps its apps and gets no new ones; retired: has no apps.';
 
+-- `used` counts the allocated places and those of deleted apps that are not wiped yet; a capacity below it is refused. To
+-- remove a project from the pool, set it to draining, then to retired when its last place is free.
 -- squawk-ignore prefer-bigint-over-int: a project holds hundreds of apps, and a bigint is a string in JavaScript
 create table public.supabase_projects (
   ref text,
@@ -34,14 +32,14 @@ create table public.supabase_projects (
 );
 
 comment on table public.supabase_projects is 'Supabase projects in which apps get their databases. Services only.';
-comment on column public.supabase_projects.ref is 'Supabase''s own name for the project: twenty small letters.';
-comment on column public.supabase_projects.pool is 'Which pool it belongs to, as a slug; what a pool means is the deployer''s to say.';
-comment on column public.supabase_projects.region is 'Where it runs, as a slug: eu-central-1 and so on.';
-comment on column public.supabase_projects.capacity is 'How many apps it takes.';
-comment on column public.supabase_projects.used is 'How many places are taken or not wiped yet; kept by the functions that take and free them.';
-comment on column public.supabase_projects.status is 'Does it get new apps?';
-comment on column public.supabase_projects.created_at is 'When it joined the pool.';
-comment on column public.supabase_projects.updated_at is 'When the row last changed; kept by trigger.';
+comment on column public.supabase_projects.ref is 'The ref of the project in Supabase: twenty lower-case letters.';
+comment on column public.supabase_projects.pool is 'The pool that it belongs to, as a slug; its meaning is defined by the deployer.';
+comment on column public.supabase_projects.region is 'Its region, as a slug, such as eu-central-1.';
+comment on column public.supabase_projects.capacity is 'The maximum number of apps.';
+comment on column public.supabase_projects.used is 'The number of places that are allocated or not wiped yet; kept by the functions that allocate and release them.';
+comment on column public.supabase_projects.status is 'Whether it gets new apps.';
+comment on column public.supabase_projects.created_at is 'When it was added to the pool.';
+comment on column public.supabase_projects.updated_at is 'When the row last changed; set by trigger.';
 
 create trigger _100_touch_updated_at before update on public.supabase_projects
   for each row execute function private.tg__touch_updated_at();
@@ -61,8 +59,10 @@ create policy insert_service on public.supabase_projects for insert to service_r
 create policy update_service on public.supabase_projects for update to service_role using (true) with check (true);
 
 create type public.supabase_place_status as enum ('allocated', 'releasing');
-comment on type public.supabase_place_status is 'allocated: an app lives there; releasing: the app is gone, and what it left is not wiped yet.';
+comment on type public.supabase_place_status is 'allocated: in use by an app; releasing: the app is deleted, and its data is not wiped yet.';
 
+-- A place is a row of its own, because it outlives its app: what the app leaves in the project must be wiped before
+-- another app gets the place. Until then the primary key refuses a place to an app restored under the same id.
 create table public.supabase_project_places (
   app_id uuid,
   supabase_project_ref text not null,
@@ -70,7 +70,7 @@ create table public.supabase_project_places (
   allocated_at timestamptz not null default now(),
   releasing_since timestamptz,
   constraint supabase_project_places_pkey primary key (app_id),
-  -- What lets an app prove that its project is the one that it has its place in.
+  -- The target of the foreign key of apps: an app's project is the one where it has its place.
   constraint supabase_project_places_supabase_project_ref_app_id_key unique (supabase_project_ref, app_id),
   constraint supabase_project_places_supabase_project_ref_fkey foreign key (supabase_project_ref)
     references public.supabase_projects (ref),
@@ -80,14 +80,14 @@ create table public.supabase_project_places (
 );
 
 comment on table public.supabase_project_places is 'Places of apps in the projects of the pool, until they are wiped.';
-comment on column public.supabase_project_places.app_id is 'The app that has the place, or had it.';
+comment on column public.supabase_project_places.app_id is 'The app that has the place, or had it until it was deleted.';
 comment on column public.supabase_project_places.supabase_project_ref is 'The project.';
-comment on column public.supabase_project_places.status is 'Does the app still live there?';
-comment on column public.supabase_project_places.allocated_at is 'Since when the place is taken.';
-comment on column public.supabase_project_places.releasing_since is 'Since when the app is gone; null while it is there.';
+comment on column public.supabase_project_places.status is 'Whether the app exists.';
+comment on column public.supabase_project_places.allocated_at is 'When the place was allocated.';
+comment on column public.supabase_project_places.releasing_since is 'When the app was deleted; null while it exists.';
 
 comment on index public.supabase_project_places_supabase_project_ref_app_id_key is
-  'Target of the foreign key of apps; serves the one to supabase_projects, and whoever drains a project: which apps are in it.';
+  'Target of the foreign key of apps; serves the foreign key to supabase_projects, and finds the apps of a project.';
 
 revoke all on public.supabase_project_places from public, anon, authenticated, service_role;
 grant select on public.supabase_project_places to service_role;

@@ -26,22 +26,22 @@ create table public.apps (
   constraint apps_app_name_at_most_120_characters_check check (char_length(app_name) <= 120)
 );
 
-comment on table public.apps is 'An app that a user builds: its stable identity, over all of its generations.';
-comment on column public.apps.id is 'Identifies the app everywhere, GitHub repository names included.';
-comment on column public.apps.user_id is 'The Supabase Auth user who owns it; deleting the user deletes it.';
+comment on table public.apps is 'The apps of users: their identity over all generations.';
+comment on column public.apps.id is 'Identifies the app, also in the name of its GitHub repository.';
+comment on column public.apps.user_id is 'The Supabase Auth user who owns the app; deleting the user deletes it.';
 comment on column public.apps.app_name is 'Display name, unique among the user''s apps.';
 comment on column public.apps.created_at is 'When it was created.';
 comment on column public.apps.supabase_project_ref is
-  'The Supabase project that the app has its database in; null until it gets one. Written by private.allocate_supabase_project only.';
+  'The Supabase project with the app''s database; null until one is allocated. Written by private.allocate_supabase_project only.';
 
 create index apps_user_id_created_at_id_idx on public.apps (user_id, created_at desc, id desc);
-comment on index public.apps_user_id_created_at_id_idx is 'Serves apps.list: one user''s apps, newest first, page by page.';
+comment on index public.apps_user_id_created_at_id_idx is 'Serves apps.list: a user''s apps, newest first, page by page.';
 create index apps_supabase_project_ref_id_idx on public.apps (supabase_project_ref, id);
 comment on index public.apps_supabase_project_ref_id_idx is
-  'Serves the foreign key, and whoever looks after a project: the apps in it.';
+  'Serves the foreign key, and finds the apps of a project.';
 
 revoke all on public.apps from public, anon, authenticated, service_role;
--- Not granted to users: choosing an id or a creation time, or handing an app to someone else.
+-- Not granted to users: the id, the creation time and, on update, the owner.
 grant select, insert (user_id, app_name), update (app_name), delete on public.apps to authenticated;
 grant
   select,

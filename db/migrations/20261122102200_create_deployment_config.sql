@@ -20,18 +20,18 @@ create table public.deployment_config (
   )
 );
 
-comment on table public.deployment_config is 'Settings of the platform itself, one key a row. Services only.';
+comment on table public.deployment_config is 'Settings of the platform, one row per key. Services only.';
 comment on column public.deployment_config.key is 'Name of the setting: letters, digits, dot, dash and underscore.';
-comment on column public.deployment_config.value is 'Its value; a sealed secret where encrypted is true, plain text where it is false.';
-comment on column public.deployment_config.encrypted is 'Is value KMS-encrypted? (Or, in development, sealed by the local key.)';
-comment on column public.deployment_config.description is 'What the setting is for, for people.';
-comment on column public.deployment_config.updated_at is 'When the row last changed; kept by trigger.';
+comment on column public.deployment_config.value is 'Its value: a sealed secret if encrypted is true, plain text if it is false.';
+comment on column public.deployment_config.encrypted is 'Whether value is encrypted by KMS (in development, by the local key).';
+comment on column public.deployment_config.description is 'What the setting is for.';
+comment on column public.deployment_config.updated_at is 'When the row last changed; set by trigger.';
 
 create index deployment_config_sealing_key_key_encrypted_idx on public.deployment_config
   (split_part(value, '.', 3), key)
   where encrypted;
 comment on index public.deployment_config_sealing_key_key_encrypted_idx is
-  'Serves make key-usage and make rotate-keys: how many settings a key sealed, and which, page by page.';
+  'Serves make key-usage and make rotate-keys: counts and lists the settings that a key sealed.';
 
 create function private.tg_deployment_config__refuse_plaintext()
 returns trigger
@@ -40,13 +40,13 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- `encrypted` null is refused by its column a moment later; until then it is treated as the dangerous case.
+  -- NOT NULL refuses a null in `encrypted` later; here it is treated like true.
   if new.encrypted is not false then
     perform new.value::public.sealed_secret;
   elsif new.value like 'leo1.%' then
     raise exception using
       errcode = 'LEO07',
-      message = 'a value that looks sealed is said not to be encrypted',
+      message = 'a value in sealed form is declared as not encrypted',
       schema = tg_table_schema, table = tg_table_name, column = 'encrypted';
   end if;
   return new;

@@ -21,23 +21,23 @@ create table public.user_secrets (
   constraint user_secrets_provider_is_slug_check check (provider collate "C" ~ '^[a-z][a-z0-9]*(-[a-z0-9]+)*$' and char_length(provider) <= 64)
 );
 
-comment on table public.user_secrets is 'OAuth tokens of users, one per provider, sealed by KMS.';
+comment on table public.user_secrets is 'OAuth tokens of users, one set per provider, encrypted by KMS.';
 comment on column public.user_secrets.id is 'Identifies the connection.';
 comment on column public.user_secrets.user_id is 'The Supabase Auth user whose token it is; deleting the user deletes it.';
-comment on column public.user_secrets.provider is 'Where the token is good: supabase, github, fly and so on, as a slug.';
-comment on column public.user_secrets.encrypted_token is 'The OAuth token set, KMS-encrypted (in development, sealed by the local key). Never granted to users.';
-comment on column public.user_secrets.expires_at is 'When the access token expires; null if it does not.';
+comment on column public.user_secrets.provider is 'The provider of the token, as a slug, such as supabase, github or fly.';
+comment on column public.user_secrets.encrypted_token is 'The OAuth token set, encrypted by KMS (in development, by the local key). Not granted to users.';
+comment on column public.user_secrets.expires_at is 'When the access token expires; null if it does not expire.';
 comment on column public.user_secrets.created_at is 'When the user connected the provider.';
-comment on column public.user_secrets.updated_at is 'When the row last changed; kept by trigger.';
+comment on column public.user_secrets.updated_at is 'When the row last changed; set by trigger.';
 
 create index user_secrets_expires_at_id_expiring_idx on public.user_secrets (expires_at, id)
   where expires_at is not null;
-comment on index public.user_secrets_expires_at_id_expiring_idx is 'Serves user_secrets.listExpiring of ./secrets: what expires before a time, page by page.';
+comment on index public.user_secrets_expires_at_id_expiring_idx is 'Serves user_secrets.listExpiring of ./secrets: connections that expire before a time, page by page.';
 
 create index user_secrets_sealing_key_id_idx on public.user_secrets
   (split_part(encrypted_token::text, '.', 3), id);
 comment on index public.user_secrets_sealing_key_id_idx is
-  'Serves make key-usage and make rotate-keys: how many tokens a key sealed, and which, page by page.';
+  'Serves make key-usage and make rotate-keys: counts and lists the tokens that a key sealed.';
 
 create trigger _100_touch_updated_at before update on public.user_secrets
   for each row execute function private.tg__touch_updated_at();

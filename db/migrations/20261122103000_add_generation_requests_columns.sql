@@ -22,14 +22,14 @@ alter table public.generation_requests
   add column available_at timestamptz,
   add column failure_count smallint not null default 0;
 
-comment on column public.generation_requests.github_commit is 'Commit SHA that this generation ended in; null until there is one.';
-comment on column public.generation_requests.attempt is 'Rises whenever a worker takes it; a worker''s writes say the attempt they belong to, and find no row once another has taken over.';
-comment on column public.generation_requests.retry_count is 'How often its user has retried it after a failure. Users cannot write it.';
-comment on column public.generation_requests.priority is 'Higher is taken first. Set by services only.';
-comment on column public.generation_requests.idempotency_key is 'Chosen by the caller; the same key enqueues once. Null for callers that do not care.';
-comment on column public.generation_requests.queue_at is 'Its place in the queue: among equal priorities the earliest is taken first. An order, not a time to wait for.';
-comment on column public.generation_requests.available_at is 'While queued: not taken before this time, because an attempt has failed. Null: at once.';
-comment on column public.generation_requests.failure_count is 'How often an attempt at it has failed or lost its worker since somebody queued it last.';
+comment on column public.generation_requests.github_commit is 'SHA of the commit with its result; null until it exists.';
+comment on column public.generation_requests.attempt is 'Increases with every claim. The writes of a worker name its attempt, and match no row after another claim.';
+comment on column public.generation_requests.retry_count is 'How often its user has retried it after a failure. Not writable by users.';
+comment on column public.generation_requests.priority is 'Higher is claimed first. Written by services only.';
+comment on column public.generation_requests.idempotency_key is 'Chosen by the caller; the same key enqueues once per user. Null: none.';
+comment on column public.generation_requests.queue_at is 'Its position in the queue: among equal priorities the earliest is claimed first. An order, not a start time.';
+comment on column public.generation_requests.available_at is 'While queued after a failed attempt: not claimed before this time. Null: available.';
+comment on column public.generation_requests.failure_count is 'How many attempts have failed or lost their worker since it was last enqueued, retried or resumed.';
 
 -- migrate:down
 set local lock_timeout = '3s';

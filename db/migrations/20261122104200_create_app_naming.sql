@@ -15,11 +15,11 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- A UUID of version 8: the bits in between are ours to choose.
+  -- A UUID of version 8: its other bits are free to choose.
   select overlay(overlay(md5('leo-saas-schema generation_requests ' || p_request_id) placing '8' from 13) placing '8' from 17)::uuid
 $$;
 
-comment on function private.app_id_of_request(integer) is 'The id of the app of a request that came without one.';
+comment on function private.app_id_of_request(integer) is 'The id of the app of a request that has no app_id.';
 
 create function private.visible_name(p_name text)
 returns text
@@ -30,7 +30,7 @@ as $$
   select case when private.has_visible_character(left(p_name, 120)) then left(p_name, 120) end
 $$;
 
-comment on function private.visible_name(text) is 'The name, cut to what an app may have; null when there is nothing to see in it.';
+comment on function private.visible_name(text) is 'The name, cut to the length that an app may have; null without a visible character.';
 
 create function private.user_lock_key(p_user_id uuid)
 returns bigint
@@ -41,7 +41,7 @@ as $$
   select hashtextextended('leo upgrade ' || p_user_id, 0)
 $$;
 
-comment on function private.user_lock_key(uuid) is 'The advisory lock of a user whose apps get their names.';
+comment on function private.user_lock_key(uuid) is 'The key of the advisory lock for naming a user''s apps.';
 
 create function private.apps_in_requests(p_user_ids uuid[])
 returns table (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
@@ -61,7 +61,7 @@ as $$
   from (
     select
       r.id, r.user_id, r.app_id, r.created_at,
-      -- Almost every name has a letter; only the others are worth a call.
+      -- Almost every name has a letter or digit; the function is called for the others only.
       case
         when r.app_name collate "C" ~ '[0-9A-Za-z]' then left(r.app_name, 120)
         else private.visible_name(r.app_name)
@@ -75,7 +75,7 @@ as $$
   group by r.user_id, coalesce(r.app_id, private.app_id_of_request(r.id))
 $$;
 
-comment on function private.apps_in_requests(uuid[]) is 'The apps that these users'' requests speak of, with the name each wants and its age.';
+comment on function private.apps_in_requests(uuid[]) is 'The apps in the requests of these users, with the wanted name and the age of each.';
 
 create function private.free_app_name(p_user_id uuid, p_wanted text, p_from integer default 1)
 returns text
@@ -96,7 +96,7 @@ begin
 end
 $$;
 
-comment on function private.free_app_name(uuid, text, integer) is 'The name, or the first `name (n)`, that no app of the user has; lower numbers than p_from are known to be taken. Call it under the user''s lock.';
+comment on function private.free_app_name(uuid, text, integer) is 'The name, or the first `name (n)` from p_from on, that no app of the user has. To be called under the user''s lock.';
 
 create function private.name_apps(p_user_ids uuid[])
 returns integer
@@ -110,11 +110,11 @@ declare
   v_app record;
   v_name text;
 begin
-  -- The oldest app that wants a name gets it, unless an app that is there already has it.
+  -- The oldest app that wants a name gets it, unless an existing app has it.
   with wanted as materialized (
     select a.*
     from private.apps_in_requests(p_user_ids) as a
-    -- Not `not exists`: that may become a join which reads all apps for every batch of users.
+    -- Not `not exists`: that can be planned as a join that reads all apps for every batch of users.
     where (select there.id from public.apps as there where there.id = a.app_id) is null
   ),
   made as (
@@ -135,7 +135,7 @@ begin
   into v_made, v_left;
 
   for v_app in
-    -- Those before it that want the same have a number each: else a thousand would try half a million.
+    -- Start with the number of apps before it that want the same name: a thousand would otherwise try half a million.
     select l.*, row_number() over (partition by l.user_id, l.wanted order by l.since nulls last, l.first_request_id) as nth
     from jsonb_to_recordset(v_left)
       as l (user_id uuid, app_id uuid, wanted text, since timestamptz, first_request_id integer)
@@ -145,11 +145,11 @@ begin
     insert into public.apps (id, user_id, app_name, created_at)
     values (v_app.app_id, v_app.user_id, v_name, coalesce(v_app.since, now()))
     on conflict do nothing;
-    -- Not made: the id is another user's app, and the request is not this user's to name.
+    -- Not inserted: an app of another user has the id.
     continue when not found;
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     values ('apps', v_app.first_request_id, v_app.user_id, 'app_name', v_app.wanted, v_name,
-      'another app of the user has the name: the app is called otherwise, the request keeps it');
+      'another app of the user has the name: the app gets another one, the request keeps it');
     v_made := v_made + 1;
   end loop;
 
@@ -157,7 +157,7 @@ begin
 end
 $$;
 
-comment on function private.name_apps(uuid[]) is 'Makes the apps of these users out of their requests. Call it under their locks. Returns how many.';
+comment on function private.name_apps(uuid[]) is 'Creates the apps of these users from their requests. To be called under their locks. Returns the number of apps.';
 
 -- migrate:down
 set local lock_timeout = '3s';

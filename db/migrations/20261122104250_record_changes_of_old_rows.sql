@@ -21,11 +21,11 @@ create table private.upgrade_counts (
   constraint upgrade_counts_pkey primary key (table_name)
 );
 
-comment on table private.upgrade_counts is 'What there was when the upgrade began.';
+comment on table private.upgrade_counts is 'The rows at the start of the upgrade.';
 comment on column private.upgrade_counts.table_name is 'The table, in schema public.';
-comment on column private.upgrade_counts.last_id is 'The cut-off: rows with a higher id came later.';
-comment on column private.upgrade_counts.fingerprint_of is 'SQL over a row r: what the upgrade must not change of it, as a bigint.';
-comment on column private.upgrade_counts.row_count is 'How many rows there were up to the cut-off; null until they are counted.';
+comment on column private.upgrade_counts.last_id is 'The cut-off: rows with a higher id were inserted later.';
+comment on column private.upgrade_counts.fingerprint_of is 'SQL expression over a row r: a bigint hash of the values that the upgrade must not change.';
+comment on column private.upgrade_counts.row_count is 'The number of rows up to the cut-off; null until they are counted.';
 comment on column private.upgrade_counts.fingerprint is 'The sum of their fingerprints.';
 comment on column private.upgrade_counts.counted_at is 'When they were counted.';
 
@@ -41,13 +41,13 @@ create table private.upgrade_changes (
   constraint upgrade_changes_pkey primary key (id)
 );
 
-comment on table private.upgrade_changes is 'Old rows that came, went or were rewritten since they were counted.';
-comment on column private.upgrade_changes.id is 'Rises with every change.';
+comment on table private.upgrade_changes is 'Changes of old rows since they were counted.';
+comment on column private.upgrade_changes.id is 'Increases with every change.';
 comment on column private.upgrade_changes.table_name is 'The table, in schema public.';
 comment on column private.upgrade_changes.row_id is 'The id of the row.';
-comment on column private.upgrade_changes.change is 'arrived late, deleted or rewritten by somebody; mended by the upgrade; repaired in quarantine.';
-comment on column private.upgrade_changes.row_count is 'How many rows there are more: 1, 0 or -1.';
-comment on column private.upgrade_changes.fingerprint is 'By how much the sum of the fingerprints rose.';
+comment on column private.upgrade_changes.change is 'arrived (inserted late), deleted or rewritten by a session; mended by the upgrade; repaired in quarantine.';
+comment on column private.upgrade_changes.row_count is 'The change of the number of rows: 1, 0 or -1.';
+comment on column private.upgrade_changes.fingerprint is 'The change of the sum of the fingerprints.';
 comment on column private.upgrade_changes.changed_at is 'When it happened.';
 
 -- squawk-ignore prefer-bigint-over-int: the type of the ids
@@ -57,7 +57,7 @@ create table private.upgrade_samples (
   constraint upgrade_samples_pkey primary key (row_id)
 );
 
-comment on table private.upgrade_samples is 'The files of a few old snapshots: all of them would take hours to read.';
+comment on table private.upgrade_samples is 'Digests of the files of some old snapshots; reading all of them would take hours.';
 comment on column private.upgrade_samples.row_id is 'The id of the snapshot.';
 comment on column private.upgrade_samples.digest is 'MD5 of its files_snapshot.';
 
@@ -108,7 +108,7 @@ end
 $$;
 
 comment on function private.tg__record_change() is
-  'Trigger: notes what others do to old rows. Definer: whoever deletes a user has no right on the books.';
+  'Trigger: records changes of old rows by other sessions. SECURITY DEFINER: a role that deletes users has no privilege here.';
 
 create function private.tg_quarantine__record_change()
 returns trigger
@@ -145,7 +145,7 @@ end
 $$;
 
 comment on function private.tg_quarantine__record_change() is
-  'Trigger: notes rows that leave quarantine with their user, or are repaired in it. Definer: whoever deletes a user has no right on the books.';
+  'Trigger: records rows in quarantine that are deleted with their user, or repaired. SECURITY DEFINER: a role that deletes users has no privilege here.';
 
 lock table public.generation_requests in share row exclusive mode;
 lock table public.iteration_snapshots in share row exclusive mode;

@@ -26,7 +26,7 @@ begin
 end
 $$;
 
-comment on function private.take_progress(text) is 'The phase''s progress, locked until the end of the transaction.';
+comment on function private.take_progress(text) is 'The progress of the phase, locked until the end of the transaction.';
 
 create function private.backfill_contested()
 returns integer
@@ -54,7 +54,7 @@ begin
 end
 $$;
 
-comment on function private.backfill_contested() is 'Notes the app ids that several users claim; the operator answers in upgrade_owners. Returns how many are new.';
+comment on function private.backfill_contested() is 'Records the app ids that several users claim; the operator chooses the owners in upgrade_owners. Returns how many are new.';
 
 create function private.backfill_users(p_limit integer)
 returns integer
@@ -62,7 +62,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
--- A batch is small: what is known of its users is found by key, not by reading all who have had their turn.
+-- A batch is small: look its users up by key instead of reading all users that are processed.
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
@@ -83,7 +83,7 @@ begin
   ) as u;
 
   if v_users is null then
-    -- The end. Those that were passed over, because a writer of theirs was busy, get another sweep.
+    -- The end of a sweep. Users that were skipped, because one of their writers held the lock, get another one.
     update private.upgrade_progress
     set position = null,
         is_finished = not exists (
@@ -99,7 +99,7 @@ begin
   from unnest(v_users) as u
   where pg_try_advisory_xact_lock(private.user_lock_key(u));
 
-  -- In statements of their own, so that they see what the writers that were waited for have written.
+  -- Separate statements, so that they see what the previous holders of the locks committed.
   perform private.name_apps(v_locked);
   insert into private.upgrade_users (user_id)
   select u.id from auth.users as u where u.id = any (v_locked)
@@ -111,7 +111,7 @@ begin
 end
 $$;
 
-comment on function private.backfill_users(integer) is 'Gives the next users'' apps their names. Returns how many users were gone through, 0 at the end of a sweep.';
+comment on function private.backfill_users(integer) is 'Names the apps of the next users. Returns the number of users processed, 0 at the end of a sweep.';
 
 create function private.https_url(p_url text)
 returns text
@@ -121,11 +121,11 @@ strict
 set search_path = pg_catalog, pg_temp
 as $$
   select url
-  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as mended (url)
+  from (select regexp_replace(btrim(p_url, E' \t\r\n'), '^http://', 'https://', 'i')) as repaired (url)
   where private.is_https_url(url)
 $$;
 
-comment on function private.https_url(text) is 'The address as https; null when it cannot be one.';
+comment on function private.https_url(text) is 'The URL with https; null if it is not a valid https URL.';
 
 create function private.backfill_requests(p_limit integer, p_is_last boolean default false, p_stale_after interval default null)
 returns integer
@@ -133,8 +133,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
--- From the batch to its parents, by key, in the order in which the joins are written: whatever the statistics say, which
--- are seldom fresh here, a batch must not go through a whole parent table.
+-- From the batch to its parents, by key, in the written order of the joins: a batch must not read a whole parent table,
+-- and the statistics are rarely up to date here.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set join_collapse_limit = 1
@@ -154,22 +154,21 @@ begin
     return 0;
   end if;
 
-  -- One look at each row and its parents for everything. Not locked yet: most rows stay as they are.
+  -- Reads each row and its parents once. Without a lock: most rows are not changed.
   with judged as materialized (
     select r.id,
-      -- What has no owner beyond doubt. Unless it is the last time, rows that are being worked on stay where their old
-      -- writer looks for them.
+      -- Rows in progress stay in the table, where their writer expects them, except in the last run.
       p_is_last or r.status is null or r.status not in ('queued', 'generating', 'paused')
         or r.updated_at < now() - interval '1 day' as is_at_rest,
       case
         when r.user_id is null then 'user_id is null'
         when u.id is null then 'user_id is not in auth.users'
         when p_is_last and o.app_id is not null and o.user_id is null
-          then 'several users claim app_id, and nobody has said whose it is'
-        when o.user_id <> r.user_id then 'app_id is another user''s, by the operator''s answer'
-        when a.user_id <> r.user_id then 'app_id is another user''s'
+          then 'several users claim app_id, and no owner is chosen'
+        when o.user_id <> r.user_id then 'app_id belongs to another user, as the operator chose'
+        when a.user_id <> r.user_id then 'app_id belongs to another user'
       end as reason,
-      -- A row that may yet go to quarantine goes as it came.
+      -- A row that can still be quarantined is not changed.
       a.user_id = r.user_id and not coalesce(
         r.app_id is not null and r.prompt is not null
         and (r.app_name collate "C" ~ '[0-9A-Za-z]' or private.visible_name(r.app_name) is not null)
@@ -213,7 +212,7 @@ begin
     where j.reason is null and j.is_dirty
     for update of r skip locked
   ),
-  mended as (
+  repaired as (
     update public.generation_requests as r
     set app_id = coalesce(d.app_id, private.app_id_of_request(d.id)),
         app_name = case when private.visible_name(d.app_name) is null then 'Untitled app' else d.app_name end,
@@ -222,7 +221,7 @@ begin
         generation_type = coalesce(d.generation_type, 'new'),
         mode = coalesce(d.mode, 'autonomous'),
         current_iteration = took.iterations,
-        -- What it took, it was allowed; without a limit that means anything, the column's default.
+        -- At least the iterations that it took; the column's default if the limit is not valid.
         max_iterations = greatest(case when d.max_iterations > 0 then d.max_iterations else 10 end, took.iterations),
         created_at = times.created_at,
         updated_at = times.updated_at,
@@ -231,7 +230,7 @@ begin
             then greatest(coalesce(d.completed_at, times.updated_at), times.created_at)
         end,
         error_message = case when d.status = 'generating' and now_is.status = 'failed'
-          then coalesce(d.error_message, 'No worker had been heard of for ' || p_stale_after || '.')
+          then coalesce(d.error_message, 'No worker has updated it for ' || p_stale_after || '.')
           else d.error_message end,
         github_url = private.https_url(d.github_url),
         deployment_url = private.https_url(d.deployment_url)
@@ -262,17 +261,17 @@ begin
     select
       'generation_requests', m.id, (select u.id from auth.users as u where u.id = m.user_id), b.key, b.value, m.after ->> b.key,
       case b.key
-        when 'app_id' then 'it had none: an id that follows from the request''s'
-        when 'app_name' then 'nothing to see in it'
-        when 'status' then case when b.value is null then 'it had none' else 'no worker has been heard of for too long' end
+        when 'app_id' then 'it was null: an id derived from the id of the request'
+        when 'app_name' then 'no visible character'
+        when 'status' then case when b.value is null then 'it was null' else 'no worker has updated it for too long' end
         when 'max_iterations' then 'missing, or less than it took'
-        when 'error_message' then 'no worker has been heard of for too long'
+        when 'error_message' then 'no worker has updated it for too long'
         when 'completed_at' then 'set exactly when it is over, and not before it began'
-        when 'github_url' then 'not an https address'
-        when 'deployment_url' then 'not an https address'
-        else 'missing, or out of range'
+        when 'github_url' then 'not an https URL'
+        when 'deployment_url' then 'not an https URL'
+        else 'null or out of range'
       end
-    from mended as m
+    from repaired as m
     cross join lateral jsonb_each_text(m.before) as b
     where m.after ->> b.key is distinct from b.value
   )
@@ -290,7 +289,7 @@ end
 $$;
 
 comment on function private.backfill_requests(integer, boolean, interval) is
-  'Mends the next requests, or moves them to quarantine. Generations without a sign of life for p_stale_after are paused or failed. Returns how many were gone through, 0 at the end.';
+  'Repairs the next requests, or moves them to quarantine. Pauses or fails running generations without an update for p_stale_after. Returns the number of requests processed, 0 at the end.';
 
 create function private.metadata_object(p_metadata jsonb)
 returns jsonb
@@ -301,7 +300,7 @@ as $$
   select case when jsonb_typeof(p_metadata) <> 'object' then jsonb_build_object('value', p_metadata) else p_metadata end
 $$;
 
-comment on function private.metadata_object(jsonb) is 'The metadata as an object: what is none is put into one.';
+comment on function private.metadata_object(jsonb) is 'The metadata as an object; any other value becomes its member `value`.';
 
 create function private.backfill_snapshots(p_limit integer)
 returns integer
@@ -309,8 +308,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
--- From the batch to its parents, by key, in the order in which the joins are written: whatever the statistics say, which
--- are seldom fresh here, a batch must not go through a whole parent table.
+-- From the batch to its parents, by key, in the written order of the joins: a batch must not read a whole parent table,
+-- and the statistics are rarely up to date here.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set join_collapse_limit = 1
@@ -330,15 +329,15 @@ begin
     return 0;
   end if;
 
-  -- One look at each row and its parents for everything: they cost as much as the update. Not locked yet: after the first
-  -- sweep most rows stay as they are.
+  -- Reads each row and its parents once, which costs as much as the update. Without a lock: after the first sweep most
+  -- rows are not changed.
   with judged as materialized (
     select s.id, r.user_id, r.created_at, a.id is not null and s.user_id is distinct from r.user_id as is_ownerless,
       a.id is not null and (s.snapshot_type is null or s."timestamp" is null or jsonb_typeof(s.metadata) <> 'object') as is_odd,
       case
         when s.generation_request_id is null then 'generation_request_id is null'
         when r.id is null then 'its generation does not exist'
-        -- Its generation may yet go to quarantine, and it along.
+        -- Its generation can still be quarantined, with its snapshots.
         when a.id is null then null
         when s.iteration_number is null or s.iteration_number < 0 then 'iteration_number is missing or negative'
         when exists (
@@ -355,7 +354,7 @@ begin
     left join public.apps as a on a.id = r.app_id and a.user_id = r.user_id
     where s.id > v_after and s.id <= v_last
   ),
-  -- As the rows are by now, if somebody has written them since.
+  -- The current versions, in case another session has updated them since.
   held as materialized (
     select s.id, s.snapshot_type, s."timestamp", s.metadata, j.user_id, j.created_at, j.is_odd, j.reason
     from judged as j
@@ -384,8 +383,8 @@ begin
     from held as h
     where s.id = h.id and h.reason is null and h.is_odd is not true
   ),
-  -- Its owner with the rest: a second update would write the row, and an entry in each of its indexes, once more.
-  mended as (
+  -- Including the owner: a second update would write the row and its index entries again.
+  repaired as (
     update public.iteration_snapshots as s
     set user_id = h.user_id,
         snapshot_type = coalesce(h.snapshot_type, 'automatic'),
@@ -399,12 +398,12 @@ begin
   logged as (
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     select 'iteration_snapshots', m.id, (select u.id from auth.users as u where u.id = m.user_id), changed.*
-    from mended as m
+    from repaired as m
     cross join lateral (
       values
-        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it had none'),
-        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it had none: the time of its generation'),
-        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: put into one')
+        ('snapshot_type', m.old_type::text, m.snapshot_type::text, 'it was null'),
+        ('timestamp', m.old_timestamp::text, m."timestamp"::text, 'it was null: the time of its generation'),
+        ('metadata', m.old_metadata::text, m.metadata::text, 'not an object: made its member `value`')
     ) as changed (column_name, original, replacement, reason)
     where changed.original is distinct from changed.replacement
   )
@@ -421,7 +420,7 @@ end
 $$;
 
 comment on function private.backfill_snapshots(integer) is
-  'Gives the next snapshots their owner, or moves them to quarantine. Returns how many were gone through, 0 at the end.';
+  'Sets the owner of the next snapshots, or moves them to quarantine. Returns the number of snapshots processed, 0 at the end.';
 
 -- migrate:down
 set local lock_timeout = '3s';

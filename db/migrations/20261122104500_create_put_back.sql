@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_content jsonb;
-  v_mended jsonb;
+  v_repaired jsonb;
   v_request public.generation_requests;
   v_wanted text;
   v_name text;
@@ -22,7 +22,7 @@ declare
   v_snapshot_id bigint;
   v_count integer := 1;
 begin
-  -- It moves, so the books do not change.
+  -- The row moves, so the row accounting does not change.
   perform set_config('leo.is_upgrade', 'on', true);
   delete from private.quarantine where table_name = p_table_name and row_id = p_row_id returning content into v_content;
   if not found then
@@ -41,19 +41,19 @@ begin
       if v_name <> v_wanted then
         insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
         values ('apps', p_row_id, v_request.user_id, 'app_name', v_wanted, v_name,
-          'another app of the user has the name: the app is called otherwise, the request keeps it');
+          'another app of the user has the name: the app gets another one, the request keeps it');
       end if;
     end if;
-    v_mended := v_content || jsonb_build_object(
+    v_repaired := v_content || jsonb_build_object(
       'app_id', v_request.app_id,
       'app_name', case when private.visible_name(v_request.app_name) is null then 'Untitled app' else v_request.app_name end
     );
     insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
     select p_table_name, p_row_id, v_request.user_id, m.key, v_content ->> m.key, m.value,
-      case m.key when 'app_id' then 'it had none: an id that follows from the request''s' else 'nothing to see in it' end
-    from jsonb_each_text(v_mended) as m
+      case m.key when 'app_id' then 'it was null: an id derived from the id of the request' else 'no visible character' end
+    from jsonb_each_text(v_repaired) as m
     where m.key in ('app_id', 'app_name') and m.value is distinct from v_content ->> m.key;
-    v_content := v_mended;
+    v_content := v_repaired;
   else
     v_content := v_content || jsonb_build_object(
       'user_id',
@@ -85,7 +85,7 @@ end
 $$;
 
 comment on function private.put_back(text, bigint) is
-  'Moves a repaired row from quarantine to its table, a generation with its snapshots. Returns how many rows; 0 when it is not in quarantine.';
+  'Moves a repaired row from quarantine to its table, a generation with its snapshots. Returns the number of rows; 0 if it is not in quarantine.';
 
 -- migrate:down
 set local lock_timeout = '3s';

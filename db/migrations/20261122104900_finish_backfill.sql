@@ -16,8 +16,8 @@ begin
   if not exists (select from private.upgrade_progress as p where p.phase = 'old_writers_gone' and p.is_finished) then
     raise exception using
       errcode = 'LEO10',
-      message = 'the tables have rows, and nobody has said that the old writers are gone (make backfill old_writers=gone)',
-      hint = 'Run `make backfill`, stop the old writers, run `make backfill old_writers=gone`, then `make migrate` again.';
+      message = 'the tables have rows, and it is not confirmed that the writers of the previous schema are stopped (make backfill old_writers=gone)',
+      hint = 'Run `make backfill`, stop the writers of the previous schema, run `make backfill old_writers=gone`, then `make migrate` again.';
   end if;
   if (
     select count(*) from (select from public.iteration_snapshots as s where s.user_id is null limit v_at_once + 1) as rest
@@ -34,12 +34,12 @@ begin
       hint = 'Run `make backfill`, then `make migrate` again.';
   end if;
 
-  -- From the start: what earlier runs passed over, or old writers wrote behind them, is looked at again.
+  -- From the start: rows that earlier runs skipped, or that were written behind their position, are processed too.
   update private.upgrade_progress set position = null where phase in ('users', 'requests', 'snapshots');
   perform private.backfill_contested();
   while private.backfill_users(v_at_once) > 0 loop
   end loop;
-  -- Apps whose writers were busy, or whose owner was named late, when their users' turn was over.
+  -- Apps whose writers held the lock, or whose owner was chosen after the users were processed.
   perform private.name_apps(array(
     select distinct r.user_id
     from public.generation_requests as r
@@ -53,14 +53,14 @@ begin
   while private.backfill_snapshots(v_at_once) > 0 loop
   end loop;
 
-  -- As if they had been waited for too long: `make migrate` tries again.
+  -- The SQLSTATE of a lock timeout: `make migrate` tries again.
   if exists (select from private.upgrade_progress as p where p.phase in ('requests', 'snapshots') and p.passed_over > 0) then
     raise exception using
       errcode = '55P03',
-      message = 'somebody has rows locked that are not backfilled';
+      message = 'another session has locked rows that are not backfilled';
   end if;
 end
 $$;
 
 -- migrate:down
-select 'what is mended stays mended';
+select 'the changes are kept';

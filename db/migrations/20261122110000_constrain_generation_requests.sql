@@ -13,7 +13,7 @@ set local lock_timeout = '1s';
 
 lock table public.apps in share row exclusive mode;
 alter table public.generation_requests
-  -- One constraint for all: `set not null` then finds it proven and does not scan.
+  -- One constraint for all columns: it proves `set not null`, which then does not scan.
   add constraint generation_requests_required_values_check check (
     user_id is not null and app_id is not null and app_name is not null and prompt is not null and status is not null
     and generation_type is not null and mode is not null and max_iterations is not null and current_iteration is not null
@@ -30,7 +30,7 @@ alter table public.generation_requests
   add constraint generation_requests_completed_at_not_before_created_at_check check (completed_at >= created_at) not valid,
   add constraint generation_requests_github_url_is_https_check check (private.is_https_url(github_url)) not valid,
   add constraint generation_requests_deployment_url_is_https_check check (private.is_https_url(deployment_url)) not valid,
-  -- SHA-1, or SHA-256 in repositories that use it; always in full.
+  -- A complete SHA-1, or SHA-256 in repositories that use it.
   add constraint generation_requests_github_commit_is_sha_check check (
     github_commit collate "C" ~ '^[0-9a-f]+$' and char_length(github_commit) in (40, 64)
   ) not valid,
@@ -45,15 +45,15 @@ alter table public.generation_requests
     references public.apps (user_id, id) on delete cascade not valid;
 
 comment on index public.generation_requests_user_id_id_key is
-  'Target of the children''s foreign keys; one user''s generations in order.';
+  'Target of the children''s foreign keys; finds a user''s generations in order.';
 comment on index public.generation_requests_user_id_app_id_id_idx is
-  'Serves the foreign key to apps, and an app''s generations in order.';
+  'Serves the foreign key to apps, and finds an app''s generations in order.';
 comment on index public.generation_requests_user_id_idempotency_key_key is
   'One generation per user and idempotency key.';
 comment on index public.generation_requests_priority_queue_at_id_queued_idx is
-  'Serves the claim: what a worker takes next.';
+  'Serves the claim: the generations in the order in which they are claimed.';
 comment on index public.generation_requests_user_id_queue_at_queued_idx is
-  'Serves the limit on queued generations per user.';
+  'Serves the limit of queued generations per user, and the position of the next one.';
 
 -- migrate:down
 set local lock_timeout = '1s';

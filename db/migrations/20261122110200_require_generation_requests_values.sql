@@ -7,7 +7,7 @@
 -- migrate:up
 set local lock_timeout = '3s';
 
--- squawk-ignore adding-not-nullable-field: proven by a validated check, nothing is scanned
+-- squawk-ignore adding-not-nullable-field: proven by a validated check, so no scan
 alter table public.generation_requests
   alter column user_id set not null,
   alter column app_id set not null,

@@ -22,7 +22,7 @@ alter table public.iteration_snapshots
     references public.generation_requests (user_id, id) on delete cascade not valid;
 
 comment on index public.iteration_snapshots_user_id_generation_request_id_id_idx is
-  'Serves the foreign key to generation_requests, and a generation''s snapshots in order.';
+  'Serves the foreign key to generation_requests, and finds a generation''s snapshots in order.';
 
 -- migrate:down
 set local lock_timeout = '1s';

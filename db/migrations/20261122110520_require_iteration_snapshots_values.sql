@@ -5,7 +5,7 @@
 -- migrate:up
 set local lock_timeout = '3s';
 
--- squawk-ignore adding-not-nullable-field: proven by a validated check, nothing is scanned
+-- squawk-ignore adding-not-nullable-field: proven by a validated check, so no scan
 alter table public.iteration_snapshots
   alter column user_id set not null,
   alter column generation_request_id set not null,

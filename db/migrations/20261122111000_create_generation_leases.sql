@@ -8,7 +8,7 @@
 -- migrate:up
 set local lock_timeout = '3s';
 
--- squawk-ignore prefer-bigint-over-int: the type of what it refers to
+-- squawk-ignore prefer-bigint-over-int: the type of the referenced column
 create table private.generation_leases (
   user_id uuid not null,
   generation_request_id integer not null,
@@ -22,12 +22,12 @@ create table private.generation_leases (
   constraint generation_leases_worker_printable_check check (worker collate "C" ~ '^[!-~]+$')
 ) with (fillfactor = 50);
 
-comment on table private.generation_leases is 'One row per generation that a worker has taken.';
+comment on table private.generation_leases is 'One row per generation that a worker has claimed.';
 comment on column private.generation_leases.user_id is 'The owner of the generation.';
 comment on column private.generation_leases.generation_request_id is 'The generation.';
-comment on column private.generation_leases.attempt is 'The attempt of the generation that the lease belongs to.';
-comment on column private.generation_leases.worker is 'Which worker has it, as it names itself.';
-comment on column private.generation_leases.expires_at is 'From then on another may take it.';
+comment on column private.generation_leases.attempt is 'The attempt of the generation that the lease is for.';
+comment on column private.generation_leases.worker is 'The name of the worker.';
+comment on column private.generation_leases.expires_at is 'When another worker may take over.';
 
 revoke all on private.generation_leases from public, anon, authenticated, service_role;
 grant select, insert, update, delete on private.generation_leases to leo_worker;

@@ -1,20 +1,19 @@
 -- Contract: creates the status machine. In the database, because front ends write to it directly.
---
+-- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the trigger.
+
+-- migrate:up
+set local lock_timeout = '3s';
+
 --              queued  generating  paused  completed  failed  cancelled
 --   queued       ·         s         u                             u
 --   generating   s         ·         u        s          s         u      u: the user or a service
 --   paused       u                   ·                             u      s: services only
 --   failed       u(*)                                    ·                *: the user at most 3 times
 --
--- completed and cancelled are final. A role without the rights of service_role is limited to the user's transitions. The
+-- completed and cancelled are final. A role without the rights of service_role is limited to the user's transitions; the
 -- function runs as its caller, to know the role.
 -- A generation that returns from paused or failed starts a new count of failures, and is available at once. A user's retry
 -- or resume is placed in the queue like a new generation (see the next file).
--- Locks: SHARE ROW EXCLUSIVE, briefly. Undo: drops the trigger.
-
--- migrate:up
-set local lock_timeout = '3s';
-
 create function private.tg_generation_requests__change_status()
 returns trigger
 language plpgsql
@@ -24,10 +23,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_service constant boolean := pg_has_role(current_user, 'service_role', 'usage');
-  v_legal public.generation_status[];
-  v_users public.generation_status[];
+  v_allowed public.generation_status[];
+  v_by_users public.generation_status[];
 begin
-  -- Only a change of status moves completed_at.
+  -- Only a change of status changes completed_at.
   if new.status = old.status then
     new.completed_at := old.completed_at;
     return new;
@@ -35,33 +34,33 @@ begin
 
   case old.status
     when 'queued' then
-      v_legal := '{generating,paused,cancelled}';
-      v_users := '{paused,cancelled}';
+      v_allowed := '{generating,paused,cancelled}';
+      v_by_users := '{paused,cancelled}';
     when 'generating' then
-      v_legal := '{completed,failed,paused,cancelled,queued}';
-      v_users := '{paused,cancelled}';
+      v_allowed := '{completed,failed,paused,cancelled,queued}';
+      v_by_users := '{paused,cancelled}';
     when 'paused' then
-      v_legal := '{queued,cancelled}';
-      v_users := v_legal;
+      v_allowed := '{queued,cancelled}';
+      v_by_users := v_allowed;
     when 'failed' then
-      v_legal := '{queued}';
-      v_users := v_legal;
+      v_allowed := '{queued}';
+      v_by_users := v_allowed;
     else
-      v_legal := '{}';
-      v_users := '{}';
+      v_allowed := '{}';
+      v_by_users := '{}';
   end case;
 
-  if new.status <> all (v_legal) then
+  if new.status <> all (v_allowed) then
     raise exception using
       errcode = 'LEO01',
-      message = format('a generation cannot go from %s to %s', old.status, new.status),
+      message = format('the status of a generation cannot change from %s to %s', old.status, new.status),
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
-  if not v_is_service and new.status <> all (v_users) then
+  if not v_is_service and new.status <> all (v_by_users) then
     raise exception using
       errcode = 'LEO02',
-      message = format('only a service may take a generation from %s to %s', old.status, new.status),
+      message = format('only a service may change the status of a generation from %s to %s', old.status, new.status),
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
@@ -70,7 +69,7 @@ begin
       if old.retry_count >= 3 then
         raise exception using
           errcode = 'LEO03',
-          message = 'this generation has been retried 3 times already',
+          message = 'this generation has been retried 3 times, which is the maximum',
           hint = 'Start a new one.',
           schema = tg_table_schema, table = tg_table_name, column = 'status';
       end if;
@@ -88,12 +87,12 @@ begin
     new.available_at := null;
   end if;
 
-  -- The fence: whoever held an earlier attempt finds no row from here on.
+  -- The fence: writes that name an earlier attempt match no row from now on.
   if new.status = 'generating' then
     new.attempt := old.attempt + 1;
   end if;
 
-  -- greatest(): after a fail-over the clock may be behind the one that wrote created_at.
+  -- greatest(): after a failover the clock can be behind the one that wrote created_at.
   new.completed_at := case
     when new.status in ('completed', 'failed', 'cancelled') then greatest(now(), new.created_at)
   end;

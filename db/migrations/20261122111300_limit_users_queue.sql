@@ -17,16 +17,16 @@ begin
   if new.max_iterations > 100 then
     raise exception using
       errcode = 'LEO05',
-      message = 'a generation may take 100 iterations at most',
+      message = 'a generation can have 100 iterations at most',
       schema = tg_table_schema, table = tg_table_name, column = 'max_iterations';
   end if;
 
-  -- Row security, which looks after this trigger, refuses the row; how full another's queue is, is not for the asker.
+  -- Row security refuses the row after this trigger; an error here would show how full another user's queue is.
   if new.user_id is distinct from (select auth.uid()) then
     return new;
   end if;
 
-  -- An enqueue that is said twice is no second place in the queue: the unique index answers it.
+  -- A repeated enqueue does not count: the unique index refuses it.
   if tg_op = 'INSERT' and exists (
     select from public.generation_requests as r
     where r.user_id = new.user_id and r.idempotency_key = new.idempotency_key
@@ -34,17 +34,17 @@ begin
     return new;
   end if;
 
-  -- The count below has to see what the lock has waited for, which an older snapshot would not.
+  -- The count below must see what the previous holder of the lock committed, which an older snapshot does not.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
       errcode = 'LEO11',
-      message = 'users queue generations in READ COMMITTED transactions only',
+      message = 'users can queue generations in READ COMMITTED transactions only',
       schema = tg_table_schema, table = tg_table_name;
   end if;
 
   perform pg_advisory_xact_lock(hashtextextended('generation_requests.queue:' || new.user_id, 0));
 
-  -- In a statement of its own, so that it sees what the transaction it waited for has committed.
+  -- A separate statement, so that it sees what the previous holder of the lock committed.
   if (
     select count(*)
     from public.generation_requests as r
@@ -52,8 +52,8 @@ begin
   ) >= 20 then
     raise exception using
       errcode = 'LEO04',
-      message = '20 generations are queued already',
-      hint = 'Wait for one to start, or cancel one.',
+      message = '20 generations are queued, which is the maximum',
+      hint = 'Wait until one starts, or cancel one.',
       schema = tg_table_schema, table = tg_table_name, column = 'status';
   end if;
 
@@ -62,7 +62,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__limit_user() is
-  'Trigger: the ceilings for users. Raises LEO04, LEO05, LEO11.';
+  'Trigger: the limits for users. Raises LEO04, LEO05, LEO11.';
 
 create trigger _200_limit_user before insert on public.generation_requests
   for each row when (not pg_has_role(current_user, 'service_role', 'usage'))

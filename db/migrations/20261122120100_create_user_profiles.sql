@@ -1,16 +1,14 @@
 -- Creates user profiles: a display name, a picture and preferences, which Supabase Auth does not store.
--- An UPDATE of preferences is merged into them (RFC 7396, JSON Merge Patch), whoever writes it, so that concurrent saves of
--- different settings keep both; so does ON CONFLICT DO UPDATE. null removes a member. Size and depth are checked on the
--- merged value. An INSERT stores nulls too: stripping them would make an upsert lose its removals.
 -- Deliberately absent: a trigger on auth.users, which could make a sign-up fail; a missing row reads as the defaults. Not
--- granted to users: DELETE, the times. user_id is granted on update, because the Data API's upsert sets it to its present
--- value; row security refuses another.
+-- granted to users: DELETE, the times.
 -- Locks: SHARE ROW EXCLUSIVE on auth.users, briefly.
 -- Undo: drops the table if it is empty, under ACCESS EXCLUSIVE on auth.users.
 
 -- migrate:up
 set local lock_timeout = '3s';
 
+-- RFC 7396, JSON Merge Patch: objects are merged member by member, null removes a member, other values replace. The
+-- recursion is bounded; a check refuses what is deeper.
 create function private.merge_json(p_target jsonb, p_patch jsonb, p_levels integer default 32)
 returns jsonb
 language plpgsql
@@ -50,7 +48,7 @@ end
 $$;
 
 comment on function private.merge_json(jsonb, jsonb, integer) is
-  'RFC 7396: the target with the patch merged in, down to so many levels of objects.';
+  'RFC 7396: merges the patch into the target, down to p_levels levels of objects; below, the patch replaces.';
 
 create table public.user_profiles (
   user_id uuid,
@@ -65,20 +63,23 @@ create table public.user_profiles (
   constraint user_profiles_display_name_at_most_120_characters_check check (char_length(display_name) <= 120),
   constraint user_profiles_avatar_url_is_https_check check (private.is_https_url(avatar_url)),
   constraint user_profiles_avatar_url_at_most_2048_characters_check check (char_length(avatar_url) <= 2048),
-  -- PostgreSQL asks in the order of the names: the size first, the depth of what is small only.
+  -- Checks run in the order of their names: the size first, the depth of small values only.
   constraint user_profiles_preferences_at_most_16_kib_check check (octet_length(preferences::text) <= 16384),
   constraint user_profiles_preferences_at_most_32_levels_check check (not preferences @? '$.**{33}'),
   constraint user_profiles_preferences_is_object_check check (jsonb_typeof(preferences) = 'object')
 );
 
-comment on table public.user_profiles is 'What a user shows of themselves and has set. A user without a row has the defaults.';
+comment on table public.user_profiles is 'Display name, picture and preferences of users. A user without a row has the defaults.';
 comment on column public.user_profiles.user_id is 'The Supabase Auth user; deleting the user deletes it.';
-comment on column public.user_profiles.display_name is 'How the user wants to be called; null if they have not said.';
-comment on column public.user_profiles.avatar_url is 'Where their picture is; null if there is none.';
-comment on column public.user_profiles.preferences is 'The user''s settings, a JSON object. An update is merged into it (RFC 7396): null removes a member.';
+comment on column public.user_profiles.display_name is 'The display name; null if not set.';
+comment on column public.user_profiles.avatar_url is 'URL of the picture; null if there is none.';
+comment on column public.user_profiles.preferences is 'The settings of the user, a JSON object. An update is merged into it (RFC 7396): null removes a member.';
 comment on column public.user_profiles.created_at is 'When it was created.';
-comment on column public.user_profiles.updated_at is 'When the row last changed; kept by trigger.';
+comment on column public.user_profiles.updated_at is 'When the row last changed; set by trigger.';
 
+-- An UPDATE of preferences is merged into them, whoever writes it, so that concurrent saves of different settings keep
+-- both; so does ON CONFLICT DO UPDATE. Size and depth are checked on the merged value. An INSERT stores nulls too:
+-- stripping them would make an upsert lose its removals.
 create function private.tg_user_profiles__merge_preferences()
 returns trigger
 language plpgsql
@@ -87,7 +88,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- No patch within reason is larger, at some four times its text; unmerged, it is refused by the check of the size.
+  -- A valid patch is smaller, at about four times its text; a larger one is not merged, and the check refuses its size.
   if pg_column_size(new.preferences) <= 131072 then
     new.preferences := private.merge_json(old.preferences, new.preferences);
   end if;
@@ -96,7 +97,7 @@ end
 $$;
 
 comment on function private.tg_user_profiles__merge_preferences() is
-  'Trigger: takes new preferences for a patch of the old ones. SECURITY DEFINER because nobody else may use private.';
+  'Trigger: merges the new preferences into the old ones. SECURITY DEFINER: writers may not use private.';
 
 create trigger _100_merge_preferences before update of preferences on public.user_profiles
   for each row execute function private.tg_user_profiles__merge_preferences();
@@ -104,6 +105,7 @@ create trigger _100_touch_updated_at before update on public.user_profiles
   for each row execute function private.tg__touch_updated_at();
 
 revoke all on public.user_profiles from public, anon, authenticated, service_role;
+-- user_id is granted on update, because the Data API's upsert sets it to its present value; row security refuses another.
 grant
   select,
   insert (user_id, display_name, avatar_url, preferences),

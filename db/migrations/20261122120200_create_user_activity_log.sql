@@ -37,21 +37,21 @@ create table public.user_activity_log (
   constraint user_activity_log_detail_at_most_4_kib_check check (octet_length(detail::text) <= 4096)
 );
 
-comment on table public.user_activity_log is 'What users did, themselves or through a service on their behalf. Append-only.';
-comment on column public.user_activity_log.id is 'Identifies the entry; among those of one time, the order.';
-comment on column public.user_activity_log.user_id is 'The user who acted, and owner of the object; deleting the user deletes it.';
-comment on column public.user_activity_log.action is 'What was done: create, rename, enqueue, cancel, connect and so on, as fits the type of object.';
-comment on column public.user_activity_log.object_type is 'To what: app, generation, secret or profile.';
-comment on column public.user_activity_log.object_id is 'To which: the object''s id as text. The object may be gone.';
-comment on column public.user_activity_log.ip is 'Where the request says that it came from (X-Forwarded-For): a hint, not a proof. Null when it does not say.';
-comment on column public.user_activity_log.user_agent is 'The program that made the request, cut to 512 characters. Null when it does not say.';
-comment on column public.user_activity_log.detail is 'Names of what changed. Never a secret, a prompt or the value of a preference.';
+comment on table public.user_activity_log is 'What users did, directly or through a service. Append-only.';
+comment on column public.user_activity_log.id is 'Identifies the entry, and orders entries of the same time.';
+comment on column public.user_activity_log.user_id is 'The user who acted, who is the owner of the object; deleting the user deletes the entry.';
+comment on column public.user_activity_log.action is 'What was done, depending on the type of the object: create, rename, enqueue, cancel, connect and so on.';
+comment on column public.user_activity_log.object_type is 'The type of the object: app, generation, secret or profile.';
+comment on column public.user_activity_log.object_id is 'The id of the object, as text. The object may be deleted.';
+comment on column public.user_activity_log.ip is 'The address in the request''s X-Forwarded-For header, unverified. Null: none.';
+comment on column public.user_activity_log.user_agent is 'The request''s User-Agent header, cut to 512 characters. Null: none.';
+comment on column public.user_activity_log.detail is 'The names of what changed. Without secrets, prompts and values of preferences.';
 comment on column public.user_activity_log.created_at is 'When it was done.';
 
 create index user_activity_log_user_id_created_at_id_idx on public.user_activity_log (user_id, created_at desc, id desc);
-comment on index public.user_activity_log_user_id_created_at_id_idx is 'Serves a user''s newest activity, page by page, and the foreign key.';
+comment on index public.user_activity_log_user_id_created_at_id_idx is 'Serves the foreign key, and a user''s newest entries, page by page.';
 create index user_activity_log_user_id_object_type_object_id_id_idx on public.user_activity_log (user_id, object_type, object_id, id);
-comment on index public.user_activity_log_user_id_object_type_object_id_id_idx is 'Serves what happened to one object, in order.';
+comment on index public.user_activity_log_user_id_object_type_object_id_id_idx is 'Serves the entries of an object, in order.';
 
 revoke all on public.user_activity_log from public, anon, authenticated, service_role;
 grant select on public.user_activity_log to authenticated;

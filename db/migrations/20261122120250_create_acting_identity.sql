@@ -9,8 +9,8 @@
 -- migrate:up
 set local lock_timeout = '3s';
 
--- In plpgsql, which keeps its plans: a function with a search_path of its own is never inlined, and as SQL these two took
--- half the time of an event.
+-- In plpgsql, which keeps its plans: an SQL function with a search_path is never inlined, and these two took half the
+-- time of an event.
 create function private.acting_role()
 returns text
 language plpgsql
@@ -22,7 +22,7 @@ begin
 end
 $$;
 
-comment on function private.acting_role() is 'The role that a statement is run as, seen through SECURITY DEFINER.';
+comment on function private.acting_role() is 'The role that runs the statement, also within SECURITY DEFINER functions.';
 
 create function private.acting_user_id()
 returns uuid
@@ -31,20 +31,20 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_said constant text := current_setting('leo.acting_user', true);
+  v_setting constant text := current_setting('leo.acting_user', true);
 begin
   if private.acting_role() = 'authenticated' then
     return auth.uid();
   end if;
-  if v_said ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    return v_said::uuid;
+  if v_setting ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return v_setting::uuid;
   end if;
   return null;
 end
 $$;
 
 comment on function private.acting_user_id() is
-  'The person who acts: the signed-in user, else whom a service names in leo.acting_user. Null when nobody or nonsense is named.';
+  'The user who acts: the signed-in user, otherwise the one that a service names in leo.acting_user. Null if the setting is missing or invalid.';
 
 -- migrate:down
 set local lock_timeout = '3s';

@@ -16,12 +16,12 @@ declare
   v_setting constant text := current_setting('request.headers', true);
   v_headers jsonb;
 begin
-  -- Without a request, no subtransaction either.
+  -- Without a request: do not start a subtransaction.
   if coalesce(v_setting, '') = '' then
     return;
   end if;
 
-  -- What a client sends must never fail a write. PostgreSQL 15 cannot ask beforehand whether a text is JSON.
+  -- Headers from a client must not make a write fail. PostgreSQL 15 has no function to test whether a text is JSON.
   begin
     v_headers := v_setting::jsonb;
   exception
@@ -40,7 +40,7 @@ end
 $$;
 
 comment on function private.request_metadata() is
-  'Address and program of the Data API''s request, as far as its headers say so. Never raises.';
+  'Address and user agent of a Data API request, from its headers. Raises no error.';
 
 create function private.log_activity(
   p_user_id uuid,
@@ -55,13 +55,13 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- An operator puts old rows back: nobody's doing now. No user says so of themselves.
+  -- An operator restores rows from quarantine, which is no activity. A user cannot claim that.
   if current_setting('leo.is_upgrade', true) = 'on' and private.acting_role() <> 'authenticated' then
     return;
   end if;
 
-  -- A user who is being erased gets no entry. Waiting for that, as the foreign key would, is a deadlock with the cascade,
-  -- which waits for the row that is written here.
+  -- No entry for a user who is being deleted. Waiting for the deletion, as the foreign key would, is a deadlock: its
+  -- cascade waits for the row that is written here.
   perform from auth.users as u where u.id = p_user_id for key share skip locked;
   if not found then
     return;
@@ -74,7 +74,7 @@ end
 $$;
 
 comment on function private.log_activity(uuid, text, text, text, jsonb) is
-  'Writes an entry of the activity log, unless the user is being erased.';
+  'Inserts an entry of the activity log, unless the user is being deleted.';
 
 -- migrate:down
 set local lock_timeout = '3s';

@@ -31,7 +31,7 @@ begin
 end
 $$;
 
-comment on function private.tg_apps__log_activity() is 'Trigger: logs that its owner created, renamed or deleted an app.';
+comment on function private.tg_apps__log_activity() is 'Trigger: logs that the owner created, renamed or deleted an app.';
 
 create trigger _900_log_create after insert on public.apps
   for each row execute function private.tg_apps__log_activity();

@@ -22,7 +22,7 @@ begin
 end
 $$;
 
-comment on function private.tg_generation_requests__log_enqueue() is 'Trigger: logs that its owner enqueued a generation.';
+comment on function private.tg_generation_requests__log_enqueue() is 'Trigger: logs that the owner enqueued a generation.';
 
 create function private.tg_generation_requests__log_status_change()
 returns trigger
@@ -40,7 +40,7 @@ declare
     when old.status = 'failed' then 'retry'
   end;
 begin
-  -- A lost lease, for one, is no action.
+  -- Not an action: a lost lease, for example.
   if v_action is not null and private.acting_user_id() = new.user_id then
     perform private.log_activity(
       new.user_id, 'generation', new.id::text, v_action, jsonb_build_object('app_id', new.app_id, 'from', old.status)
@@ -51,7 +51,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__log_status_change() is
-  'Trigger: logs that its owner paused, resumed, cancelled or retried a generation; of a service''s changes only those on behalf of the owner.';
+  'Trigger: logs that the owner paused, resumed, cancelled or retried a generation, directly or through a service.';
 
 create trigger _900_log_enqueue after insert on public.generation_requests
   for each row when (new.status = 'queued') execute function private.tg_generation_requests__log_enqueue();

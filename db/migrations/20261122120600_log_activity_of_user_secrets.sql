@@ -35,7 +35,7 @@ end
 $$;
 
 comment on function private.tg_user_secrets__log_activity() is
-  'Trigger: logs that its owner connected a provider, connected it anew, or cut the connection.';
+  'Trigger: logs that the owner connected a provider, replaced the token, or deleted the connection.';
 
 create trigger _900_log_connect after insert on public.user_secrets
   for each row execute function private.tg_user_secrets__log_activity();

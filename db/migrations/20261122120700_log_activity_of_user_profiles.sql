@@ -14,7 +14,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- An insert changes the defaults; all of OLD is null then.
+  -- For an insert OLD is null; it changes the defaults.
   v_old_preferences constant jsonb := coalesce(old.preferences, '{}');
   v_columns constant text[] := array_remove(
     array[
@@ -51,7 +51,7 @@ end
 $$;
 
 comment on function private.tg_user_profiles__log_activity() is
-  'Trigger: logs that its owner made or changed their profile, and the names of what changed.';
+  'Trigger: logs that the owner created or changed the profile, with the names of what changed.';
 
 create trigger _900_log_create after insert on public.user_profiles
   for each row execute function private.tg_user_profiles__log_activity();

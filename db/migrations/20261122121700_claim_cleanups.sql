@@ -19,7 +19,7 @@ as $$
 begin
   if p_limit between 1 and 100 and p_lease between '1 second' and '1 day' then
     return query
-      -- Materialised, or a plan may run it more than once and claim more than it returns.
+      -- Materialized: a plan could otherwise run it more than once and claim more than it returns.
       with due as materialized (
         select o.id
         from public.cleanup_outbox as o
@@ -42,13 +42,13 @@ begin
   else
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 end
 $$;
 
 comment on function private.claim_cleanups(text, integer, interval) is
-  'Claims what is due, the oldest first, for as long as the lease says. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
+  'Claims available clean-ups, the earliest first, for the time of the lease. Raises LEO16, and cleanup_outbox_claimed_by_printable_check for a worker without a name.';
 
 create function private.finish_cleanup(p_id bigint, p_attempt integer)
 returns boolean
@@ -81,7 +81,7 @@ end
 $$;
 
 comment on function private.finish_cleanup(bigint, integer) is
-  'Says that the clean-up of this attempt is done, forgets token and context, and frees the place if it was one. False: this attempt has lost it, to another or because it is finished; nothing happens.';
+  'Finishes the clean-up, removes its token and context, and releases the place if it is one. False, without a change: this attempt is not the latest, or the clean-up is finished.';
 
 create function private.fail_cleanup(p_id bigint, p_attempt integer, p_error text)
 returns boolean
@@ -100,7 +100,7 @@ end
 $$;
 
 comment on function private.fail_cleanup(bigint, integer, text) is
-  'Says that this attempt failed, and puts the row back for later. False: this attempt has lost it; nothing happens.';
+  'Records the failure of this attempt, and makes the row available again after a delay. False, without a change: this attempt is not the latest.';
 
 grant execute on function private.claim_cleanups(text, integer, interval) to leo_worker;
 grant execute on function private.finish_cleanup(bigint, integer) to leo_worker;

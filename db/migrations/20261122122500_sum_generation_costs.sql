@@ -1,11 +1,6 @@
--- Creates the sums of the ledger per app, user, month (UTC), iteration and generation. Views, so they are always current.
--- They run as their caller, who sees their own rows. Each counts every row once, corrections and rows of deleted
+-- Creates the sums of the ledger per app, user, month (UTC), iteration and generation. Views, so they are always current;
+-- they run as their caller, who sees their own rows. Each counts every row once, corrections and rows of deleted
 -- generations and apps included.
--- Generations from before the ledger have no rows in it. By iteration and by generation, the metadata of their snapshots
--- gives tokens and duration, with the source `snapshots` and a cost of 0; one row in the ledger replaces that. Metadata is
--- unchecked: a value counts if it is a whole number from 0 to 10^12, and is otherwise ignored; a duration without a unit
--- counts as milliseconds; of several snapshots of an iteration the largest counts.
--- Deliberately absent: that history in the sums per app, user and month, which would no longer be read from an index.
 -- Locks: none. Undo: drops the views.
 
 -- migrate:up
@@ -25,15 +20,15 @@ select
 from public.generation_costs
 group by user_id, app_id;
 
-comment on view public.generation_costs_by_app is 'What each app cost, over all of its generations.';
-comment on column public.generation_costs_by_app.user_id is 'Whose costs.';
-comment on column public.generation_costs_by_app.app_id is 'The app, deleted ones too; null sums what is for no app.';
-comment on column public.generation_costs_by_app.entries is 'Rows of the ledger, corrections included.';
-comment on column public.generation_costs_by_app.tokens is 'Tokens of all kinds.';
+comment on view public.generation_costs_by_app is 'The costs of each app, over all of its generations.';
+comment on column public.generation_costs_by_app.user_id is 'The user.';
+comment on column public.generation_costs_by_app.app_id is 'The app, also a deleted one; null: costs for no app.';
+comment on column public.generation_costs_by_app.entries is 'The number of rows in the ledger, with corrections.';
+comment on column public.generation_costs_by_app.tokens is 'Input, output and cached tokens.';
 comment on column public.generation_costs_by_app.input_tokens is
-  'Tokens read, those from the model''s cache not counted.';
-comment on column public.generation_costs_by_app.output_tokens is 'Tokens written.';
-comment on column public.generation_costs_by_app.cached_tokens is 'Tokens read from the model''s cache.';
+  'Input tokens, without cached tokens.';
+comment on column public.generation_costs_by_app.output_tokens is 'Output tokens.';
+comment on column public.generation_costs_by_app.cached_tokens is 'Input tokens from the model''s cache.';
 comment on column public.generation_costs_by_app.compute_ms is 'Compute time in milliseconds.';
 comment on column public.generation_costs_by_app.cost_micros is 'The cost in micro-dollars.';
 
@@ -53,14 +48,14 @@ select
 from public.generation_costs
 group by user_id;
 
-comment on view public.generation_costs_by_user is 'What each user cost.';
-comment on column public.generation_costs_by_user.user_id is 'Whose costs.';
-comment on column public.generation_costs_by_user.entries is 'Rows of the ledger, corrections included.';
-comment on column public.generation_costs_by_user.tokens is 'Tokens of all kinds.';
+comment on view public.generation_costs_by_user is 'The costs of each user.';
+comment on column public.generation_costs_by_user.user_id is 'The user.';
+comment on column public.generation_costs_by_user.entries is 'The number of rows in the ledger, with corrections.';
+comment on column public.generation_costs_by_user.tokens is 'Input, output and cached tokens.';
 comment on column public.generation_costs_by_user.input_tokens is
-  'Tokens read, those from the model''s cache not counted.';
-comment on column public.generation_costs_by_user.output_tokens is 'Tokens written.';
-comment on column public.generation_costs_by_user.cached_tokens is 'Tokens read from the model''s cache.';
+  'Input tokens, without cached tokens.';
+comment on column public.generation_costs_by_user.output_tokens is 'Output tokens.';
+comment on column public.generation_costs_by_user.cached_tokens is 'Input tokens from the model''s cache.';
 comment on column public.generation_costs_by_user.compute_ms is 'Compute time in milliseconds.';
 comment on column public.generation_costs_by_user.cost_micros is 'The cost in micro-dollars.';
 
@@ -81,21 +76,26 @@ select
 from public.generation_costs
 group by user_id, month;
 
-comment on view public.generation_costs_by_month is 'What each user cost per month, in UTC.';
-comment on column public.generation_costs_by_month.user_id is 'Whose costs.';
-comment on column public.generation_costs_by_month.month is 'When the month began, in UTC.';
-comment on column public.generation_costs_by_month.entries is 'Rows of the ledger, corrections included.';
-comment on column public.generation_costs_by_month.tokens is 'Tokens of all kinds.';
+comment on view public.generation_costs_by_month is 'The costs of each user per month, in UTC.';
+comment on column public.generation_costs_by_month.user_id is 'The user.';
+comment on column public.generation_costs_by_month.month is 'The start of the month, in UTC.';
+comment on column public.generation_costs_by_month.entries is 'The number of rows in the ledger, with corrections.';
+comment on column public.generation_costs_by_month.tokens is 'Input, output and cached tokens.';
 comment on column public.generation_costs_by_month.input_tokens is
-  'Tokens read, those from the model''s cache not counted.';
-comment on column public.generation_costs_by_month.output_tokens is 'Tokens written.';
-comment on column public.generation_costs_by_month.cached_tokens is 'Tokens read from the model''s cache.';
+  'Input tokens, without cached tokens.';
+comment on column public.generation_costs_by_month.output_tokens is 'Output tokens.';
+comment on column public.generation_costs_by_month.cached_tokens is 'Input tokens from the model''s cache.';
 comment on column public.generation_costs_by_month.compute_ms is 'Compute time in milliseconds.';
 comment on column public.generation_costs_by_month.cost_micros is 'The cost in micro-dollars.';
 
 revoke all on public.generation_costs_by_month from public, anon, authenticated, service_role;
 grant select on public.generation_costs_by_month to authenticated, service_role;
 
+-- Generations from before the ledger have no rows in it. Here, and by generation, the metadata of their snapshots gives
+-- tokens and duration, with the source `snapshots` and a cost of 0; one row in the ledger replaces that. The other views
+-- leave it out, because a sum per month could no longer be read from an index.
+-- Metadata is unchecked: a value counts if it is a whole number from 0 to 10^12, and is otherwise ignored; a duration
+-- without a unit counts as milliseconds; of several snapshots of an iteration the largest counts.
 create view public.generation_costs_by_iteration with (security_invoker = true) as
 select
   user_id,
@@ -120,11 +120,11 @@ select
   s.iteration_number,
   'snapshots',
   0,
-  max(said.tokens),
+  max(usage.tokens),
   null,
   null,
   null,
-  max(said.compute_ms),
+  max(usage.compute_ms),
   0
 from public.iteration_snapshots as s
 join public.generation_requests as r on r.user_id = s.user_id and r.id = s.generation_request_id
@@ -135,35 +135,35 @@ cross join lateral (
       jsonb_path_query_first(s.metadata, 'strict $.duration_ms ? (@ >= 0 && @ <= 1000000000000 && @ == @.floor())', silent => true),
       jsonb_path_query_first(s.metadata, 'strict $.duration ? (@ >= 0 && @ <= 1000000000000 && @ == @.floor())', silent => true)
     )::bigint
-) as said (tokens, compute_ms)
-where (said.tokens is not null or said.compute_ms is not null)
+) as usage (tokens, compute_ms)
+where (usage.tokens is not null or usage.compute_ms is not null)
   and not exists (
     select from public.generation_costs as c
     where c.user_id = s.user_id and c.generation_request_id = s.generation_request_id
   )
 group by s.user_id, r.app_id, s.generation_request_id, s.iteration_number;
 
-comment on view public.generation_costs_by_iteration is 'What each iteration cost, and for generations older than the ledger what their snapshots tell.';
-comment on column public.generation_costs_by_iteration.user_id is 'Whose costs.';
+comment on view public.generation_costs_by_iteration is 'The costs of each iteration; for generations from before the ledger, the usage in their snapshots.';
+comment on column public.generation_costs_by_iteration.user_id is 'The user.';
 comment on column public.generation_costs_by_iteration.app_id is
-  'The app, deleted ones too; null sums what is for no app.';
+  'The app, also a deleted one; null: costs for no app.';
 comment on column public.generation_costs_by_iteration.generation_request_id is
-  'The generation; null sums what is for none, and what was for one that has been deleted.';
+  'The generation; null: costs for none, and of deleted generations.';
 comment on column public.generation_costs_by_iteration.iteration_number is
-  'The iteration; null sums what is for the generation as a whole.';
+  'The iteration; null: costs for the whole generation.';
 comment on column public.generation_costs_by_iteration.source is
-  '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+  '''ledger'', or ''snapshots'' if the ledger has no row of the generation and the metadata of its snapshots is used.';
 comment on column public.generation_costs_by_iteration.entries is
-  'Rows of the ledger, corrections included; 0 where the source is snapshots.';
-comment on column public.generation_costs_by_iteration.tokens is 'Tokens of all kinds; null where no snapshot says.';
+  'The number of rows in the ledger, with corrections; 0 if the source is snapshots.';
+comment on column public.generation_costs_by_iteration.tokens is 'Input, output and cached tokens; null if no snapshot has them.';
 comment on column public.generation_costs_by_iteration.input_tokens is
-  'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+  'Input tokens, without cached tokens; null if only the sum is known.';
 comment on column public.generation_costs_by_iteration.output_tokens is
-  'Tokens written; null where only the sum is known.';
+  'Output tokens; null if only the sum is known.';
 comment on column public.generation_costs_by_iteration.cached_tokens is
-  'Tokens read from the model''s cache; null where only the sum is known.';
+  'Input tokens from the model''s cache; null if only the sum is known.';
 comment on column public.generation_costs_by_iteration.compute_ms is
-  'Compute time in milliseconds; null where no snapshot says.';
+  'Compute time in milliseconds; null if no snapshot has it.';
 comment on column public.generation_costs_by_iteration.cost_micros is 'The cost in micro-dollars.';
 
 revoke all on public.generation_costs_by_iteration from public, anon, authenticated, service_role;
@@ -185,25 +185,25 @@ select
 from public.generation_costs_by_iteration
 group by user_id, app_id, generation_request_id, source;
 
-comment on view public.generation_costs_by_generation is 'What each generation cost, and of those older than the ledger what their snapshots tell.';
-comment on column public.generation_costs_by_generation.user_id is 'Whose costs.';
+comment on view public.generation_costs_by_generation is 'The costs of each generation; for those from before the ledger, the usage in their snapshots.';
+comment on column public.generation_costs_by_generation.user_id is 'The user.';
 comment on column public.generation_costs_by_generation.app_id is
-  'The app, deleted ones too; null sums what is for no app.';
+  'The app, also a deleted one; null: costs for no app.';
 comment on column public.generation_costs_by_generation.generation_request_id is
-  'The generation; null sums what is for none, and what was for one that has been deleted.';
+  'The generation; null: costs for none, and of deleted generations.';
 comment on column public.generation_costs_by_generation.source is
-  '''ledger'', or ''snapshots'' where the ledger has nothing of the generation and its snapshots'' metadata speaks.';
+  '''ledger'', or ''snapshots'' if the ledger has no row of the generation and the metadata of its snapshots is used.';
 comment on column public.generation_costs_by_generation.entries is
-  'Rows of the ledger, corrections included; 0 where the source is snapshots.';
-comment on column public.generation_costs_by_generation.tokens is 'Tokens of all kinds; null where no snapshot says.';
+  'The number of rows in the ledger, with corrections; 0 if the source is snapshots.';
+comment on column public.generation_costs_by_generation.tokens is 'Input, output and cached tokens; null if no snapshot has them.';
 comment on column public.generation_costs_by_generation.input_tokens is
-  'Tokens read, those from the model''s cache not counted; null where only the sum is known.';
+  'Input tokens, without cached tokens; null if only the sum is known.';
 comment on column public.generation_costs_by_generation.output_tokens is
-  'Tokens written; null where only the sum is known.';
+  'Output tokens; null if only the sum is known.';
 comment on column public.generation_costs_by_generation.cached_tokens is
-  'Tokens read from the model''s cache; null where only the sum is known.';
+  'Input tokens from the model''s cache; null if only the sum is known.';
 comment on column public.generation_costs_by_generation.compute_ms is
-  'Compute time in milliseconds; null where no snapshot says.';
+  'Compute time in milliseconds; null if no snapshot has it.';
 comment on column public.generation_costs_by_generation.cost_micros is 'The cost in micro-dollars.';
 
 revoke all on public.generation_costs_by_generation from public, anon, authenticated, service_role;

@@ -29,13 +29,13 @@ as $$
     encode(p_entry.new_digest, 'hex'),
     p_entry.actor_role,
     p_entry.acting_user_id::text,
-    -- Microseconds: as text a time would follow the settings of the session.
+    -- Microseconds: the text of a time depends on settings of the session.
     (extract(epoch from p_entry.changed_at) * 1000000)::bigint::text
   ]) with ordinality as fields (field, position)
 $$;
 
 comment on function private.hash_config_history(public.deployment_config_history) is
-  'What the hash of an entry must be, from its other columns.';
+  'The hash of an entry, from its other columns.';
 
 create function private.config_substance(p_config public.deployment_config)
 returns text
@@ -47,7 +47,7 @@ as $$
 $$;
 
 comment on function private.config_substance(public.deployment_config) is
-  'What of a setting''s value changes with its meaning: all of a plain one, the ciphertext of a sealed one.';
+  'The part of a value that a re-wrap does not change: the whole plain value, the ciphertext of a sealed one.';
 
 create function private.append_config_history(
   p_key text,
@@ -86,7 +86,7 @@ begin
     if p_old.encrypted then
       v_entry.old_key_id := split_part(p_old.value, '.', 3);
     elsif v_is_sealing then
-      -- Not even for the moment until it is redacted.
+      -- Not stored at all: the redaction would follow in the same statement.
       v_entry.old_salt := null;
     else
       v_entry.old_value := p_old.value;
@@ -138,7 +138,7 @@ end
 $$;
 
 comment on function private.redact_config_history(text) is
-  'Removes all plain values of a key, and their salts, from the history, and notes that. By trigger when the key is encrypted; by hand for a secret that was stored in plain and deleted. Backups and the write-ahead log keep what they have: such a secret needs replacing, too.';
+  'Removes all plain values of a key and their salts from the history, and records that. Called by trigger when the key is encrypted, and by an operator for a secret that was stored in plain and deleted. Backups and the write-ahead log keep the value, so such a secret must be replaced, too.';
 
 -- migrate:down
 set local lock_timeout = '3s';

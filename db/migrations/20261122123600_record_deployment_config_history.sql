@@ -23,7 +23,7 @@ end
 $$;
 
 comment on function private.tg_deployment_config__lock_history() is
-  'Trigger: makes writers of config take turns. Definer: nobody else may touch the chain.';
+  'Trigger: makes writers of settings wait for each other. SECURITY DEFINER: other roles may not access the chain.';
 
 create function private.tg_deployment_config__record_history()
 returns trigger
@@ -55,7 +55,7 @@ end
 $$;
 
 comment on function private.tg_deployment_config__record_history() is
-  'Trigger: writes the history of config, redacts a key that is encrypted. Definer: nobody else may write the history.';
+  'Trigger: appends to the history, and redacts a key that is encrypted. SECURITY DEFINER: other roles may not write the history.';
 
 create trigger _100_lock_history before insert or update or delete on public.deployment_config
   for each statement execute function private.tg_deployment_config__lock_history();

@@ -16,11 +16,11 @@ create table private.queues (
   constraint queues_reason_only_while_paused_check check (reason is null or paused_at is not null)
 );
 
-comment on table private.queues is 'Which queues may be claimed from. So far there is one, generations.';
+comment on table private.queues is 'The queues, and whether their claims are paused. There is one queue, generations.';
 comment on column private.queues.name is 'The queue.';
-comment on column private.queues.paused_at is 'Since when none of it is claimed; null: it is.';
-comment on column private.queues.paused_by is 'Who paused the claims, as they name themselves.';
-comment on column private.queues.reason is 'Why, for people.';
+comment on column private.queues.paused_at is 'When its claims were paused; null: not paused.';
+comment on column private.queues.paused_by is 'The name of the person or service that paused the claims.';
+comment on column private.queues.reason is 'Why they are paused.';
 
 insert into private.queues (name) values ('generations');
 
@@ -39,7 +39,7 @@ as $$
 $$;
 
 comment on function private.pause_generation_claims(text, text) is
-  'Stops all claims of generations until they are resumed. Paused already: says who and why anew, since when stays.';
+  'Pauses all claims of generations. If they are paused, sets who and why again and keeps the time.';
 
 create function private.resume_generation_claims()
 returns void
@@ -51,7 +51,7 @@ as $$
   update private.queues set paused_at = null, paused_by = null, reason = null where name = 'generations'
 $$;
 
-comment on function private.resume_generation_claims() is 'Lets claims of generations go on.';
+comment on function private.resume_generation_claims() is 'Resumes the claims of generations.';
 
 grant execute on function private.pause_generation_claims(text, text) to leo_worker;
 grant execute on function private.resume_generation_claims() to leo_worker;

@@ -1,20 +1,7 @@
--- Creates the claim: a worker takes generations by priority, then by position in the queue. It updates the row, which
--- raises its attempt, and inserts the lease, in one short transaction. SKIP LOCKED: it waits for no other claim. Functions
--- of the queue lock a generation before its lease, as a cascading deletion does.
---
--- complete_and_claim_generations completes a worker's generations and claims the next in one statement, which saves the
--- cost of a second statement, its checks and its triggers; a claim alone is the same with nothing to complete. Completed
--- rows are locked first, in the order of their ids, so that two calls with the same ids do not deadlock.
---
--- The limit per user is strict: a claim holds the user's advisory lock until commit, and counts the running generations in
--- a statement that begins after the lock was granted, so it sees what the previous holder committed. In one statement both
--- would count with the same snapshot. What this call completes is not counted. A concurrent claim without a limit is not
--- held back. The head of the queue is tried first; if that is not enough, the users at their limit are excluded, so that a
--- head full of their generations costs one scan.
---
--- Plans must not depend on the statistics of a queue that fills and empties in minutes: the settings leave the index as the
--- only way to the order, planned once per connection; leases, which are few, are read in subqueries, which no plan turns
--- into a scan of all generations. SECURITY INVOKER: the timeline shows the worker as the writer.
+-- Creates the claim: a worker gets generations by priority, then by position in the queue. A claim updates the generation,
+-- which raises its attempt, and inserts the lease, in one short transaction; it skips what other claims have locked.
+-- Functions of the queue lock a generation before its lease, as a cascading deletion does. They are SECURITY INVOKER, so
+-- that the timeline shows the worker as the writer.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up
@@ -38,8 +25,10 @@ create type private.claimed_generation as (
   failure_count smallint
 );
 
-comment on type private.claimed_generation is 'What a worker has to know of a generation that it has taken.';
+comment on type private.claimed_generation is 'What a worker needs of a generation that it has claimed.';
 
+-- Plans must not depend on the statistics of a queue that fills and empties in minutes: the settings leave the index as the
+-- only way to the order, planned once per connection.
 create function private.lock_generations(p_limit integer)
 returns integer[]
 language plpgsql
@@ -62,8 +51,14 @@ end
 $$;
 
 comment on function private.lock_generations(integer) is
-  'Locks what is to be taken next, passes over what others have locked, and returns the ids in order.';
+  'Locks the next generations, skips locked ones, and returns the ids in order.';
 
+-- The limit is strict: a claim holds the user's advisory lock until commit, and counts the running generations in a
+-- statement that begins after the lock was granted, so it sees what the previous holder committed; in one statement both
+-- would count with the same snapshot. A concurrent claim without a limit is not held back.
+-- The head of the queue is read first; if that is not enough, the users at their limit are excluded, so that a head full of
+-- their generations costs one scan. Leases, which are few, are read in subqueries, which no plan turns into a scan of all
+-- generations.
 create function private.lock_generations_within_limit(p_limit integer, p_user_limit integer, p_ending integer[])
 returns integer[]
 language plpgsql
@@ -79,8 +74,8 @@ declare
   v_candidate record;
   v_ids integer[] := '{}';
   v_users uuid[] := '{}';
-  -- Who gets nothing (more) out of this claim.
-  v_passed uuid[] := '{}';
+  -- Users without a (further) generation in this claim.
+  v_skipped uuid[] := '{}';
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -93,14 +88,14 @@ begin
     for v_candidate in
       select r.id, r.user_id
       from public.generation_requests as r
-      where r.status = 'queued' and (r.available_at is null or r.available_at <= now()) and r.user_id <> all (v_passed)
+      where r.status = 'queued' and (r.available_at is null or r.available_at <= now()) and r.user_id <> all (v_skipped)
       order by r.priority desc, r.queue_at, r.id
       limit v_rows
     loop
       v_seen := v_seen + 1;
-      continue when v_candidate.id = any (v_ids) or v_candidate.user_id = any (v_passed);
+      continue when v_candidate.id = any (v_ids) or v_candidate.user_id = any (v_skipped);
 
-      -- Another claim decides for this user, or they have what they may have.
+      -- A concurrent claim has the user's lock, or the user is at the limit.
       if not pg_try_advisory_xact_lock(hashtextextended('generation_requests.claim:' || v_candidate.user_id, 0))
         or cardinality(array_positions(v_users, v_candidate.user_id)) + (
           select count(*)
@@ -112,7 +107,7 @@ begin
           )
         ) >= p_user_limit
       then
-        v_passed := v_passed || v_candidate.user_id;
+        v_skipped := v_skipped || v_candidate.user_id;
         continue;
       end if;
 
@@ -130,7 +125,7 @@ begin
     end loop;
 
     exit when v_seen < v_rows;
-    v_passed := v_passed || array(
+    v_skipped := v_skipped || array(
       select l.user_id
       from private.generation_leases as l
       where l.generation_request_id <> all (p_ending) and (
@@ -148,8 +143,11 @@ end
 $$;
 
 comment on function private.lock_generations_within_limit(integer, integer, integer[]) is
-  'Locks what is to be taken next, of no user more than the limit leaves once p_ending have ended, and returns the ids in order. Raises LEO11.';
+  'Locks the next generations within the limit per user, which does not count p_ending, and returns the ids in order. Raises LEO11.';
 
+-- One statement for both saves the cost of a second one, its checks and its triggers; a claim alone is the same with
+-- nothing to complete. Completed rows are locked first, in the order of their ids, so that two calls with the same ids do
+-- not deadlock.
 create function private.complete_and_claim_generations(
   p_worker text,
   p_ids integer[],
@@ -166,18 +164,18 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
--- By the primary key, whatever the statistics of a queue that fills and empties say.
+-- By the primary key: the statistics of a queue that fills and empties are not reliable.
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
   v_done integer[] := '{}';
-  v_taken integer[] := '{}';
+  v_claimed integer[] := '{}';
 begin
   if (p_limit between 1 and 100 and p_lease between '1 second' and '1 day') is not true then
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 
   if cardinality(p_ids) > 0 then
@@ -192,9 +190,9 @@ begin
 
   if not exists (select from private.queues as q where q.name = 'generations' and q.paused_at is not null) then
     if p_user_limit is null then
-      v_taken := private.lock_generations(p_limit);
+      v_claimed := private.lock_generations(p_limit);
     else
-      v_taken := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
+      v_claimed := private.lock_generations_within_limit(p_limit, p_user_limit, v_done);
     end if;
   end if;
 
@@ -206,7 +204,7 @@ begin
       where d.id = any (v_done)
       union all
       select t.id, t.place, null, null, null
-      from unnest(v_taken) with ordinality as t (id, place)
+      from unnest(v_claimed) with ordinality as t (id, place)
     ), changed as (
       update public.generation_requests as r
       set
@@ -223,7 +221,7 @@ begin
       using changed as c
       where c.place is null and l.user_id = c.user_id and l.generation_request_id = c.id
     ), begun as (
-      -- One that is there is of an earlier attempt, which its user has paused or an operator has ended.
+      -- An existing lease is of an earlier attempt, which its user paused or an operator ended.
       insert into private.generation_leases as l (user_id, generation_request_id, attempt, worker, expires_at)
       select c.user_id, c.id, c.attempt, p_worker, now() + p_lease
       from changed as c
@@ -245,7 +243,7 @@ $$;
 comment on function private.complete_and_claim_generations(
   text, integer[], integer[], text[], text[], text[], integer, interval, integer
 ) is
-  'What complete_generation does, for each of the arrays'' elements, then claim_generations: one row for each that this worker still had, then one for each that it takes.';
+  'Completes the generations in the arrays as complete_generation does, and claims as claim_generations does. Returns a row for each that was completed, then a row for each that was claimed.';
 
 create function private.claim_generations(
   p_worker text, p_limit integer, p_lease interval, p_user_limit integer default null
@@ -264,7 +262,7 @@ end
 $$;
 
 comment on function private.claim_generations(text, integer, interval, integer) is
-  'Takes what is due, highest priority and earliest place first, of no user more than p_user_limit at a time, for as long as the lease says. No rows: nothing is due, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
+  'Claims available generations, highest priority and earliest position first, at most p_user_limit running ones per user, for the time of the lease. No rows: none is available, or claims are paused. Raises LEO11, LEO16, and generation_leases_worker_printable_check for a worker without a name.';
 
 grant execute on function private.lock_generations(integer) to leo_worker;
 grant execute on function private.lock_generations_within_limit(integer, integer, integer[]) to leo_worker;

@@ -41,7 +41,7 @@ end
 $$;
 
 comment on function private.complete_generation(integer, integer, text, text, text) is
-  'Says that this attempt has completed the generation; what is null stays as it is. False: this attempt has lost it; nothing happens.';
+  'Completes the generation; a null argument keeps the column. False, without a change: this attempt has lost the generation.';
 
 grant execute on function private.complete_generation(integer, integer, text, text, text) to leo_worker;
 

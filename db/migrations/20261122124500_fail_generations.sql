@@ -1,16 +1,14 @@
 -- Creates the ends of an attempt without a result: failure, release, and the expiry of the lease.
--- A failed generation is queued again after a delay that doubles, an hour at most; after p_max_failures failures its
--- status is failed, and its user can retry it. While delayed it is placed behind what is available, or every claim would
--- read past it. A release by a worker that shuts down counts no failure and keeps the position. An expired lease counts as
--- a failure; concurrent calls process different leases. Leases are few: they are read without an index on expires_at,
--- which every heartbeat would have to write. The lease of a generation that its user paused or cancelled is deleted too.
--- The reason is recorded in the timeline unless the transaction has set its own; leo.reason is set and reset in the body,
--- because only a superuser may name it in the SET of a function.
+-- The reason is recorded in the timeline unless the transaction has set its own; leo.reason is set and reset in the
+-- bodies, because only a superuser may name it in the SET of a function.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';
 
+-- A failed generation is queued again after a delay that doubles, an hour at most; after p_max_failures failures its status
+-- is failed, and its user can retry it. While delayed it is placed behind what is available, or every claim would read
+-- past it.
 create function private.fail_generation(
   p_id integer, p_attempt integer, p_error text, p_max_failures integer default 3, p_backoff interval default '30 seconds'
 )
@@ -59,10 +57,11 @@ end
 $$;
 
 comment on function private.fail_generation(integer, integer, text, integer, interval) is
-  'Says that this attempt has failed, and why. Returns queued when it will be tried again, failed when that was the last of p_max_failures, null when this attempt has lost it; then nothing happens.';
+  'Records the failure of this attempt. Returns queued if it will be tried again, failed after p_max_failures failures, null, without a change, if this attempt has lost the generation.';
 
 grant execute on function private.fail_generation(integer, integer, text, integer, interval) to leo_worker;
 
+-- For a worker that shuts down: no failure is counted, and the generation keeps its position.
 create function private.release_generation(p_id integer, p_attempt integer)
 returns boolean
 language plpgsql
@@ -74,7 +73,7 @@ declare
   v_user_id uuid;
 begin
   if v_reason = '' then
-    perform set_config('leo.reason', 'given back by its worker', true);
+    perform set_config('leo.reason', 'released by its worker', true);
   end if;
   update public.generation_requests as r
   set status = 'queued'
@@ -92,10 +91,13 @@ end
 $$;
 
 comment on function private.release_generation(integer, integer) is
-  'Gives a generation back unfinished, at the place that it had. False: this attempt has lost it; nothing happens.';
+  'Queues an unfinished generation again at its position. False, without a change: this attempt has lost the generation.';
 
 grant execute on function private.release_generation(integer, integer) to leo_worker;
 
+-- An expired lease counts as a failure. Concurrent calls process different leases. Leases are few: they are read without
+-- an index on expires_at, which every heartbeat would have to write. The lease of a generation that its user paused or
+-- cancelled is deleted.
 create function private.requeue_expired_generations(
   p_limit integer default 100, p_max_failures integer default 3, p_backoff interval default '30 seconds'
 )
@@ -121,7 +123,7 @@ begin
     for no key update skip locked;
 
     if found then
-      -- Nobody else ends the lease now; but a heartbeat may have prolonged it at this moment.
+      -- The generation is locked, so no other session ends the lease; a heartbeat can have renewed it.
       delete from private.generation_leases as l
       where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id and l.expires_at <= now();
       if found then
@@ -131,7 +133,7 @@ begin
         return next;
       end if;
     else
-      -- Left by a generation that is not at that attempt any more. SKIP LOCKED: no lease is waited for, generations are held.
+      -- The lease of an attempt that has ended. SKIP LOCKED: do not wait for a lease while generations are locked.
       perform
       from private.generation_leases as l
       where l.user_id = v_lease.user_id and l.generation_request_id = v_lease.generation_request_id
@@ -150,7 +152,7 @@ end
 $$;
 
 comment on function private.requeue_expired_generations(integer, integer, interval) is
-  'Ends the attempts whose lease has expired, p_limit at most, as fail_generation does, and returns them with what became of each.';
+  'Fails at most p_limit attempts with an expired lease as fail_generation does, and returns each with its new status.';
 
 grant execute on function private.requeue_expired_generations(integer, integer, interval) to leo_worker;
 

@@ -1,13 +1,11 @@
 -- Creates what a worker calls while it has a generation: the heartbeat, and the record of an iteration.
--- A heartbeat updates the lease only, a narrow row without further indexes. It reads the generation without a lock, so its
--- answer can be outdated at once; the next write is fenced by the attempt. An expired lease that still exists is renewed.
--- An iteration stores files, iteration and session in one statement. A worker that gets no answer and repeats the call
--- stores two snapshots of the iteration.
 -- Locks: none. Undo: drops the functions.
 
 -- migrate:up
 set local lock_timeout = '3s';
 
+-- A heartbeat updates the lease only, a narrow row without further indexes. It reads the generation without a lock, so its
+-- answer can be outdated at once; the next write is fenced by the attempt. An expired lease that still exists is renewed.
 create function private.prolong_generation_lease(p_id integer, p_attempt integer, p_lease interval)
 returns timestamptz
 language plpgsql
@@ -20,7 +18,7 @@ begin
   if (p_lease between '1 second' and '1 day') is not true then
     raise exception using
       errcode = 'LEO16',
-      message = 'a claim takes 1 to 100 rows, for a second to a day';
+      message = 'a claim has a limit of 1 to 100 rows and a lease of 1 second to 1 day';
   end if;
 
   update private.generation_leases as l
@@ -34,10 +32,11 @@ end
 $$;
 
 comment on function private.prolong_generation_lease(integer, integer, interval) is
-  'The heartbeat: prolongs the lease of this attempt and returns until when. Null: this attempt has lost the generation. Raises LEO16.';
+  'The heartbeat: renews the lease of this attempt and returns when it expires. Null: this attempt has lost the generation. Raises LEO16.';
 
 grant execute on function private.prolong_generation_lease(integer, integer, interval) to leo_worker;
 
+-- A worker that gets no answer and repeats the call stores two snapshots of the iteration.
 create function private.record_iteration(
   p_id integer,
   p_attempt integer,
@@ -57,10 +56,10 @@ declare
   v_user_id uuid;
   v_snapshot_id integer;
 begin
-  -- The generation before its snapshot, whose foreign key asks for it.
+  -- The generation before its snapshot, whose foreign key locks it.
   update public.generation_requests as r
   set
-    -- An attempt that begins anew does earlier iterations again.
+    -- A new attempt repeats earlier iterations.
     current_iteration = greatest(r.current_iteration, p_iteration_number),
     last_session_id = coalesce(p_session_id, r.last_session_id)
   where r.id = p_id and r.attempt = p_attempt and r.status = 'generating'
@@ -79,7 +78,7 @@ end
 $$;
 
 comment on function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text) is
-  'Keeps what an iteration has made, and the session to go on from. Returns the snapshot''s id; null: this attempt has lost the generation, and nothing is kept.';
+  'Stores the snapshot of an iteration, and the session to resume. Returns the id of the snapshot; null, without a change: this attempt has lost the generation.';
 
 grant execute on function private.record_iteration(integer, integer, integer, public.snapshot_type, text, text, jsonb, text)
   to leo_worker;

@@ -22,7 +22,7 @@ end
 $$;
 
 comment on function private.schema_version() is
-  'The newest applied migration. Definer: nobody else may read the bookkeeping.';
+  'The newest applied migration. SECURITY DEFINER: other roles may not read the bookkeeping.';
 
 create function public.schema_version()
 returns text
@@ -34,7 +34,7 @@ begin atomic
 end;
 
 comment on function public.schema_version() is
-  'The version of this schema: that of its newest migration, 14 digits.';
+  'The version of this schema: the version of its newest migration, 14 digits.';
 
 grant execute on function private.schema_version() to authenticated, service_role, leo_api;
 grant execute on function public.schema_version() to authenticated, service_role, leo_api;

@@ -22,7 +22,7 @@ const obstacles: Readonly<Record<string, string>> = {
   create_deployment_config_history: 'delete from deployment_config_history',
   create_generation_events: 'delete from generation_events',
   create_generation_leases: 'delete from private.generation_leases',
-  create_upgrade_books: 'delete from private.migration_log; delete from private.quarantine',
+  create_upgrade_tables: 'delete from private.migration_log; delete from private.quarantine',
   add_generation_requests_columns: 'update generation_requests set idempotency_key = null, github_commit = null',
   create_user_secrets: 'delete from user_secrets',
   create_deployment_config: 'delete from deployment_config',

@@ -70,7 +70,7 @@ t.test('what is released is queued unharmed, at the head', async (t) => {
   const held = await claimOne()
   t.strictSame(await queue.release(db, held), { outcome: 'released' })
   t.match(await readGeneration(owner, id), { status: 'queued', failure_count: 0, available_at: null })
-  t.equal(await lastReason(owner, id), 'given back by its worker')
+  t.equal(await lastReason(owner, id), 'released by its worker')
   t.strictSame(await leases(), [])
   t.strictSame(await claimIds(), [id, later])
 })

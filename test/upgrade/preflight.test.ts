@@ -97,7 +97,7 @@ t.test('the counts that preflight predicts equal what the backfill does', async 
   t.strictSame(quarantined, {
     'generation_requests: user_id is null': predicted.user_id_missing,
     'generation_requests: user_id is not in auth.users': predicted.user_id_unknown,
-    'generation_requests: several users claim app_id, and nobody has said whose it is': predicted.app_contested_requests,
+    'generation_requests: several users claim app_id, and no owner is chosen': predicted.app_contested_requests,
     'iteration_snapshots: its generation does not exist': predicted.snapshot_request_missing,
     'iteration_snapshots: its generation is in quarantine': predicted.snapshot_request_lost,
     'iteration_snapshots: the same as an earlier snapshot': predicted.snapshot_identical,

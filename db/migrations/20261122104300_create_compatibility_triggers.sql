@@ -26,16 +26,16 @@ begin
     new.app_id := private.app_id_of_request(new.id);
     insert into private.migration_log (table_name, row_id, user_id, column_name, replacement, reason)
     values ('generation_requests', new.id, (select u.id from auth.users as u where u.id = new.user_id), 'app_id', new.app_id,
-      'it had none: an id that follows from the request''s');
+      'it was null: an id derived from the id of the request');
   end if;
 
-  -- Whose an app is that several users claim, the operator says, not whoever writes first.
+  -- The operator chooses the owner of an app that several users claim.
   if exists (
     select from private.upgrade_owners as o where o.app_id = new.app_id and o.user_id is distinct from new.user_id
   ) then
     return new;
   end if;
-  -- The frequent case first, without a lock: the app is there.
+  -- The frequent case first, without a lock: the app exists.
   if exists (select from public.apps as a where a.id = new.app_id and a.user_id = new.user_id) then
     return new;
   end if;
@@ -48,7 +48,7 @@ begin
   end if;
 
   begin
-    -- A second key: two writers that hold the first one shared would wait for each other.
+    -- A second key: two writers that share the first would deadlock.
     if not pg_try_advisory_xact_lock(private.user_lock_key(new.user_id) + 1) then
       return new;
     end if;
@@ -60,10 +60,10 @@ begin
     if found and v_name <> v_wanted then
       insert into private.migration_log (table_name, row_id, user_id, column_name, original, replacement, reason)
       values ('apps', new.id, new.user_id, 'app_name', v_wanted, v_name,
-        'another app of the user has the name: the app is called otherwise, the request keeps it');
+        'another app of the user has the name: the app gets another one, the request keeps it');
     end if;
   exception
-    -- Nobody in auth.users, or an id that is another user's app: the contract step says what becomes of the row.
+    -- The user does not exist, or another user's app has the id: the contract step handles the row.
     when foreign_key_violation or unique_violation then null;
   end;
   return new;
@@ -71,7 +71,7 @@ end
 $$;
 
 comment on function private.tg_generation_requests__follow_old_writer() is
-  'Trigger: makes the app of a request that an old writer writes. Definer: old writers have no right on apps.';
+  'Trigger: creates the app of a request from a writer of the previous schema. SECURITY DEFINER: such writers have no privilege on apps.';
 
 create trigger _100_follow_old_writer before insert or update of user_id, app_id on public.generation_requests
   for each row when (coalesce(current_setting('leo.is_upgrade', true), '') <> 'on')
@@ -93,7 +93,7 @@ end
 $$;
 
 comment on function private.tg_iteration_snapshots__follow_old_writer() is
-  'Trigger: says whose snapshot it is. Definer: old writers need not be able to read requests.';
+  'Trigger: sets the owner of a snapshot. SECURITY DEFINER: writers of the previous schema may lack SELECT on requests.';
 
 create trigger _100_follow_old_writer before insert on public.iteration_snapshots
   for each row when (new.user_id is null)

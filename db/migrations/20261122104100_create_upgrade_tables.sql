@@ -20,16 +20,16 @@ create table private.migration_log (
 );
 
 create index migration_log_user_id_idx on private.migration_log (user_id);
-comment on index private.migration_log_user_id_idx is 'Serves the foreign key: deleting a user deletes what was theirs.';
+comment on index private.migration_log_user_id_idx is 'Serves the foreign key: deleting a user deletes the user''s rows.';
 
-comment on table private.migration_log is 'Every value that the upgrade changed, as it was.';
-comment on column private.migration_log.id is 'Rises with every change.';
+comment on table private.migration_log is 'Every value that the upgrade changed, with its original.';
+comment on column private.migration_log.id is 'Increases with every change.';
 comment on column private.migration_log.table_name is 'The table, in schema public.';
-comment on column private.migration_log.row_id is 'The id of the row; of an app, that of its first request.';
-comment on column private.migration_log.user_id is 'Whose row it is; deleting the user deletes this.';
+comment on column private.migration_log.row_id is 'The id of the row; for an app, the id of its first request.';
+comment on column private.migration_log.user_id is 'The owner of the row; deleting the user deletes this entry.';
 comment on column private.migration_log.column_name is 'The column.';
-comment on column private.migration_log.original is 'What it held, as text; null where it was null.';
-comment on column private.migration_log.replacement is 'What it holds since, as text.';
+comment on column private.migration_log.original is 'The value before, as text; null if it was null.';
+comment on column private.migration_log.replacement is 'The value since, as text.';
 comment on column private.migration_log.reason is 'Why it was changed.';
 comment on column private.migration_log.logged_at is 'When it was changed.';
 
@@ -47,15 +47,15 @@ create table private.quarantine (
 );
 
 create index quarantine_user_id_idx on private.quarantine (user_id);
-comment on index private.quarantine_user_id_idx is 'Serves the foreign key: deleting a user deletes what was theirs.';
+comment on index private.quarantine_user_id_idx is 'Serves the foreign key: deleting a user deletes the user''s rows.';
 
-comment on table private.quarantine is 'Rows that the upgrade could not migrate, whole.';
-comment on column private.quarantine.id is 'Rises with every row.';
-comment on column private.quarantine.table_name is 'The table that it was in, in schema public.';
-comment on column private.quarantine.row_id is 'The id that it had there.';
-comment on column private.quarantine.user_id is 'Whose row it was, where that is a user; deleting the user deletes this.';
-comment on column private.quarantine.reason is 'Why it could not stay.';
-comment on column private.quarantine.content is 'The row, column by column.';
+comment on table private.quarantine is 'Rows that the upgrade could not migrate, complete.';
+comment on column private.quarantine.id is 'Increases with every row.';
+comment on column private.quarantine.table_name is 'The table of the row, in schema public.';
+comment on column private.quarantine.row_id is 'The id of the row.';
+comment on column private.quarantine.user_id is 'The owner of the row, if that user exists; deleting the user deletes this entry.';
+comment on column private.quarantine.reason is 'Why it could not be migrated.';
+comment on column private.quarantine.content is 'The row, as an object of its columns.';
 comment on column private.quarantine.quarantined_at is 'When it was moved.';
 
 create table private.upgrade_users (
@@ -65,9 +65,9 @@ create table private.upgrade_users (
   constraint upgrade_users_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 
-comment on table private.upgrade_users is 'Users whose apps have their names; from then on the trigger follows what old writers do.';
+comment on table private.upgrade_users is 'Users whose apps are named; for them the compatibility trigger creates further apps.';
 comment on column private.upgrade_users.user_id is 'The user.';
-comment on column private.upgrade_users.named_at is 'Since when.';
+comment on column private.upgrade_users.named_at is 'When they were named.';
 
 create table private.upgrade_owners (
   app_id uuid,
@@ -77,11 +77,11 @@ create table private.upgrade_owners (
 );
 
 create index upgrade_owners_user_id_idx on private.upgrade_owners (user_id);
-comment on index private.upgrade_owners_user_id_idx is 'Serves the foreign key; what is claimed still is noted anew.';
+comment on index private.upgrade_owners_user_id_idx is 'Serves the foreign key; ids that are still contested are added again by the next backfill.';
 
-comment on table private.upgrade_owners is 'App ids that several users claim, and whose they are by the operator''s answer.';
-comment on column private.upgrade_owners.app_id is 'The id that is claimed more than once.';
-comment on column private.upgrade_owners.user_id is 'The owner; null while nobody has answered.';
+comment on table private.upgrade_owners is 'App ids that several users claim, and the owner that the operator chose.';
+comment on column private.upgrade_owners.app_id is 'The id.';
+comment on column private.upgrade_owners.user_id is 'The owner; null until the operator has chosen.';
 
 create table private.upgrade_progress (
   phase text,
@@ -92,12 +92,12 @@ create table private.upgrade_progress (
   constraint upgrade_progress_pkey primary key (phase)
 );
 
-comment on table private.upgrade_progress is 'How far the backfill is, so that it can be stopped and taken up.';
-comment on column private.upgrade_progress.phase is 'What is gone through: contested, users, requests or snapshots; old_writers_gone is the operator''s word.';
-comment on column private.upgrade_progress.position is 'The last key that was gone through.';
-comment on column private.upgrade_progress.done is 'How many rows were gone through.';
-comment on column private.upgrade_progress.passed_over is 'How many rows of this sweep somebody else had locked: the next one looks at them again.';
-comment on column private.upgrade_progress.is_finished is 'Whether the end was reached.';
+comment on table private.upgrade_progress is 'The position of the backfill, so that it can be stopped and continued.';
+comment on column private.upgrade_progress.phase is 'contested, users, requests or snapshots; old_writers_gone is the operator''s confirmation.';
+comment on column private.upgrade_progress.position is 'The last key that was processed.';
+comment on column private.upgrade_progress.done is 'How many rows were processed.';
+comment on column private.upgrade_progress.passed_over is 'How many rows of this sweep were skipped because another session had locked them; the next sweep processes them.';
+comment on column private.upgrade_progress.is_finished is 'Whether the last key was processed.';
 
 revoke all on private.migration_log, private.quarantine, private.upgrade_users, private.upgrade_owners,
   private.upgrade_progress from public, anon, authenticated, service_role;
