@@ -5,7 +5,7 @@ import t from 'tap'
 import { isReadable, serverUser } from '../../db/testing/binaries.ts'
 import { commandLine } from '../../db/testing/claims.ts'
 import { root } from '../../db/testing/paths.ts'
-import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../testing/fixtures/testing.ts'
+import { assertGone, spawnConsumer, postmasterIn, serversIn, start, stay, temporaryFolder, until } from '../testing/fixtures/testing.ts'
 
 t.setTimeout(600_000)
 
@@ -22,14 +22,14 @@ for (const { title, script, end } of [
 
 t.test('what a killed keeper leaves is removed by the next one', async (t) => {
   const folder = temporaryFolder(t)
-  const child = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  const child = spawnConsumer(`${start}; ${stay}`, { TMPDIR: folder })
   await once(child.stdout, 'data')
   const [server = ''] = serversIn(folder)
   const postmaster = postmasterIn(folder)
   process.kill(Number(server.split('-').at(-2)), 'SIGKILL')
   t.match(commandLine(postmaster), '/postgres')
 
-  const next = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  const next = spawnConsumer(`${start}; ${stay}`, { TMPDIR: folder })
   await once(next.stdout, 'data')
   t.equal(commandLine(postmaster), '')
   t.notOk(serversIn(folder).includes(server))
@@ -42,7 +42,7 @@ const nobody = serverUser()
 t.test('somebody who is not root starts one, too', { skip: !nobody || !isReadable(root, nobody) }, async (t) => {
   const folder = temporaryFolder(t)
   chmodSync(folder, 0o777)
-  const child = elsewhere(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, nobody)
+  const child = spawnConsumer(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, nobody)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   t.equal(line.toString(), 'stopped\n')
   t.strictSame(serversIn(folder), [])
