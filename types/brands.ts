@@ -1,25 +1,25 @@
 /**
- * Texts and numbers that must not be mistaken for one another. The brand exists for the compiler only; `db/client/ids.ts` and
- * the queries make such values, nothing else does.
+ * Types for ids, so that the compiler rejects an id of another kind. The brand does not exist at run time. Only
+ * `db/client/ids.ts` and the queries create such values.
  */
 
 declare const brand: unique symbol
 type Branded<T, Name extends string> = T & { readonly [brand]: Name }
 
-/** The id of a Supabase Auth user: a UUID in lower case. `parseUserId()` makes one. */
+/** The id of a Supabase Auth user: a UUID in lower case. `parseUserId()` returns one. */
 export type UserId = Branded<string, 'UserId'>
 
-/** The id of an app: a UUID in lower case. `parseAppId()` makes one. */
+/** The id of an app: a UUID in lower case. `parseAppId()` returns one. */
 export type AppId = Branded<string, 'AppId'>
 
-/** The id of a generation request. `parseGenerationId()` makes one. */
+/** The id of a generation request. `parseGenerationId()` returns one. */
 export type GenerationId = Branded<number, 'GenerationId'>
 
-/** The id of an iteration's snapshot. `parseSnapshotId()` makes one. */
+/** The id of a snapshot of an iteration. `parseSnapshotId()` returns one. */
 export type SnapshotId = Branded<number, 'SnapshotId'>
 
-/** The id of a stored secret: a UUID in lower case. `parseSecretId()` makes one. */
+/** The id of a stored secret: a UUID in lower case. `parseSecretId()` returns one. */
 export type SecretId = Branded<string, 'SecretId'>
 
-/** A secret in the sealed form `leo1.…`, which is all that the database takes; `leo-saas-schema/secrets` makes them. */
+/** A sealed secret, `leo1.…`; the database accepts no other text as a secret. `leo-saas-schema/secrets` creates them. */
 export type SealedSecret = Branded<string, 'SealedSecret'>

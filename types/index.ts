@@ -24,11 +24,11 @@ export type Relation = keyof DB
 /** A table of this schema, by name. */
 export type Table = Exclude<Relation, `generation_costs_by_${string}`>
 
-/** A row as it is read: `Row<'apps'>`. */
+/** A row, as a query returns it: `Row<'apps'>`. */
 export type Row<T extends Relation> = Selectable<DB[T]>
 
-/** A row to insert: what has a default, or is filled by a trigger, may be left out. */
+/** A row to insert. Columns with a default, or set by a trigger, are optional. */
 export type New<T extends Table> = Insertable<DB[T]>
 
-/** Changes to a row. */
+/** Changes to a row. All columns are optional. */
 export type Patch<T extends Table> = Updateable<DB[T]>

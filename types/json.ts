@@ -8,18 +8,18 @@ export interface JsonObject {
   [key: string]: JsonValue | undefined
 }
 
-/** The tables of a generated app, by name, as a schema snapshot keeps them. */
+/** The tables of a generated app by name, in a schema snapshot. */
 export interface SchemaTables {
-  readonly [table: string]: { readonly columns: readonly SchemaColumn[]; readonly [fact: string]: JsonValue | readonly SchemaColumn[] }
+  readonly [table: string]: { readonly columns: readonly SchemaColumn[]; readonly [property: string]: JsonValue | readonly SchemaColumn[] }
 }
 
-/** A column of such a table; what else is known of it stands beside name and type. */
+/** A column of such a table; it may have further properties. */
 export interface SchemaColumn extends JsonObject {
   readonly name: string
   readonly type: string
 }
 
-/** What a clean-up needs to know beside its target; which of it is there depends on the kind. Empty once finished. */
+/** The data of a clean-up besides its target. The kind determines which members are present; empty when finished. */
 export interface CleanupContext extends JsonObject {
   readonly app_id?: AppId
   readonly user_id?: UserId

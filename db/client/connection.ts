@@ -1,11 +1,11 @@
 import type { CompiledQuery, DatabaseConnection, PostgresPool, QueryResult } from 'kysely'
 import { fromDriver } from './driver-errors.ts'
-import type { Moment } from './driver-errors.ts'
+import type { TransactionPhase } from './driver-errors.ts'
 import { TransactionOverError, TransactionRolledBackError } from './errors.ts'
 import { setLocally, setLocallyAsText } from './settings.ts'
 import type { Settings } from './settings.ts'
 
-/** What the next statement of a connection is. The driver says it, so that no SQL text is inspected. */
+/** What the next statement of a connection does. The driver sets it, so that no SQL text is inspected. */
 export type Step = 'begin' | 'commit' | 'rollback' | 'statement'
 
 /**
@@ -19,7 +19,7 @@ export function beginWith(connection: DatabaseConnection, settings: Settings): b
   return true
 }
 
-/** What is used of pg's client; Kysely's own interface leaves out most of it. */
+/** The members of pg's client that are used; Kysely's interface declares few of them. */
 interface PgClient {
   readonly pipeline?: boolean
   getTypeParser?: TypeParsers['getTypeParser']
@@ -33,17 +33,17 @@ interface PgResult { readonly command: string; readonly rowCount: number | null;
 interface TypeParsers { readonly getTypeParser: (oid: number, format?: 'binary' | 'text') => unknown }
 
 const int8 = 20
-const changes = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
+const changing = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 
-/** A connection from the pool until its release; the next owner gets a new object. */
+/** A connection from its checkout to its release; the next checkout creates a new object. */
 export class LeoConnection implements DatabaseConnection {
   next: Step = 'statement'
-  /** What the next `begin` sets as well. */
+  /** Sent with the next `begin`. */
   settings: Settings | undefined
   readonly #client: PgClient
   readonly #pool: PostgresPool
   readonly #types: TypeParsers | undefined
-  /** A `begin` that was sent and not awaited; it stays here if it failed, so that each later statement rejects with its error. */
+  /** A `begin` that was sent and not awaited. If it failed, it remains, so that each later statement rejects with its error. */
   #begun: Promise<unknown> | undefined
   #isInTransaction = false
   #isBroken = false
@@ -55,9 +55,9 @@ export class LeoConnection implements DatabaseConnection {
   constructor(client: unknown, pool: PostgresPool) {
     this.#client = client as PgClient
     this.#pool = pool
-    // Between two queries only this listens, and an `error` event without a listener ends the process.
+    // pg has no listener between two queries, and an `error` event without a listener ends the process.
     this.#client.on?.('error', this.#onError)
-    // Parsers are given with each query, since those of the pool and of pg itself are shared.
+    // Passed with each query, because the parsers of the client and of pg are shared with other code.
     const own = this.#client.getTypeParser?.bind(client)
     this.#types = own && { getTypeParser: (oid, format) => (oid === int8 && format !== 'binary' ? BigInt : own(oid, format)) }
   }
@@ -66,32 +66,35 @@ export class LeoConnection implements DatabaseConnection {
     const step = this.next
     this.next = 'statement'
     if (this.#isReleased) {
-      throw new TransactionOverError('transaction_over', 'this transaction has ended: await every query before its callback returns')
+      throw new TransactionOverError('transaction_over', 'this transaction has ended: await each query before the callback returns')
     }
     const { command, rowCount, rows } = await this.#run(step, query)
-    return { rows: (rows ?? []) as R[], ...(changes.has(command) && { numAffectedRows: BigInt(rowCount ?? 0) }) }
+    return { rows: (rows ?? []) as R[], ...(changing.has(command) && { numAffectedRows: BigInt(rowCount ?? 0) }) }
   }
 
   streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('streaming is not supported: a pipelined connection has no cursors; read page by page')
+    throw new Error('streaming is not supported, since a pipelined connection has no cursors: read page by page')
   }
 
   release(): void {
     this.#isReleased = true
-    // The next owner must not find this transaction, nor its identity.
+    // The next checkout must not continue this transaction or its identity.
     const destroy = this.#isBroken || this.#isInTransaction
     // A connection that is destroyed may still emit an error.
     if (!destroy) this.#client.removeListener?.('error', this.#onError)
     this.#client.release(destroy)
   }
 
-  /** Kysely 0.29 calls this before a query that an AbortSignal may end. Through a transaction pooler it holds in a transaction only. */
+  /**
+   * Kysely 0.29 calls this before a query that has an AbortSignal. Through a transaction pooler the process id is valid
+   * inside a transaction only.
+   */
   async collectSessionInfo(): Promise<void> {
-    const { rows } = await this.#send('select pg_backend_pid() as pid', [], 'before commit')
+    const { rows } = await this.#send('select pg_backend_pid() as pid', [], 'not committed')
     this.#pid = (rows[0] as { pid: number }).pid
   }
 
-  /** Kysely 0.29 calls this when the signal fires during a query. */
+  /** Kysely 0.29 calls this if the query is aborted while it runs. */
   cancelQuery(): Promise<void> {
     return this.#end('select pg_cancel_backend($1)')
   }
@@ -117,7 +120,7 @@ export class LeoConnection implements DatabaseConnection {
   async #statement(query: CompiledQuery): Promise<PgResult> {
     this.#running = query
     try {
-      return await this.#send(query.sql, query.parameters, this.#isInTransaction ? 'before commit' : 'may be done')
+      return await this.#send(query.sql, query.parameters, this.#isInTransaction ? 'not committed' : 'possibly committed')
     } finally {
       this.#running = undefined
     }
@@ -128,10 +131,10 @@ export class LeoConnection implements DatabaseConnection {
     this.settings = undefined
     this.#isInTransaction = true
     if (!this.#client.pipeline) {
-      // pg sends the next message once this one is answered: `begin` and the settings in one message save a round trip.
+      // pg sends a message after the previous one is answered, so that a message of both saves a round trip.
       const text = settings === undefined ? sql : `${sql}; ${setLocallyAsText(settings)}`
       await this.#client.query(text).catch((error: unknown) => {
-        throw fromDriver(error, 'before anything was sent')
+        throw fromDriver(error, 'not sent')
       })
       return none
     }
@@ -146,19 +149,19 @@ export class LeoConnection implements DatabaseConnection {
   }
 
   async #commit(sql: string): Promise<PgResult> {
-    // pg does not send it through a connection that is known to be broken.
-    const result = await this.#send(sql, [], this.#isBroken ? 'before commit' : 'may be done')
+    // pg does not send a statement on a connection that it knows to be broken.
+    const result = await this.#send(sql, [], this.#isBroken ? 'not committed' : 'possibly committed')
     this.#isInTransaction = false
     if (result.command !== 'COMMIT') {
       throw new TransactionRolledBackError(
         'transaction_rolled_back',
-        'the transaction was rolled back, not committed: an error inside of it was caught and not thrown on',
+        'the transaction was rolled back, not committed: rethrow the query error that its callback caught',
       )
     }
     return result
   }
 
-  /** An error here would hide the one that led to the rollback; the connection is destroyed instead, which rolls back too. */
+  /** Does not throw, which would hide the error that caused the rollback. The connection is destroyed instead, which rolls back as well. */
   async #rollback(sql: string): Promise<PgResult> {
     try {
       await this.#ending
@@ -170,18 +173,18 @@ export class LeoConnection implements DatabaseConnection {
     return none
   }
 
-  async #send(text: string, values: readonly unknown[], moment: Moment): Promise<PgResult> {
+  async #send(text: string, values: readonly unknown[], phase: TransactionPhase): Promise<PgResult> {
     const types = this.#types
     const sent = types ? this.#client.query({ text, values, types }) : this.#client.query(text, values)
     const [begun, result] = await Promise.allSettled([this.#begun, sent])
-    // The first failure is the reason of the second.
-    if (begun.status === 'rejected') throw fromDriver(begun.reason, 'before commit')
+    // A failed `begin` is the cause of the failure of the statement.
+    if (begun.status === 'rejected') throw fromDriver(begun.reason, 'not committed')
     this.#begun = undefined
-    if (result.status === 'rejected') throw fromDriver(result.reason, moment)
+    if (result.status === 'rejected') throw fromDriver(result.reason, phase)
     return result.value
   }
 
-  /** Through another connection of the pool; if none is free before the query is over, the query runs to its end. */
+  /** Uses another connection of the pool. If none is free until the query ends, no signal is sent. */
   #end(sql: string): Promise<void> {
     const query = this.#running
     const send = async (): Promise<void> => {

@@ -4,9 +4,8 @@ import { LeoConnection } from './connection.ts'
 import { fromDriver } from './driver-errors.ts'
 
 /**
- * Kysely's PostgreSQL dialect with this package's connections: they begin a transaction and set its identity in the
- * round trip of its first query, reject a commit that the server rolled back, throw this package's errors, and read
- * bigint as bigint.
+ * Kysely's PostgreSQL dialect with a driver whose connections send `begin` and the identity with the first query of a
+ * transaction, reject a commit that the server rolled back, throw the errors of this package, and read bigint as bigint.
  */
 export class LeoDialect extends PostgresDialect {
   readonly #pool: PostgresPool
@@ -21,7 +20,7 @@ export class LeoDialect extends PostgresDialect {
   }
 }
 
-/** Writes no statement itself: Kysely's driver does, and its log shows them. The connection is told which one comes next. */
+/** Sets what the next statement of the connection does; the inherited methods send it, so that Kysely logs it. */
 class LeoDriver extends PostgresDriver {
   readonly #pool: PostgresPool
 
@@ -34,7 +33,7 @@ class LeoDriver extends PostgresDriver {
     try {
       return new LeoConnection(await this.#pool.connect(), this.#pool)
     } catch (error) {
-      throw fromDriver(error, 'before anything was sent')
+      throw fromDriver(error, 'not sent')
     }
   }
 
@@ -50,7 +49,7 @@ class LeoDriver extends PostgresDriver {
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     (connection as LeoConnection).next = 'rollback'
-    // 0.29 types it as a connection of its own.
+    // Kysely 0.29 declares the parameter as its own class.
     await super.rollbackTransaction(connection as never)
   }
 

@@ -11,10 +11,10 @@ import {
   SerializationError,
   StatementTimeoutError,
 } from './errors.ts'
-import type { ErrorPlace } from './errors.ts'
+import type { ErrorLocation } from './errors.ts'
 
-/** Whether the server may have done what was asked when the connection is lost at that moment. */
-export type Moment = 'before anything was sent' | 'before commit' | 'may be done'
+/** When an error occurred, which determines whether the server may have executed the statement for good. */
+export type TransactionPhase = 'not sent' | 'not committed' | 'possibly committed'
 
 /** The fields of an error that PostgreSQL sent; `pg` puts them on a DatabaseError. */
 interface ServerError extends Error {
@@ -29,10 +29,10 @@ interface ServerError extends Error {
   internalQuery?: string
 }
 
-/** Makes one of this package's errors out of whatever the driver threw; what is no error of a database stays itself. */
-export function fromDriver(error: unknown, moment: Moment): unknown {
+/** Converts an error of the driver to one of this package. An error that does not come from the database is returned as it is. */
+export function fromDriver(error: unknown, phase: TransactionPhase): unknown {
   if (error instanceof LeoError || !(error instanceof Error)) return error
-  return isServerError(error) ? fromServer(error, moment) : fromConnection(error, moment)
+  return isServerError(error) ? fromServer(error, phase) : fromConnection(error, phase)
 }
 
 const isServerError = (error: Error): error is ServerError =>
@@ -42,81 +42,81 @@ const ruleNames = new Map<string, ErrorName>(
   Object.entries(errorCodes).map(([name, code]) => [code, name as ErrorName]),
 )
 
-function fromServer(error: ServerError, moment: Moment): LeoError {
-  // They quote rows: a name, a prompt, whatever a failing row contains.
+function fromServer(error: ServerError, phase: TransactionPhase): LeoError {
+  // These fields quote the failing row: a name, a prompt.
   delete error.detail
   delete error.where
   delete error.internalQuery
 
   const { code: sqlstate, schema, table, column, constraint } = error
-  const place: ErrorPlace = JSON.parse(JSON.stringify({ sqlstate, schema, table, column, constraint }))
-  const with_ = { ...place, cause: error }
+  const location: ErrorLocation = JSON.parse(JSON.stringify({ sqlstate, schema, table, column, constraint }))
+  const details = { ...location, cause: error }
   const rule = ruleNames.get(sqlstate)
-  if (rule !== undefined) return new RuleError(rule, error.message, with_)
-  if (sqlstate.startsWith('23')) return constraintError(error, place)
-  if (isConnectionState(sqlstate)) return connectionLost(sqlstate, error, moment)
+  if (rule !== undefined) return new RuleError(rule, error.message, details)
+  if (sqlstate.startsWith('23')) return constraintError(error, location)
+  if (isConnectionState(sqlstate)) return connectionError(sqlstate, error, phase)
   switch (sqlstate) {
     case '42501':
-      return new AccessDeniedError('access_denied', `not allowed${of(place)}: use asUser, or the service's login`, with_)
+      return new AccessDeniedError('access_denied', `permission denied${by(location)}: use asUser, or a login of the service`, details)
     case '40001':
-      return new SerializationError('serialization_failure', 'another transaction changed the same rows: repeat it all', {
-        ...with_,
+      return new SerializationError('serialization_failure', 'another transaction changed the same rows: repeat the transaction', {
+        ...details,
         isRetrySafe: true,
       })
     case '40P01':
-      return new SerializationError('deadlock', 'two transactions waited for each other: repeat it all', {
-        ...with_,
+      return new SerializationError('deadlock', 'the transaction was part of a deadlock: repeat the transaction', {
+        ...details,
         isRetrySafe: true,
       })
     case '55P03':
-      return new LockTimeoutError('lock_timeout', `a lock was not to be had in time${of(place)}: try again later`, {
-        ...with_,
+      return new LockTimeoutError('lock_timeout', `lock timeout exceeded${by(location)}: try again later`, {
+        ...details,
         isRetrySafe: true,
       })
     case '57014':
-      return canceled(error, place)
+      return canceled(error, location)
     default:
-      return new QueryError('query_failed', `PostgreSQL refused the statement with ${sqlstate}${of(place)}`, with_)
+      return new QueryError('query_failed', `PostgreSQL rejected the statement with ${sqlstate}${by(location)}: see the cause`, details)
   }
 }
 
-function constraintError(error: ServerError, place: ErrorPlace): ConstraintError {
+function constraintError(error: ServerError, location: ErrorLocation): ConstraintError {
   const constraint = error.constraint
   const code: ConstraintCode | 'constraint_violated' =
     constraint !== undefined && constraint in constraintCodes
       ? constraintCodes[constraint as keyof typeof constraintCodes]
       : 'constraint_violated'
-  const what = constraint ?? (place.column ? `not null of ${place.column}` : place.sqlstate)
-  return new ConstraintError(code, `${code.replaceAll('_', ' ')}${of(place)} (${what})`, { ...place, cause: error })
+  const name = constraint ?? (location.column ? `not null of ${location.column}` : location.sqlstate)
+  return new ConstraintError(code, `${code.replaceAll('_', ' ')}${by(location)} (${name})`, { ...location, cause: error })
 }
 
-/** Both have one SQLSTATE; only the words differ. A statement that was ended has done nothing. */
-function canceled(error: ServerError, place: ErrorPlace): StatementTimeoutError {
+/** A timeout and a cancellation have the same SQLSTATE and differ in their message. A cancelled statement has no effect. */
+function canceled(error: ServerError, location: ErrorLocation): StatementTimeoutError {
   const isTimeout = error.message.includes('statement timeout')
   return new StatementTimeoutError(
     isTimeout ? 'statement_timeout' : 'statement_canceled',
-    isTimeout ? 'the statement took longer than statement_timeout: ask for less, or allow more' : 'the statement was cancelled',
-    { ...place, cause: error, isRetrySafe: true },
+    isTimeout ? 'the statement exceeded statement_timeout: read less, or allow more time' : 'the statement was cancelled',
+    { ...location, cause: error, isRetrySafe: true },
   )
 }
 
-/** 08: connection exception; 53300: too many; 57P0x: shut down, crashed, starting, dropped, idle; 25P03, 25P04: idle or too long in a transaction. */
+/** 08: connection exception; 53300: too many connections; 57P0x: server shut down, crashed or starting, database dropped, idle session; 25P03, 25P04: transaction idle or too long. */
 const isConnectionState = (sqlstate: string): boolean =>
   sqlstate.startsWith('08') || sqlstate.startsWith('57P') || ['53300', '25P03', '25P04'].includes(sqlstate)
 
-function connectionLost(sqlstate: string, cause: Error, moment: Moment): ConnectionError {
+function connectionError(sqlstate: string, cause: Error, phase: TransactionPhase): ConnectionError {
   if (sqlstate === '53300') {
-    return new ConnectionError('too_many_connections', 'the server has no connection to spare: make the pools smaller', {
+    return new ConnectionError('too_many_connections', 'the server has no free connection: make the pools smaller', {
       sqlstate,
       cause,
       isRetrySafe: true,
     })
   }
-  return lost(cause, moment, { sqlstate })
+  return connectionLost(cause, phase, { sqlstate })
 }
 
-/** What Node and `pg` say of a socket; `pg` and its pool have words for these, and no codes. */
-const sayings = [
+/** Messages of `pg` and its pool for a failed connection, which have no code. */
+const connectionErrorPrefixes = [
   'Connection terminated',
   'Client has encountered a connection error',
   'Client was closed',
@@ -126,29 +126,29 @@ const sayings = [
   'Cannot use a pool after calling end',
 ]
 
-function fromConnection(error: Error, moment: Moment): unknown {
+function fromConnection(error: Error, phase: TransactionPhase): unknown {
   if (error.message.startsWith('timeout exceeded when trying to connect')) {
-    return new ConnectionError('pool_exhausted', 'no connection of the pool came free in time: close transactions sooner, or make it larger', {
+    return new ConnectionError('pool_exhausted', 'no connection of the pool became free in time: end transactions sooner, or make the pool larger', {
       cause: error,
       isRetrySafe: true,
     })
   }
-  const isOfSocket = 'syscall' in error || ('code' in error && /^E[A-Z]+$/.test(String(error.code)))
-  if (!isOfSocket && !sayings.some((saying) => error.message.startsWith(saying))) return error
-  return lost(error, moment)
+  const isSocketError = 'syscall' in error || ('code' in error && /^E[A-Z]+$/.test(String(error.code)))
+  if (!isSocketError && !connectionErrorPrefixes.some((prefix) => error.message.startsWith(prefix))) return error
+  return connectionLost(error, phase)
 }
 
-function lost(cause: Error, moment: Moment, place: ErrorPlace = {}): ConnectionError {
-  if (moment === 'before anything was sent') {
-    return new ConnectionError('connection_failed', 'the database did not answer: is it up, and the address right?', {
-      ...place,
+function connectionLost(cause: Error, phase: TransactionPhase, location: ErrorLocation = {}): ConnectionError {
+  if (phase === 'not sent') {
+    return new ConnectionError('connection_failed', 'cannot connect to the database: check its address and that it runs', {
+      ...location,
       cause,
       isRetrySafe: true,
     })
   }
-  const isRetrySafe = moment === 'before commit'
-  const tail = isRetrySafe ? 'nothing was kept' : 'look whether it was done before asking again'
-  return new ConnectionError('connection_lost', `the connection to the database was lost: ${tail}`, { ...place, cause, isRetrySafe })
+  const isRetrySafe = phase === 'not committed'
+  const advice = isRetrySafe ? 'the transaction was rolled back, repeat it' : 'check whether the change was committed before you repeat it'
+  return new ConnectionError('connection_lost', `the connection to the database was lost: ${advice}`, { ...location, cause, isRetrySafe })
 }
 
-const of = ({ table }: ErrorPlace): string => (table ? ` by ${table}` : '')
+const by = ({ table }: ErrorLocation): string => (table ? ` by ${table}` : '')

@@ -1,6 +1,6 @@
 /**
- * Every SQLSTATE that the schema raises by itself, by name: the `code` of a `RuleError`. The same list stands in
- * `private.error_codes`; the names of constraints, which PostgreSQL reports beside its own codes, are the other half.
+ * The SQLSTATEs that functions and triggers of the schema raise, by name: the `code` of a `RuleError`. The table
+ * `private.error_codes` has the same list.
  */
 export const errorCodes = {
   illegal_status_change: 'LEO01',
@@ -25,7 +25,7 @@ export const errorCodes = {
 /** The `code` of a `RuleError`. */
 export type ErrorName = keyof typeof errorCodes
 
-/** What each constraint of the tables says when it refuses: the `code` of a `ConstraintError`. A test holds the two together. */
+/** The `code` of a `ConstraintError` for each constraint of the tables. A test compares the list with the catalog. */
 export const constraintCodes = {
   apps_app_name_at_most_120_characters_check: 'app_name_too_long',
   apps_app_name_not_blank_check: 'app_name_blank',
@@ -145,7 +145,7 @@ export const constraintCodes = {
   secret_refreshes_user_id_provider_fkey: 'secret_not_found',
 } as const
 
-/** A constraint that can refuse. */
+/** The name of a constraint. */
 export type ConstraintName = keyof typeof constraintCodes
 /** The `code` of a `ConstraintError`. */
 export type ConstraintCode = (typeof constraintCodes)[ConstraintName]

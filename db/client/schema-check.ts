@@ -3,18 +3,19 @@ import type { DB } from '../../types/db.ts'
 import { SchemaVersionError } from './errors.ts'
 
 /**
- * The oldest version that this package runs on. A minor release leaves it: the database may be one release behind. A
- * query that needs something newer, and a contract step, raise it, and that release is a major one.
+ * The oldest version of the schema that this package supports. A minor release does not change it, so that the database
+ * may be one release behind. A release that raises it, for a query that needs a newer object or for a contract
+ * migration, is a major one.
  */
 export const oldestSchemaVersion = '20261122125000'
 
 /**
- * Makes sure that the database is new enough for this package: call it once, before a service serves. For every login
- * that the package works with.
+ * Checks that the schema of the database is new enough for this package. Call it once when a service starts. For every
+ * login that this package supports.
  *
- * @returns the database's version. It may be newer than `schemaVersion`: what is added later breaks nobody, and what is
- * taken away waits for a major release.
- * @throws {SchemaVersionError} `schema_too_old`: it is older than what this package runs on, or not this schema.
+ * @returns the version of the schema. It may be newer than `schemaVersion`: later versions add objects, and remove one in
+ *   a major release only.
+ * @throws {SchemaVersionError} `schema_too_old`: the schema is older than this package supports, or is another schema.
  * @example
  * await checkSchema(db)
  * @remarks
@@ -27,7 +28,7 @@ export async function checkSchema(db: Kysely<DB>): Promise<string> {
 }
 
 async function readVersion(db: Kysely<DB>): Promise<string | undefined> {
-  // Asked first: a call that fails would end the caller's transaction.
+  // Checked first, because a call of a missing function would abort the caller's transaction.
   const { rows } = await sql<{ exists: boolean }>`
     select to_regprocedure('public.schema_version()') is not null as exists`.execute(db)
   if (!rows[0]?.exists) return undefined

@@ -1,6 +1,6 @@
 /**
- * What users did, themselves or through a service. The database writes most of it, as apps, generations and so on
- * change.
+ * The log of user actions, made by the users themselves or by a service for them. Triggers write the entries for changes
+ * of apps, generations, secrets and profiles.
  */
 import { sql } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
@@ -19,11 +19,11 @@ export type NewActivity = Omit<New<'user_activity_log'>, 'id' | 'created_at'>
 const order = keyset('activity', 'time', 'number')
 
 /**
- * Lists what a user did, the newest first. For the user, and for services.
+ * Lists the actions of a user, the newest first. For the user, and for services.
  *
- * @returns a page, empty where there is nothing, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { activities } = await asUser(db, userId, (trx) => activity.list(trx, { user_id: userId, limit: 50 }))
  */
@@ -52,12 +52,12 @@ export async function list(
 }
 
 /**
- * Writes down what a user did that no table shows. For services; what they do to apps, generations, secrets and
- * profiles is written already. An entry stays as it is for good.
+ * Inserts an action that changes no table, such as a sign-in. For services. An entry cannot be changed later.
  *
- * @param entry `detail`: names of what changed, up to 4 KiB; never a secret, a prompt or a value of the user's.
- * @returns its id.
- * @throws {ConstraintError} `action_unknown`: no action of this type of object; `object_id_form`, `detail_too_long`,
+ * @param entry `detail`: names of the changed fields, up to 4 KiB; never a secret, a prompt or a value that the user
+ *   entered.
+ * @returns the id of the entry.
+ * @throws {ConstraintError} `action_unknown`: this type of object has no such action; `object_id_form`, `detail_too_long`,
  *   `detail_not_object`, `user_agent_too_long`; `user_not_found`.
  * @example
  * await activity.insert(serviceDb, { user_id: userId, object_type: 'app', object_id: appId, action: 'rename' })

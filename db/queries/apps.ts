@@ -1,4 +1,4 @@
-/** The user's apps. For users: call these inside `asUser`; row security decides which apps there are. */
+/** The apps of the user. For users: call these inside `asUser`; row security restricts them to the user's apps. */
 import { CompiledQuery, sql } from 'kysely'
 import type { AppId, Row } from '../../types/index.ts'
 import { ConstraintError, NotFoundError } from '../client/errors.ts'
@@ -6,20 +6,20 @@ import type { UserTransaction } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
-/** An app, as lists show it. */
+/** An app, as `list` returns it. */
 export type App = Pick<Row<'apps'>, 'id' | 'app_name' | 'created_at' | 'supabase_project_ref'>
 
 const columns = ['id', 'app_name', 'created_at', 'supabase_project_ref'] as const
 
 /**
- * Makes an app of the user's. For users, inside `asUser`.
+ * Creates an app of the user. For users, inside `asUser`.
  *
- * @param app `app_name`: what it is called, unique among the user's apps; 1 to 120 characters, not all of them blank.
- * @returns `created` with the app, or `name_taken`, by the user's own; the transaction goes on either way.
- * @throws {ConstraintError} `app_name_blank`, `app_name_too_long`; `user_not_found` where the user has been deleted.
+ * @param app `app_name`: unique among the apps of the user; 1 to 120 characters, not all of them blank.
+ * @returns `created` with the app; `name_taken` if the user has an app of this name. Neither aborts the transaction.
+ * @throws {ConstraintError} `app_name_blank`, `app_name_too_long`; `user_not_found`: the user was deleted.
  * @example
- * const made = await asUser(db, userId, (trx) => apps.create(trx, { app_name: 'Book club' }))
- * if (made.outcome === 'name_taken') console.log('there is one already')
+ * const result = await asUser(db, userId, (trx) => apps.create(trx, { app_name: 'Book club' }))
+ * if (result.outcome === 'name_taken') console.log('you have an app of this name')
  */
 export async function create(
   trx: UserTransaction,
@@ -37,10 +37,10 @@ export async function create(
 const uniqueName = 'apps_user_id_app_name_key'
 
 /**
- * Gives an app another name; what was generated so far keeps the one it was enqueued with. For users, inside `asUser`.
+ * Renames an app. Its existing generations keep the name that it had when they were enqueued. For users, inside `asUser`.
  *
- * @returns `renamed` with the app; `name_taken` by another of the user's; `not_found` where it is not theirs. The
- *   transaction goes on in each case.
+ * @returns `renamed` with the app; `name_taken` if the user has another app of this name; `not_found` if the app does not
+ *   exist or belongs to another user. None of these aborts the transaction.
  * @throws {ConstraintError} `app_name_blank`, `app_name_too_long`.
  * @example
  * const renamed = await asUser(db, userId, (trx) => apps.rename(trx, appId, 'Reading list'))
@@ -50,7 +50,7 @@ export async function rename(
   id: AppId,
   app_name: string,
 ): Promise<{ outcome: 'renamed'; app: App } | { outcome: 'name_taken' } | { outcome: 'not_found' }> {
-  // An update knows no `on conflict`, and a look beforehand does not see who takes the name at this moment.
+  // An update has no `on conflict`, and a query beforehand does not see a concurrent transaction that takes the name.
   await sql`savepoint rename_app`.execute(trx)
   try {
     const app = await trx
@@ -70,7 +70,7 @@ export async function rename(
 
 const order = keyset('apps', 'time', 'uuid')
 
-// No coalesce(): PostgreSQL takes it for leaky, and under row security such a comparison gets no index.
+// `case`, because coalesce() is not leakproof, and row security then prevents the use of the index.
 const listText = `
   select id, app_name, created_at, supabase_project_ref, (extract(epoch from created_at) * 1000000)::bigint as micros
   from apps
@@ -82,11 +82,11 @@ const listText = `
   limit $3`
 
 /**
- * Lists the user's apps, newest first. For users, inside `asUser`.
+ * Lists the apps of the user, newest first. For users, inside `asUser`.
  *
- * @returns a page, empty where there are none, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const first = await asUser(db, userId, (trx) => apps.list(trx, { limit: 20 }))
  * const second = await asUser(db, userId, (trx) => apps.list(trx, { limit: 20, cursor: first.next }))
@@ -116,10 +116,10 @@ const generationColumns = [
   'completed_at',
 ] as const
 
-/** What of a generation its app shows. */
+/** A generation, as `find` of its app returns it. */
 export type LatestGeneration = Pick<Row<'generation_requests'>, (typeof generationColumns)[number]>
 
-/** An app, and the generation of it that was enqueued last; null where there has been none. */
+/** An app with the generation that was enqueued last; null if there is none. */
 export interface AppWithGeneration extends App {
   readonly latest_generation: LatestGeneration | null
 }
@@ -144,10 +144,10 @@ type Found = Omit<App, 'id' | 'created_at'> & {
 /**
  * Finds an app with its latest generation. For users, inside `asUser`.
  *
- * @returns `undefined` where there is none, or it is not theirs.
+ * @returns `undefined` if it does not exist or belongs to another user.
  * @example
  * const app = await asUser(db, userId, (trx) => apps.find(trx, appId))
- * console.log(app?.latest_generation?.status ?? 'nothing was generated yet')
+ * console.log(app?.latest_generation?.status ?? 'no generation yet')
  */
 export async function find(trx: UserTransaction, id: AppId): Promise<AppWithGeneration | undefined> {
   const { rows } = await trx.executeQuery<Found>(CompiledQuery.raw(findText, [id]))
@@ -164,9 +164,9 @@ export async function find(trx: UserTransaction, id: AppId): Promise<AppWithGene
 }
 
 /**
- * `find` for an app that has to be there. For users, inside `asUser`.
+ * Reads an app that has to exist, as `find` does. For users, inside `asUser`.
  *
- * @throws {NotFoundError} `not_found`: there is none, or it is not theirs.
+ * @throws {NotFoundError} `not_found`: it does not exist or belongs to another user.
  * @example
  * const { app_name } = await asUser(db, userId, (trx) => apps.get(trx, appId))
  */
@@ -177,10 +177,10 @@ export async function get(trx: UserTransaction, id: AppId): Promise<AppWithGener
 }
 
 /**
- * Deletes an app, its generations and their snapshots; what it has cost stays in the ledger, and what it leaves
- * elsewhere is put down for cleaning up. For users, inside `asUser`.
+ * Deletes an app with its generations and their snapshots. Its costs remain in the ledger, and its external resources are
+ * inserted into `cleanup_outbox`. For users, inside `asUser`.
  *
- * @returns `not_found` where there is none, or it is not theirs.
+ * @returns `not_found` if it does not exist or belongs to another user.
  * @example
  * const { outcome } = await asUser(db, userId, (trx) => apps.delete(trx, appId))
  */

@@ -1,6 +1,6 @@
 /**
- * What deleted apps and users leave elsewhere: repositories, Fly apps, places in Supabase projects, tokens to revoke.
- * For services. A clean-up is done at least once, so what is gone already counts as done.
+ * External resources of deleted apps and users: repositories, Fly apps, allocations in Supabase projects, tokens to
+ * revoke. For services. A clean-up may run more than once, so treat a resource that no longer exists as cleaned up.
  */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
@@ -18,36 +18,36 @@ const columns = [
   'last_error',
 ] as const
 
-/** A clean-up that this worker has taken, until `claimed_until`. */
+/** A clean-up that a worker holds until `claimed_until`. */
 export type Cleanup = Pick<Row<'cleanup_outbox'>, (typeof columns)[number]>
 
-/** A clean-up as its holder names it; what `claim` returns is one. */
+/** Identifies the claim of a clean-up; a result of `claim` is one. */
 export type CleanupLease = Pick<Cleanup, 'id' | 'attempt'>
 
-/** The attempt is not this worker's any more, or it was finished before; nothing was written. */
+/** Another worker has claimed the clean-up since, or it is finished; the call changed nothing. */
 export interface CleanupLost {
   readonly outcome: 'lease_lost'
 }
 
-/** Who claims, how many, and for how long. */
+/** Options of `claim`. */
 export interface CleanupClaim {
-  /** The worker's name, for people: printable ASCII without spaces, up to 200 characters. */
+  /** The name of the worker, for operators: printable ASCII without spaces, up to 200 characters. */
   readonly worker: string
-  /** How many at most; 1 to 100, 1 unless given. */
+  /** The maximum number of clean-ups: 1 to 100; 1 if absent. */
   readonly limit?: number
-  /** How long they are this worker's, in milliseconds; a second to a day, 10 minutes unless given. */
+  /** The duration of the claim in milliseconds: a second to a day; 10 minutes if absent. */
   readonly leaseMs?: number
 }
 
 const lost: CleanupLost = { outcome: 'lease_lost' }
 
 /**
- * Takes what is due, the oldest first; nobody else gets it before the lease ends. For services, in a transaction of its
- * own, not in that of the clean-up.
+ * Claims clean-ups that are due, the oldest first. No other worker can claim them before the lease expires. For services.
+ * Commit the claim before the work begins.
  *
- * @returns none where nothing is due. What the kinds have in `context`, and that `sealed_token` is there for tokens
- *   only, says the table.
- * @throws {RuleError} `claim_out_of_range`: the limit or the lease.
+ * @returns the claimed clean-ups; empty if none is due. `sealed_token` is null except for tokens; the comment of the table
+ *   lists the members of `context` by kind.
+ * @throws {RuleError} `claim_out_of_range`: the limit or the lease is out of range.
  * @throws {ConstraintError} `worker_not_printable`.
  * @example
  * for (const cleanup of await cleanups.claim(serviceDb, { worker: 'deployer-1', limit: 10 })) {
@@ -68,10 +68,11 @@ export async function claim(
 }
 
 /**
- * Says that a clean-up is done: its token and context are forgotten, a place is free again. For services.
+ * Marks a clean-up as finished: deletes its token and context, and frees the allocation of a Supabase project. For
+ * services.
  *
- * @returns `lease_lost` where another has taken it since, or it was finished before.
- * @throws {RuleError} `place_not_releasing`: of a place that was freed by `supabase_projects.release` at this moment.
+ * @returns `lease_lost` if another worker has claimed it since, or it was finished before.
+ * @throws {RuleError} `place_not_releasing`: `supabase_projects.release` freed the allocation at the same time.
  * @example
  * const [cleanup] = await cleanups.claim(serviceDb, { worker: 'deployer-1' })
  * if (cleanup) console.log((await cleanups.finish(serviceDb, cleanup)).outcome)
@@ -80,17 +81,17 @@ export async function finish(
   db: ServiceDatabase,
   { id, attempt }: CleanupLease,
 ): Promise<{ outcome: 'finished' } | CleanupLost> {
-  const { rows } = await sql<{ is_held: boolean }>`select private.finish_cleanup(${id}, ${attempt}) as is_held`.execute(
-    db,
-  )
+  const { rows } = await sql<{ is_held: boolean }>`
+    select private.finish_cleanup(${id}, ${attempt}) as is_held`.execute(db)
   return rows[0]?.is_held ? { outcome: 'finished' } : lost
 }
 
 /**
- * Says that a clean-up failed: it comes back after 30 seconds, then twice as long each time, up to a day. For services.
+ * Records that a clean-up failed. It is due again after 30 seconds; the delay doubles with each failure, up to a day. For
+ * services.
  *
- * @param error why, in brief and without secrets; cut at 500 characters.
- * @returns `lease_lost` where another has taken it since, or it was finished before.
+ * @param error the reason, without secrets; truncated to 500 characters.
+ * @returns `lease_lost` if another worker has claimed it since, or it was finished before.
  * @example
  * for (const cleanup of await cleanups.claim(serviceDb, { worker: 'deployer-1' })) {
  *   await cleanups.fail(serviceDb, cleanup, 'GitHub answers 502')
@@ -101,8 +102,7 @@ export async function fail(
   { id, attempt }: CleanupLease,
   error: string,
 ): Promise<{ outcome: 'failed' } | CleanupLost> {
-  const { rows } = await sql<{
-    is_held: boolean
-  }>`select private.fail_cleanup(${id}, ${attempt}, ${error}) as is_held`.execute(db)
+  const { rows } = await sql<{ is_held: boolean }>`
+    select private.fail_cleanup(${id}, ${attempt}, ${error}) as is_held`.execute(db)
   return rows[0]?.is_held ? { outcome: 'failed' } : lost
 }

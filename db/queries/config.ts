@@ -1,6 +1,4 @@
-/**
- * The platform's own settings, as far as they are not secret. For services. `leo-saas-schema/secrets` has the others.
- */
+/** The settings of the platform that are not secret. For services. `leo-saas-schema/secrets` has the secret ones. */
 import { sql } from 'kysely'
 import type { Row } from '../../types/index.ts'
 import { ConfigEncryptedError, NotFoundError } from '../client/errors.ts'
@@ -8,7 +6,7 @@ import type { ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
-/** A setting; `value` is null where it is encrypted. */
+/** A setting; `value` is null if it is encrypted. */
 export interface Setting extends Pick<Row<'deployment_config'>, 'key' | 'encrypted' | 'description' | 'updated_at'> {
   readonly value: string | null
 }
@@ -29,16 +27,16 @@ const history = [
   'redacted_at',
 ] as const
 
-/** A change of a setting; a value is null where there was none, where it is encrypted, and where it was redacted. */
+/** A change of a setting; a value is null if there was none, if it is encrypted, or if it was redacted. */
 export type ConfigChange = Pick<Row<'deployment_config_history'>, (typeof history)[number]>
 
-/** A ciphertext has no business on the wire to whoever cannot open it. */
+/** Ciphertexts are not sent to callers that cannot decrypt them. */
 const plainValue = sql<string | null>`case when not encrypted then value end`
 
 /**
  * Reads a setting. For services.
  *
- * @returns `undefined` where there is none.
+ * @returns the value; `undefined` if there is no such setting.
  * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
  * @example
  * const region = (await config.find(serviceDb, 'fly.region')) ?? 'fra'
@@ -54,9 +52,9 @@ export async function find(db: ServiceDatabase, key: string): Promise<string | u
 }
 
 /**
- * `find` for a setting that has to be there. For services.
+ * Reads a setting that has to exist, as `find` does. For services.
  *
- * @throws {NotFoundError} `not_found`.
+ * @throws {NotFoundError} `not_found`: there is no such setting.
  * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret.
  * @example
  * await config.set(serviceDb, { key: 'fly.region', value: 'fra' })
@@ -64,18 +62,18 @@ export async function find(db: ServiceDatabase, key: string): Promise<string | u
  */
 export async function get(db: ServiceDatabase, key: string): Promise<string> {
   const value = await find(db, key)
-  if (value === undefined) throw new NotFoundError('not_found', 'there is no such setting: set it in deployment_config')
+  if (value === undefined) throw new NotFoundError('not_found', 'there is no such setting: insert it into deployment_config')
   return value
 }
 
 const settings = keyset('config', 'text')
 
 /**
- * Lists the settings by key, secret ones without their value. For services.
+ * Lists the settings by key; the value of a secret one is null. For services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { settings } = await config.list(serviceDb, { limit: 100 })
  */
@@ -96,11 +94,11 @@ export async function list(
 }
 
 /**
- * Makes or changes a setting that is no secret; its old value stays in the history, for all services to read. For
+ * Inserts or updates a setting that is not secret. The old value is kept in the history, which all services can read. For
  * services.
  *
- * @param setting `description`: what it is for; left out, it stays as it is.
- * @throws {ConfigEncryptedError} `config_encrypted`: it is a secret, and is not overwritten by a plain value.
+ * @param setting `description`: the purpose of the setting; kept if absent.
+ * @throws {ConfigEncryptedError} `config_encrypted`: the setting is a secret, which a plain value does not overwrite.
  * @throws {ConstraintError} `config_key_form`.
  * @throws {RuleError} `sealed_value_not_declared`: the value is a sealed secret.
  * @example
@@ -126,9 +124,9 @@ export async function set(
 }
 
 /**
- * Deletes a setting, a secret one too; what it was when it was plain stays in the history. For services.
+ * Deletes a setting, plain or secret. Its plain values are kept in the history. For services.
  *
- * @returns `not_found` where there is none.
+ * @returns `not_found` if there is no such setting.
  * @example
  * const { outcome } = await config.delete(serviceDb, 'fly.region')
  */
@@ -143,9 +141,9 @@ const changes = keyset('config.history', 'number')
 /**
  * Lists the changes of a setting, the latest first. For services.
  *
- * @returns a page, empty for a key that never was, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty for a key that never existed, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { changes } = await config.listHistory(serviceDb, { key: 'fly.region' })
  */
@@ -167,7 +165,4 @@ export async function listHistory(
 }
 
 const isEncrypted = (): ConfigEncryptedError =>
-  new ConfigEncryptedError(
-    'config_encrypted',
-    'this setting is encrypted: use leo-saas-schema/secrets, or delete it first',
-  )
+  new ConfigEncryptedError('config_encrypted', 'the setting is encrypted: use leo-saas-schema/secrets, or delete it first')

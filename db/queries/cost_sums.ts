@@ -1,4 +1,4 @@
-/** What the ledger adds up to; of `costs`. */
+/** Sums of the ledger; exported by `costs.ts`. */
 import { sql } from 'kysely'
 import type { GenerationId, Row, UserId } from '../../types/index.ts'
 import type { AnyDatabase } from '../client/session.ts'
@@ -15,23 +15,23 @@ const columns = [
   'cost_micros',
 ] as const
 
-/** What entries of the ledger add up to. */
+/** The sum of entries of the ledger. */
 export type CostSum = Pick<Row<'generation_costs_by_user'>, (typeof columns)[number]>
-/** What a month of UTC cost. */
+/** The costs of a month in UTC. */
 export type MonthlyCost = CostSum & Pick<Row<'generation_costs_by_month'>, 'month'>
-/** What an app cost, or what is for no app. */
+/** The costs of an app; `app_id` is null for costs without an app. */
 export type AppCost = CostSum & Pick<Row<'generation_costs_by_app'>, 'app_id'>
 
 /**
- * What a generation cost. `source` is `snapshots` for one that is older than the ledger: its snapshots tell of tokens
- * and time, at a cost of 0, and what none of them tells is null.
+ * The costs of a generation. For a generation older than the ledger, `source` is `snapshots`: tokens and time are taken
+ * from the metadata of its snapshots, null if they have none, and the cost is 0.
  */
 export type GenerationCost = Pick<
   Row<'generation_costs_by_generation'>,
   (typeof columns)[number] | 'app_id' | 'generation_request_id' | 'source'
 >
 
-const nothing: CostSum = {
+const zero: CostSum = {
   entries: 0n,
   tokens: 0n,
   input_tokens: 0n,
@@ -42,9 +42,9 @@ const nothing: CostSum = {
 }
 
 /**
- * Sums all that a user cost. For the user, and for services.
+ * Sums all costs of a user. For the user, and for services.
  *
- * @returns zeros where nothing did.
+ * @returns the sum; zeros if there are no costs.
  * @example
  * const { cost_micros } = await asUser(db, userId, (trx) => costs.sumOfUser(trx, userId))
  */
@@ -54,18 +54,18 @@ export async function sumOfUser(db: AnyDatabase, user_id: UserId): Promise<CostS
     .select(columns)
     .where('user_id', '=', user_id)
     .executeTakeFirst()
-  return sum ?? nothing
+  return sum ?? zero
 }
 
 const months = keyset('costs.months', 'time')
 
 /**
- * Sums what a user cost by month of UTC, the latest first; months without a cost are left out. For the user, and for
+ * Sums the costs of a user by month in UTC, the latest first, without months that have no costs. For the user, and for
  * services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null. `month` is when it began.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null. `month` is the start of the month.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { months } = await asUser(db, userId, (trx) => costs.sumByMonth(trx, { user_id: userId, limit: 12 }))
  */
@@ -78,7 +78,7 @@ export async function sumByMonth(
     .selectFrom('generation_costs_by_month')
     .select(['month', ...columns])
     .where('user_id', '=', user_id)
-    // A month begins on a whole second, which a Date does hold.
+    // A Date is precise enough, because a month begins on a whole second.
     .$if(after !== undefined, (query) => query.where('month', '<', new Date(Number(after?.[0]))))
     .orderBy('month', 'desc')
     .limit(limitOf(page) + 1)
@@ -89,16 +89,16 @@ export async function sumByMonth(
 
 const apps = keyset('costs.apps', 'uuid')
 
-/** Stands for no app, last in the order; no app has this id. */
+/** Represents a missing app, which sorts last; no app has this id. */
 const noApp = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /**
- * Sums what a user cost by app, deleted ones too, in the order of their ids; last what is for no app (`app_id` null).
- * For the user, and for services.
+ * Sums the costs of a user by app, in the order of their ids. It includes deleted apps, and as the last row the costs
+ * without an app (`app_id` null). For the user, and for services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { apps: sums } = await asUser(db, userId, (trx) => costs.sumByApp(trx, { user_id: userId }))
  */
@@ -107,13 +107,13 @@ export async function sumByApp(
   { user_id, ...page }: { readonly user_id: UserId } & Page,
 ): Promise<{ apps: AppCost[]; next: string | null }> {
   const after = apps.after(page)
-  const place = sql<string>`coalesce(app_id, ${sql.lit(noApp)})`
+  const appId = sql<string>`coalesce(app_id, ${sql.lit(noApp)})`
   const found = await db
     .selectFrom('generation_costs_by_app')
     .select(['app_id', ...columns])
     .where('user_id', '=', user_id)
-    .$if(after !== undefined, (query) => query.where(place, '>', after![0]))
-    .orderBy(place)
+    .$if(after !== undefined, (query) => query.where(appId, '>', after![0]))
+    .orderBy(appId)
     .limit(limitOf(page) + 1)
     .execute()
   const { rows, next } = apps.cut(found, page, ({ app_id }) => [app_id ?? noApp])
@@ -123,12 +123,12 @@ export async function sumByApp(
 const generations = keyset('costs.generations', 'number', 'uuid')
 
 /**
- * Sums what a user cost by generation, the newest first; last, per app, what is for no generation or for deleted ones
- * (`generation_request_id` null). For the user, and for services.
+ * Sums the costs of a user by generation, the newest first. The last rows are, by app, the costs without a generation or
+ * of deleted ones (`generation_request_id` null). For the user, and for services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { generations: sums } = await asUser(db, userId, (trx) => costs.sumByGeneration(trx, { user_id: userId }))
  */
@@ -137,17 +137,17 @@ export async function sumByGeneration(
   { user_id, ...page }: { readonly user_id: UserId } & Page,
 ): Promise<{ generations: GenerationCost[]; next: string | null }> {
   const after = generations.after(page)
-  const number = sql`coalesce(generation_request_id, 0)`
-  const place = sql`coalesce(app_id, ${sql.lit(noApp)})`
+  const generationId = sql`coalesce(generation_request_id, 0)`
+  const appId = sql`coalesce(app_id, ${sql.lit(noApp)})`
   const found = await db
     .selectFrom('generation_costs_by_generation')
     .select(['app_id', 'generation_request_id', 'source', ...columns])
     .where('user_id', '=', user_id)
     .$if(after !== undefined, (query) =>
-      query.where(sql<boolean>`(${number}, ${place}) < (${after?.[0]}::bigint, ${after?.[1]}::uuid)`),
+      query.where(sql<boolean>`(${generationId}, ${appId}) < (${after?.[0]}::bigint, ${after?.[1]}::uuid)`),
     )
-    .orderBy(number, 'desc')
-    .orderBy(place, 'desc')
+    .orderBy(generationId, 'desc')
+    .orderBy(appId, 'desc')
     .limit(limitOf(page) + 1)
     .execute()
   const { rows, next } = generations.cut(found, page, ({ generation_request_id, app_id }) => [
@@ -158,9 +158,9 @@ export async function sumByGeneration(
 }
 
 /**
- * Sums what one generation cost. For its user, and for services.
+ * Sums the costs of one generation. For its user, and for services.
  *
- * @returns `undefined` where nothing is known of it: no cost, and no snapshot that tells; or it is another's.
+ * @returns `undefined` if it has no costs in the ledger or in its snapshots, or belongs to another user.
  * @example
  * const sum = await asUser(db, userId, (trx) =>
  *   costs.findSumOfGeneration(trx, { user_id: userId, generation_request_id: generationId }))

@@ -1,11 +1,11 @@
-/** The ledger of what building apps costs, in micro-dollars: 1,000,000 are one US dollar. What is written stays. */
+/** The append-only ledger of the costs of generations, in micro-dollars: 1,000,000 are one US dollar. */
 import { CompiledQuery } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
 import type { AnyDatabase, ServiceDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
 import type { Page } from './page.ts'
 
-const said = [
+const entryColumns = [
   'app_id',
   'generation_request_id',
   'iteration_number',
@@ -21,16 +21,16 @@ const said = [
   'created_at',
 ] as const
 
-const columns = ['id', ...said] as const
-const written = ['user_id', ...said] as const
+const columns = ['id', ...entryColumns] as const
+const insertColumns = ['user_id', ...entryColumns] as const
 
 /** An entry of the ledger. */
 export type Cost = Pick<Row<'generation_costs'>, (typeof columns)[number]>
 
-/** What a cost is; numbers that are left out are 0, and its app is the generation's. */
+/** An entry to insert. Numbers that are absent are 0; `app_id`, if absent, is the generation's app. */
 export type NewCost = Omit<New<'generation_costs'>, 'id' | 'corrects_id'>
 
-/** What to add to a cost that is in the ledger already: negative where it was too much. */
+/** A correction of an entry: amounts to add, negative if the entry is too high. */
 export type Correction = Pick<
   New<'generation_costs'>,
   | 'user_id'
@@ -43,14 +43,14 @@ export type Correction = Pick<
   | 'created_at'
 > & { readonly corrects_id: bigint }
 
-/** Whether a cost was written now, or had been before: then it counts once, and says what it said at first. */
-export type Booked = { readonly outcome: 'inserted'; readonly id: bigint } | { readonly outcome: 'repeated' }
+/** Whether the entry was inserted, or an entry with its idempotency key exists, which is not changed. */
+export type InsertResult = { readonly outcome: 'inserted'; readonly id: bigint } | { readonly outcome: 'repeated' }
 
 const insertText = `
-  insert into generation_costs (${written.join(', ')})
+  insert into generation_costs (${insertColumns.join(', ')})
   values (
     $1, $2, $3, $4,
-    -- A correction's is the corrected row's; where there is none, the foreign key is to say so.
+    -- A correction has the kind of the corrected row. If that does not exist, the foreign key reports it.
     coalesce($5, (select kind from generation_costs where user_id = $1 and id = $12), 'other'),
     $6, coalesce($7::bigint, 0), coalesce($8::bigint, 0), coalesce($9::bigint, 0), coalesce($10::bigint, 0),
     coalesce($11::bigint, 0), $12, $13, coalesce($14, now())
@@ -59,14 +59,14 @@ const insertText = `
   returning id`
 
 /**
- * Writes a cost into the ledger. For services; within the transaction of what it is for, it is there exactly when that
- * is.
+ * Inserts a cost into the ledger. For services. In the transaction of the work that it is for, both commit or neither
+ * does.
  *
- * @param cost `idempotency_key` names the event that cost something, such as `generation-7:iteration-3:tokens`.
- * @returns `inserted`; `repeated` where this user has the key already, whatever else is said.
+ * @param cost `idempotency_key` identifies the event that caused the cost, such as `generation-7:iteration-3:tokens`.
+ * @returns `inserted` with the id; `repeated` if the user has an entry with this key, even if other values differ.
  * @throws {ConstraintError} `negative_cost`, `cost_out_of_range`, `idempotency_key_form`, `model_not_printable`,
  *   `iteration_number_negative`; `generation_not_found`, `user_not_found`.
- * @throws {RuleError} `unknown_app`: not the generation's, or not the user's; `unknown_iteration`.
+ * @throws {RuleError} `unknown_app`: not the app of the generation or of the user; `unknown_iteration`.
  * @example
  * const { outcome } = await costs.insert(serviceDb, {
  *   user_id: userId,
@@ -80,13 +80,13 @@ const insertText = `
  *   idempotency_key: `generation-${generationId}:iteration-1:tokens`,
  * })
  */
-export const insert = (db: ServiceDatabase, cost: NewCost): Promise<Booked> => book(db, cost)
+export const insert = (db: ServiceDatabase, cost: NewCost): Promise<InsertResult> => insertEntry(db, cost)
 
 /**
- * Corrects a cost by a row of its own, which is for the same app, generation, iteration, kind and model. For services.
+ * Corrects a cost by inserting an entry with the same app, generation, iteration, kind and model. For services.
  *
- * @returns `inserted`; `repeated` where this user has the key already, whatever else is said.
- * @throws {ConstraintError} `corrected_cost_not_found`: the user has none of this id; `cost_out_of_range`,
+ * @returns `inserted` with the id; `repeated` if the user has an entry with this key, even if other values differ.
+ * @throws {ConstraintError} `corrected_cost_not_found`: the user has no entry with this id; `cost_out_of_range`,
  *   `idempotency_key_form`.
  * @example
  * const { entries } = await costs.listEntries(serviceDb, { user_id: userId })
@@ -95,10 +95,10 @@ export const insert = (db: ServiceDatabase, cost: NewCost): Promise<Booked> => b
  *   await costs.correct(serviceDb, correction)
  * }
  */
-export const correct = (db: ServiceDatabase, correction: Correction): Promise<Booked> => book(db, correction)
+export const correct = (db: ServiceDatabase, correction: Correction): Promise<InsertResult> => insertEntry(db, correction)
 
-async function book(db: ServiceDatabase, cost: NewCost | Correction): Promise<Booked> {
-  const values = written.map((column) => (cost as Partial<New<'generation_costs'>>)[column] ?? null)
+async function insertEntry(db: ServiceDatabase, cost: NewCost | Correction): Promise<InsertResult> {
+  const values = insertColumns.map((column) => (cost as Partial<New<'generation_costs'>>)[column] ?? null)
   const { rows } = await db.executeQuery<{ id: bigint }>(CompiledQuery.raw(insertText, values))
   const [row] = rows
   return row === undefined ? { outcome: 'repeated' } : { outcome: 'inserted', id: row.id }
@@ -107,12 +107,12 @@ async function book(db: ServiceDatabase, cost: NewCost | Correction): Promise<Bo
 const order = keyset('costs', 'number')
 
 /**
- * Lists the entries of a user's ledger, the last written first; corrections are entries of their own. For the user, and
- * for services.
+ * Lists the ledger entries of a user, the last inserted first. Corrections are separate entries. For the user, and for
+ * services.
  *
- * @returns a page, empty where there are none, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { entries } = await asUser(db, userId, (trx) => costs.listEntries(trx, { user_id: userId }))
  */

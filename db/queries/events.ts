@@ -1,4 +1,4 @@
-/** The timeline of generations: every change of status, written by the database itself. */
+/** The timeline of generations: each change of status, inserted by triggers and functions of the database. */
 import type { GenerationId, Row, UserId } from '../../types/index.ts'
 import type { AnyDatabase } from '../client/session.ts'
 import { keyset, limitOf } from './page.ts'
@@ -16,20 +16,20 @@ const columns = [
   'created_at',
 ] as const
 
-/** A change of status, and who made it. */
+/** A change of status, and its actor. */
 export type GenerationEvent = Pick<Row<'generation_events'>, (typeof columns)[number]>
 
 const timeline = keyset('events.timeline', 'number')
 const newest = keyset('events', 'number')
 
 /**
- * Lists the timeline of a generation, from its beginning. For its user, and for services. Generations older than the
- * timeline have no first event: `from_status` of the earliest says what was before.
+ * Lists the events of a generation, the oldest first. For its user, and for services. The first event of a generation
+ * older than the timeline is not its creation; `from_status` is the status before that event.
  *
- * @returns a page, empty where the generation is not there or another's, and `next`: the cursor of the page after it,
- *   or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if the generation does not exist or belongs to another user, and `next`: the cursor of the next
+ *   page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { events: changes } = await asUser(db, userId, (trx) =>
  *   events.listOfGeneration(trx, { user_id: userId, generation_request_id: generationId }))
@@ -57,11 +57,11 @@ export async function listOfGeneration(
 }
 
 /**
- * Lists what happened to a user's generations, the newest first. For the user, and for services.
+ * Lists the events of all generations of a user, the newest first. For the user, and for services.
  *
- * @returns a page, empty where nothing did, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { events: latest } = await asUser(db, userId, (trx) => events.list(trx, { user_id: userId, limit: 10 }))
  */

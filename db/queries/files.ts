@@ -5,21 +5,21 @@ import { FilesNotReadableError } from '../client/errors.ts'
 export type Files = Readonly<Record<string, string>>
 
 /**
- * Writes files as `iteration_snapshots.files_snapshot` keeps them: a JSON object of path to content, in the map's
- * order. Any string comes back as it was, U+0000 and halves of surrogate pairs too, which are escapes in JSON.
+ * Encodes files for `iteration_snapshots.files_snapshot`: a JSON object of path to content, in the order of the map. It
+ * preserves every string, also U+0000 and lone surrogates, which JSON escapes.
  */
 export function encodeFiles(files: Files): string {
-  // JSON.stringify would leave a file without content out, and nobody would miss it until it is to be restored.
+  // JSON.stringify would omit a file whose content is undefined, which would be noticed only when it is restored.
   for (const content of Object.values(files))
-    if (typeof content !== 'string') throw new TypeError('the content of a file is a string')
+    if (typeof content !== 'string') throw new TypeError('the content of a file has to be a string')
   return JSON.stringify(files)
 }
 
 /**
- * Reads what `encodeFiles` wrote, or an older writer. The map inherits nothing: a path like `constructor` or
- * `__proto__` is in it only where a file is called so.
+ * Decodes files that `encodeFiles` or a writer of the previous schema encoded. The map has no prototype, so that it has
+ * the key `constructor` or `__proto__` only if a file has that path.
  *
- * @throws {FilesNotReadableError} `files_not_readable`: the text is no JSON object of strings.
+ * @throws {FilesNotReadableError} `files_not_readable`: the text is not a JSON object of strings.
  */
 export function decodeFiles(text: string, snapshot_id: SnapshotId): Files {
   const parsed = parse(text)
@@ -27,7 +27,7 @@ export function decodeFiles(text: string, snapshot_id: SnapshotId): Files {
   return Object.assign(Object.create(null), parsed)
 }
 
-/** Without the error of JSON.parse, which quotes what it could not read. */
+/** Hides the error of JSON.parse, which quotes the text. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -11,37 +11,36 @@ const columns = [
   ...(['created_at', 'updated_at', 'completed_at'] as const),
 ] as const
 
-/** What is to be generated. */
 /** A generation as its user sees it. */
 export type Generation = Pick<Row<'generation_requests'>, (typeof columns)[number]>
 
-/** What a user asks to have generated. */
-export interface Enqueue {
+/** A generation to enqueue. */
+export interface GenerationRequest {
   readonly app_id: AppId
   readonly prompt: string
   readonly mode: GenerationMode
   readonly initial_prompt?: string
-  /** `new` unless given. */
+  /** `new` if absent. */
   readonly generation_type?: GenerationType
-  /** 10 unless given, 100 at most. */
+  /** 10 if absent; 100 at most. */
   readonly max_iterations?: number
-  /** The same key enqueues once, however often it is said: printable ASCII, up to 200 characters. */
+  /** Requests with the same key enqueue one generation: printable ASCII, up to 200 characters. */
   readonly idempotency_key?: string
 }
 
 /**
- * Queues a generation of one of the user's own apps. For users: call it inside `asUser`.
+ * Enqueues a generation for an app of the user. For users: call it inside `asUser`.
  *
- * @returns `enqueued` with the new one; `repeated` with the one that has the key already, as it stands now.
- * @throws {RuleError} `queue_full`: 20 are queued already; `too_many_iterations`: more than 100.
- * @throws {ConstraintError} `app_not_found`: no app of the user's; `idempotency_key_form`.
+ * @returns `enqueued` with the new generation; `repeated` with the current state of the one that has the key.
+ * @throws {RuleError} `queue_full`: the user has 20 queued generations; `too_many_iterations`: more than 100.
+ * @throws {ConstraintError} `app_not_found`: the user has no such app; `idempotency_key_form`.
  * @example
  * const request = { app_id: appId, prompt: 'a list of books', mode: 'autonomous', idempotency_key: 'click-7' } as const
  * const { outcome, generation } = await asUser(db, userId, (trx) => generations.enqueue(trx, request))
  */
 export async function enqueue(
   trx: UserTransaction,
-  request: Enqueue,
+  request: GenerationRequest,
 ): Promise<{ outcome: 'enqueued'; generation: Generation } | { outcome: 'repeated'; generation: Generation }> {
   const key = request.idempotency_key
   const enqueued = await trx
@@ -54,7 +53,7 @@ export async function enqueue(
     .executeTakeFirst()
   if (enqueued) return { outcome: 'enqueued', generation: enqueued }
 
-  // In a statement of its own: only that sees what the insert has waited for.
+  // A separate statement, because the snapshot of the first one does not include the row that it waited for.
   const generation = await trx
     .selectFrom('generation_requests')
     .select(columns)
@@ -67,12 +66,12 @@ export async function enqueue(
 const newest = keyset('generations', 'number')
 
 /**
- * Lists the user's own generations, newest first. For users: call it inside `asUser`.
+ * Lists the generations of the user, newest first. For users: call it inside `asUser`.
  *
- * @param options `app_id`: of this app only.
- * @returns a page, empty where there are none, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @param options `app_id`: only generations of this app; of all apps if absent.
+ * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { generations: page, next } = await asUser(db, userId, (trx) => generations.list(trx, { app_id: appId }))
  * await asUser(db, userId, (trx) => generations.list(trx, { app_id: appId, cursor: next }))
@@ -94,9 +93,9 @@ export async function list(
 }
 
 /**
- * Finds one of the user's own generations. For users: call it inside `asUser`.
+ * Finds a generation of the user. For users: call it inside `asUser`.
  *
- * @returns `undefined` where there is none, or it is another user's.
+ * @returns `undefined` if it does not exist or belongs to another user.
  * @example
  * const generation = await asUser(db, userId, (trx) => generations.find(trx, generationId))
  */
@@ -105,31 +104,31 @@ export async function find(trx: UserTransaction, id: GenerationId): Promise<Gene
 }
 
 /**
- * `find` for a generation that has to be there. For users: call it inside `asUser`.
+ * Reads a generation that has to exist, as `find` does. For users: call it inside `asUser`.
  *
- * @throws {NotFoundError} `not_found`: there is none, or it is another user's.
+ * @throws {NotFoundError} `not_found`: it does not exist or belongs to another user.
  * @example
  * const { status } = await asUser(db, userId, (trx) => generations.get(trx, generationId))
  */
 export async function get(trx: UserTransaction, id: GenerationId): Promise<Generation> {
   const found = await find(trx, id)
-  if (!found) throw new NotFoundError('not_found', 'there is no such generation, or it is not the user\'s: list them')
+  if (!found) throw new NotFoundError('not_found', 'the user has no such generation: list them')
   return found
 }
 
-/** What has become of a user's wish; `status` is the one that stands in its way. */
-export type Change =
+/** The result of a change of status. With `not_allowed`, `status` is the current status, which does not permit the change. */
+export type StatusChange =
   | { outcome: 'changed'; status: GenerationStatus }
   | { outcome: 'not_allowed'; status: GenerationStatus }
   | { outcome: 'not_found' }
 
-/** The old status is part of the question: what a worker does at the same time is not overwritten. */
+/** The condition includes the old status, so that a concurrent change by a worker is not overwritten. */
 async function change(
   trx: UserTransaction,
   id: GenerationId,
   from: readonly GenerationStatus[],
   to: GenerationStatus,
-): Promise<Change> {
+): Promise<StatusChange> {
   const changed = await trx
     .updateTable('generation_requests')
     .set({ status: to })
@@ -143,39 +142,40 @@ async function change(
 }
 
 /**
- * Pauses a generation that is queued or runs; its worker stops at the next thing that it says. For users: call it inside
- * `asUser`.
+ * Pauses a generation that is queued or running. Its worker receives `lease_lost` from its next call. For users: call it
+ * inside `asUser`.
  *
  * @example
  * const paused = await asUser(db, userId, (trx) => generations.pause(trx, generationId))
  * if (paused.outcome === 'not_allowed') console.log(`it is ${paused.status}`)
  */
-export const pause = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
+export const pause = (trx: UserTransaction, id: GenerationId): Promise<StatusChange> =>
   change(trx, id, ['queued', 'generating'], 'paused')
 
 /**
- * Queues a paused generation again, behind the user's others. For users: call it inside `asUser`.
+ * Queues a paused generation again, after the other queued ones of the user. For users: call it inside `asUser`.
  *
- * @throws {RuleError} `queue_full`: 20 are queued already.
+ * @throws {RuleError} `queue_full`: the user has 20 queued generations.
  * @example
  * const { outcome } = await asUser(db, userId, (trx) => generations.resume(trx, generationId))
  */
-export const resume = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['paused'], 'queued')
+export const resume = (trx: UserTransaction, id: GenerationId): Promise<StatusChange> => change(trx, id, ['paused'], 'queued')
 
 /**
- * Cancels a generation that is queued, runs or is paused, for good. For users: call it inside `asUser`.
+ * Cancels a generation that is queued, running or paused. It cannot be resumed. For users: call it inside `asUser`.
  *
  * @example
  * const { outcome } = await asUser(db, userId, (trx) => generations.cancel(trx, generationId))
  */
-export const cancel = (trx: UserTransaction, id: GenerationId): Promise<Change> =>
+export const cancel = (trx: UserTransaction, id: GenerationId): Promise<StatusChange> =>
   change(trx, id, ['queued', 'generating', 'paused'], 'cancelled')
 
 /**
- * Queues a failed generation again, behind the user's others, 3 times at most. For users: call it inside `asUser`.
+ * Queues a failed generation again, after the other queued ones of the user; 3 times at most. For users: call it inside
+ * `asUser`.
  *
- * @throws {RuleError} `retries_used_up`: after the third time; `queue_full`: 20 are queued already.
+ * @throws {RuleError} `retries_used_up`: it was retried 3 times; `queue_full`: the user has 20 queued generations.
  * @example
  * const { outcome } = await asUser(db, userId, (trx) => generations.retry(trx, generationId))
  */
-export const retry = (trx: UserTransaction, id: GenerationId): Promise<Change> => change(trx, id, ['failed'], 'queued')
+export const retry = (trx: UserTransaction, id: GenerationId): Promise<StatusChange> => change(trx, id, ['failed'], 'queued')

@@ -1,24 +1,24 @@
 import { InvalidCursorError } from '../client/errors.ts'
 
-/** Which page of a list; all lists of this package take it. */
+/** Selects a page of a list. */
 export interface Page {
-  /** How many at most: 1 to 100, 20 unless given. */
+  /** The maximum number of rows: 1 to 100; 20 if absent. */
   readonly limit?: number | undefined
-  /** `next` of the page before; the first page without it. */
+  /** `next` of the previous page; the first page if absent or null. */
   readonly cursor?: string | null | undefined
 }
 
-const most = 100
+const maxLimit = 100
 
-/** How many a page may have. Refused and not clamped: who asks for 500 and gets 100 takes them for all. */
+/** Throws for a limit out of range. A clamped limit would let a caller take the first page for the whole list. */
 export function limitOf({ limit = 20 }: Page): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return limit
-  throw new RangeError(`limit is a whole number from 1 to ${most}`)
+  if (Number.isInteger(limit) && limit >= 1 && limit <= maxLimit) return limit
+  throw new RangeError(`limit has to be a whole number from 1 to ${maxLimit}`)
 }
 
-/** What a column of a list's order looks like in a cursor; none of it can make a statement fail. */
+/** The valid values of a cursor by type of column. A value that matches cannot make a statement fail. */
 const forms = {
-  /** Microseconds since 1970: a Date has none, and a page that began at one would skip rows or repeat them. */
+  /** Microseconds since 1970. A Date has milliseconds only, so that a page that begins at one would skip or repeat rows. */
   time: /^-?[0-9]{1,16}$/,
   number: /^-?[0-9]{1,18}$/,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
@@ -28,11 +28,11 @@ const forms = {
 type Form = keyof typeof forms
 type Key<Forms extends readonly Form[]> = { readonly [I in keyof Forms]: string }
 
-/** The order of a list, which is unique: a cursor is a place in it, whether or not the row is still there. */
+/** The unique order of a list. A cursor is a position in it, and stays valid when its row is deleted. */
 export interface Keyset<Forms extends readonly Form[]> {
-  /** The place after which the page begins; `undefined` for the first. */
+  /** Decodes the position after which the page begins; `undefined` for the first page. */
   after(page: Page): Key<Forms> | undefined
-  /** Takes the rows, of which one more than the limit was asked for, apart into the page and the cursor of the next. */
+  /** Splits the rows, of which one more than the limit was read, into the page and the cursor of the next one. */
   cut<R>(
     rows: readonly R[],
     page: Page,
@@ -40,7 +40,7 @@ export interface Keyset<Forms extends readonly Form[]> {
   ): { rows: R[]; next: string | null }
 }
 
-/** @param list says whose cursors these are, so that one list's cursor is not taken for another's. */
+/** @param list is part of the cursors, so that a cursor of another list is rejected. */
 export function keyset<const Forms extends readonly Form[]>(list: string, ...key: Forms): Keyset<Forms> {
   return {
     after: ({ cursor }) => (cursor == null ? undefined : (decode(cursor, list, key) as unknown as Key<Forms>)),
@@ -59,10 +59,7 @@ function decode(cursor: string, list: string, key: readonly Form[]): readonly st
   const [name, ...parts] = parse(cursor)
   const fits = (part: unknown, index: number): boolean => typeof part === 'string' && forms[key[index]!].test(part)
   if (name !== list || parts.length !== key.length || !parts.every(fits)) {
-    throw new InvalidCursorError(
-      'invalid_cursor',
-      'this is no cursor of this list: pass `next` of the page before, or none',
-    )
+    throw new InvalidCursorError('invalid_cursor', 'the cursor is not one of this list: pass `next` of the previous page')
   }
   return parts as readonly string[]
 }

@@ -1,29 +1,29 @@
-/** What users show of themselves and have set. */
+/** Profiles and preferences of users. */
 import { sql } from 'kysely'
 import type { JsonObject, JsonValue, Row, UserId } from '../../types/index.ts'
 import type { AnyDatabase } from '../client/session.ts'
 
 const columns = ['user_id', 'display_name', 'avatar_url', 'preferences', 'created_at', 'updated_at'] as const
 
-/** A profile; the times are null where nothing was ever saved, and the rest are the defaults. */
+/** A profile. If none was saved, the times are null and the other columns have their defaults. */
 export type Profile = Pick<Row<'user_profiles'>, 'user_id' | 'display_name' | 'avatar_url' | 'preferences'> & {
   readonly created_at: Date | null
   readonly updated_at: Date | null
 }
 
-/** What is left out stays as it is; null empties. */
+/** Changes to a profile; a column that is absent keeps its value, null removes it. */
 export interface ProfilePatch {
   readonly display_name?: string | null
-  /** https only. */
+  /** A URL with the scheme https. */
   readonly avatar_url?: string | null
-  /** Merged into what is there (RFC 7396): null removes a member, an array replaces the one before. */
+  /** Merged into the saved preferences (RFC 7396): null removes a member, an array replaces the saved one. */
   readonly preferences?: JsonObject
 }
 
 /**
  * Reads a user's profile. For the user, and for services.
  *
- * @returns the defaults where nothing was ever saved, where there is no such user, and where it is another's.
+ * @returns the profile; the defaults if none was saved, if there is no such user, or if it belongs to another user.
  * @example
  * const { preferences } = await asUser(db, userId, (trx) => profiles.get(trx, userId))
  */
@@ -35,14 +35,13 @@ export async function get(db: AnyDatabase, user_id: UserId): Promise<Profile> {
 }
 
 /**
- * Changes a user's profile, or makes it. Two who change different preferences at once both get their way. For the user,
- * and for services.
+ * Inserts or updates the profile of a user. Concurrent changes of different preferences are both kept. For the user, and
+ * for services.
  *
- * @returns the profile as it is then.
- * @throws {AccessDeniedError} `access_denied`: it is another's.
+ * @returns the changed profile.
+ * @throws {AccessDeniedError} `access_denied`: it belongs to another user.
  * @throws {ConstraintError} `display_name_blank`, `display_name_too_long`, `avatar_url_not_https`,
- *   `avatar_url_too_long`, `preferences_too_long`, `preferences_too_deep`; `user_not_found` where the user has been
- *   deleted.
+ *   `avatar_url_too_long`, `preferences_too_long`, `preferences_too_deep`; `user_not_found`: the user was deleted.
  * @example
  * await asUser(db, userId, (trx) => profiles.update(trx, userId, { preferences: { theme: 'dark', beta: null } }))
  */
@@ -52,7 +51,7 @@ export async function update(db: AnyDatabase, user_id: UserId, patch: ProfilePat
     .insertInto('user_profiles')
     .values({ ...shown, user_id, preferences: withoutNulls(preferences ?? {}) })
     .onConflict((conflict) =>
-      // The database merges an update. The id is set, to what it is, so that an empty patch is a statement, too.
+      // The database merges the preferences of an update. The id is set, so that an empty patch is a valid statement.
       conflict
         .column('user_id')
         .doUpdateSet({ ...shown, user_id, ...(preferences && { preferences: sql`${preferences}` }) }),
@@ -61,7 +60,7 @@ export async function update(db: AnyDatabase, user_id: UserId, patch: ProfilePat
     .executeTakeFirstOrThrow()
 }
 
-/** What the patch makes of nothing, which is what a new row holds: the database merges no insert. */
+/** Applies the merge patch to an empty object, for an insert; the database merges updates only. */
 function withoutNulls(patch: JsonObject, levels = 32): JsonObject {
   const members = Object.entries(patch).filter(([, value]) => value !== null)
   return Object.fromEntries(

@@ -1,10 +1,11 @@
 /**
- * The queue as workers see it: with a login of `leo_worker`, or inside `asService`. Each function is one statement and one
- * trip, through functions of the database, whose plans are kept where statements cannot be named.
+ * The queue of generations, for workers: with a login of `leo_worker`, or inside `asService`. Each function is one
+ * statement and one round trip. It calls a function of the database, whose plans are cached even where a pooler does not
+ * permit named statements.
  *
  * A worker holds a generation from its claim until it completes, fails or releases it, as long as it calls `heartbeat`
- * before the lease expires. The promise is: at most one lease in force, and only its holder writes. `lease_lost` means
- * that the user has paused, cancelled or deleted the generation, or that another has taken over: stop, write nothing.
+ * before the lease expires. A generation has one live lease at most, and only its holder can write. `lease_lost` means
+ * that the user paused, cancelled or deleted the generation, or that another worker took over: stop and write nothing.
  */
 import { CompiledQuery } from 'kysely'
 import type { AppId, GenerationId, GenerationMode, GenerationType, JsonObject, SnapshotId, SnapshotType, UserId } from '../../types/index.ts'
@@ -12,14 +13,14 @@ import type { ServiceDatabase } from '../client/session.ts'
 import { encodeFiles } from './files.ts'
 import type { Files } from './files.ts'
 
-/** A generation as its holder names it; what `claim` returns is one. */
+/** Identifies an attempt of a generation; a result of `claim` is one. */
 export interface Lease {
   readonly id: GenerationId
   readonly attempt: number
 }
 
-/** What a worker has to know of a generation that it has taken. */
-export interface Claimed extends Lease {
+/** A claimed generation. */
+export interface ClaimedGeneration extends Lease {
   readonly lease_expires_at: Date
   readonly user_id: UserId
   readonly app_id: AppId
@@ -29,32 +30,32 @@ export interface Claimed extends Lease {
   readonly generation_type: GenerationType
   readonly mode: GenerationMode
   readonly max_iterations: number
-  /** Above 0 where an earlier attempt has got so far. */
+  /** The last iteration of an earlier attempt; 0 if there is none. */
   readonly current_iteration: number
   readonly last_session_id: string | null
   readonly github_url: string | null
-  /** How many attempts have failed since somebody queued it last. */
+  /** The number of attempts that failed since the user enqueued or retried it. */
   readonly failure_count: number
 }
 
-/** The attempt is not this worker's any more; nothing was written. */
+/** The worker no longer holds the lease; the call changed nothing. */
 export interface LeaseLost {
   readonly outcome: 'lease_lost'
 }
 
-/** Who claims, how many, and for how long. */
+/** Options of a claim. */
 export interface ClaimOptions {
-  /** The worker's name, for people: printable ASCII without spaces. */
+  /** The name of the worker, for operators: printable ASCII without spaces. */
   readonly worker: string
-  /** How many at most; 1 to 100, 1 unless given. */
+  /** The maximum number of generations: 1 to 100; 1 if absent. */
   readonly limit?: number
-  /** How long the lease lasts without a heartbeat, in milliseconds; a second to a day, a minute unless given. */
+  /** The duration of the lease in milliseconds: a second to a day; a minute if absent. A heartbeat renews it. */
   readonly leaseMs?: number
-  /** How many of one user's may run at a time; no limit unless given. */
+  /** The maximum number of running generations of one user; no limit if absent. */
   readonly userLimit?: number
 }
 
-/** Where a generation has ended; what is left out, or null, stays as it is. */
+/** The result of a generation; a column that is absent or null keeps its value. */
 export interface Result {
   readonly github_commit?: string | null
   readonly github_url?: string | null
@@ -96,40 +97,41 @@ const claimParameters = ({ limit = 1, leaseMs = 60_000, userLimit }: ClaimOption
 ]
 
 /**
- * Takes what is due: the highest priority first, then by place in the queue, which is fair between users. For workers.
+ * Claims generations that are due: the highest priority first, then in the order of the queue, which is fair between
+ * users. For workers.
  *
- * @returns none where nothing is due, or while claims are paused.
- * @throws {RuleError} `claim_out_of_range`: a limit or a lease out of range; `wrong_isolation_level`: a `userLimit` outside
- *   of READ COMMITTED.
- * @throws {ConstraintError} `worker_not_printable`: the worker's name is empty, or has a space.
+ * @returns the claimed generations; empty if none is due, or while claims are paused.
+ * @throws {RuleError} `claim_out_of_range`: the limit or the lease is out of range; `wrong_isolation_level`: a `userLimit`
+ *   in another isolation level than READ COMMITTED.
+ * @throws {ConstraintError} `worker_not_printable`: the name of the worker is empty, or contains a space.
  * @example
  * for (const generation of await queue.claim(serviceDb, { worker: 'worker-1', limit: 10, userLimit: 2 })) {
  *   console.log(generation.prompt)
  *   await queue.release(serviceDb, generation)
  * }
  */
-export async function claim(db: ServiceDatabase, options: ClaimOptions): Promise<Claimed[]> {
-  return run<Claimed>(db, claimText, [options.worker, ...claimParameters(options)])
+export async function claim(db: ServiceDatabase, options: ClaimOptions): Promise<ClaimedGeneration[]> {
+  return run<ClaimedGeneration>(db, claimText, [options.worker, ...claimParameters(options)])
 }
 
 /**
- * `claim` for one. For workers.
+ * Claims one generation, as `claim` does. For workers.
  *
- * @returns `undefined` where nothing is due, or while claims are paused.
+ * @returns `undefined` if none is due, or while claims are paused.
  * @throws {RuleError} as `claim`.
  * @throws {ConstraintError} as `claim`.
  * @example
  * const generation = await queue.claimOne(serviceDb, { worker: 'worker-1' })
  */
-export async function claimOne(db: ServiceDatabase, options: Omit<ClaimOptions, 'limit'>): Promise<Claimed | undefined> {
+export async function claimOne(db: ServiceDatabase, options: Omit<ClaimOptions, 'limit'>): Promise<ClaimedGeneration | undefined> {
   return (await claim(db, { ...options, limit: 1 }))[0]
 }
 
 /**
- * Says that the worker is alive: the lease lasts `leaseMs` milliseconds from now, a minute unless given. For workers.
- * `held` is news, not a promise: the generation may be lost a moment later, and the next write says so.
+ * Renews the lease: it expires `leaseMs` milliseconds from now, a minute if absent. For workers. `held` is a snapshot: the
+ * lease can be lost right after, and the next write reports it.
  *
- * @throws {RuleError} `claim_out_of_range`: a lease that is not a second to a day.
+ * @throws {RuleError} `claim_out_of_range`: the lease is not a second to a day.
  * @example
  * const { outcome } = await queue.heartbeat(serviceDb, lease, { leaseMs: 120_000 })
  */
@@ -142,29 +144,29 @@ export async function heartbeat(
   return expires_at === null ? lost : { outcome: 'held', expires_at }
 }
 
-/** What an iteration has made. */
+/** The result of an iteration. */
 export interface Iteration {
-  /** From 1; never above the generation's `max_iterations`. */
+  /** From 1 to the generation's `max_iterations`. */
   readonly iteration_number: number
-  /** All files as they stand now. */
+  /** All files of the app: path to content. */
   readonly files: Files
-  /** `automatic` unless given. */
+  /** `automatic` if absent. */
   readonly snapshot_type?: SnapshotType
   readonly prompt_used?: string
-  /** Tokens, duration, changed files: a JSON object. */
+  /** A JSON object, for example with tokens, duration and changed files. */
   readonly metadata?: JsonObject
-  /** Where a later attempt goes on; kept until another is given. */
+  /** The session that a later attempt continues; the previous value is kept if absent. */
   readonly last_session_id?: string
 }
 
 /**
- * Keeps what an iteration has made, in one statement: the snapshot, and how far the generation has got. For workers.
- * A worker that does not learn whether it was kept, and says it again, leaves two snapshots of the iteration.
+ * Saves the result of an iteration in one statement: the snapshot and the progress of the generation. For workers. It is
+ * not idempotent: a worker that repeats the call after a lost connection may save two snapshots of the iteration.
  *
- * @throws {ConstraintError} `iteration_out_of_range`: it is above `max_iterations`.
+ * @throws {ConstraintError} `iteration_out_of_range`: the iteration is greater than `max_iterations`.
  * @example
- * const kept = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files: { 'index.html': '<h1>Books</h1>' } })
- * if (kept.outcome === 'lease_lost') return
+ * const recorded = await queue.recordIteration(serviceDb, lease, { iteration_number: 1, files: { 'index.html': '<h1>Books</h1>' } })
+ * if (recorded.outcome === 'lease_lost') return
  */
 export async function recordIteration(
   db: ServiceDatabase,
@@ -180,8 +182,7 @@ export async function recordIteration(
 }
 
 /**
- * Says that the generation is completed, and ends the lease. For workers.
- * Saying it twice is answered with `lease_lost`.
+ * Completes the generation and ends the lease. For workers. A second call returns `lease_lost`.
  *
  * @throws {ConstraintError} `github_commit_not_sha`, `github_url_not_https`, `deployment_url_not_https`.
  * @example
@@ -197,16 +198,17 @@ export async function complete(
   return is_held ? { outcome: 'completed' } : lost
 }
 
-/** A completion in a batch: the lease, and where the generation has ended. */
+/** A completion in a batch: the lease and the result of the generation. */
 export type Completion = Lease & Result
 
 /**
- * Completes what is done and takes what is next, in one transaction and one trip: the cheapest step of a worker. For
- * workers. Each completion is judged by itself. While claims are paused, or nothing is due, it only completes.
+ * Completes generations and claims others in one transaction and one round trip, the cheapest way to work on the queue.
+ * For workers. A lost lease does not affect the other completions. While claims are paused, it only completes.
  *
- * @returns for each of `done`, in their order, what became of it; and what was taken, as `claim` does.
- * @throws {ConstraintError} as `complete` and `claim`; then nothing is done at all.
- * @throws {RuleError} as `claim`; then nothing is done at all.
+ * @param done the generations to complete, with their results; may be empty.
+ * @returns `completed`: the outcome of each of `done`, in the same order; `claimed`: as `claim` returns it.
+ * @throws {ConstraintError} as `complete` and `claim`; the call then has no effect.
+ * @throws {RuleError} as `claim`; the call then has no effect.
  * @example
  * const github_url = 'https://github.com/ada/books'
  * const { completed, claimed } = await queue.completeAndClaim(serviceDb, [{ ...lease, github_url }], { worker: 'worker-1' })
@@ -215,8 +217,8 @@ export async function completeAndClaim(
   db: ServiceDatabase,
   done: readonly Completion[],
   options: ClaimOptions,
-): Promise<{ completed: (Lease & ({ outcome: 'completed' } | LeaseLost))[]; claimed: Claimed[] }> {
-  const rows = await run<{ completed_id: GenerationId | null } & Claimed>(db, completeAndClaimText, [
+): Promise<{ completed: (Lease & ({ outcome: 'completed' } | LeaseLost))[]; claimed: ClaimedGeneration[] }> {
+  const rows = await run<{ completed_id: GenerationId | null } & ClaimedGeneration>(db, completeAndClaimText, [
     ...[options.worker, done.map(({ id }) => id), done.map(({ attempt }) => attempt)],
     ...(['github_commit', 'github_url', 'deployment_url'] as const).map((name) => done.map((one) => one[name] ?? null)),
     ...claimParameters(options),
@@ -228,18 +230,18 @@ export async function completeAndClaim(
   }
 }
 
-/** What went wrong, and when to try again. */
+/** The error of an attempt, and when to try again. */
 export interface FailOptions {
-  /** What went wrong, for the user; the timeline has its first 2000 characters. */
+  /** The message for the user; the timeline keeps its first 2000 characters. */
   readonly error_message: string
-  /** With that many failures in a row it has failed for good; 3 unless given, 1 where trying again is no use. */
+  /** The number of consecutive failures after which the generation fails; 3 if absent. Pass 1 if a retry cannot succeed. */
   readonly maxFailures?: number
-  /** The pause after the first failure, in milliseconds, 30 seconds unless given; it doubles, to an hour at most. */
+  /** The delay after the first failure in milliseconds, 30 seconds if absent; it doubles with each failure, up to an hour. */
   readonly backoffMs?: number
 }
 
 /**
- * Says that the attempt has failed, and ends the lease: the generation is tried again after a pause, or has failed. For
+ * Records that the attempt failed, and ends the lease. The generation is queued again after a delay, or fails. For
  * workers.
  *
  * @example
@@ -256,7 +258,8 @@ export async function fail(
 }
 
 /**
- * Gives the generation back unharmed. For workers that shut down: it counts as no failure, and it keeps its place.
+ * Returns the generation to the queue, at its previous position and without counting a failure. For workers that shut
+ * down.
  *
  * @example
  * await queue.release(serviceDb, lease)
@@ -267,11 +270,11 @@ export async function release(db: ServiceDatabase, lease: Lease): Promise<{ outc
 }
 
 /**
- * Ends the attempts whose lease has expired: each counts as a failure. For workers, every minute or so; any number may
- * ask at the same time.
+ * Ends attempts whose lease has expired; each counts as a failure. For workers: call it about every minute. Concurrent
+ * calls do not interfere.
  *
- * @param limit how many at most, 100 unless given; when as many come back, ask again.
- * @returns the attempts that were ended, and what has become of each generation.
+ * @param limit the maximum number of attempts, 100 if absent; if as many are returned, call it again.
+ * @returns the ended attempts, each with the new status of its generation; empty if no lease has expired.
  * @example
  * for (const { id, status } of await queue.requeueExpired(serviceDb)) console.log(`generation ${id} is ${status}`)
  */
@@ -283,10 +286,10 @@ export async function requeueExpired(
 }
 
 /**
- * Stops all claims, of every worker, for maintenance; what runs goes on and may finish. For services.
- * A claim that has begun already may still take its batch.
+ * Pauses the claims of all workers, for maintenance. Running generations continue. For services. A claim that is in
+ * progress may still return its batch.
  *
- * @param by who pauses, and `reason` why, for people.
+ * @param options `by`: the name of the operator; `reason`: for other operators.
  * @example
  * await queue.pauseClaims(serviceDb, { by: 'ada', reason: 'the upgrade of Sunday' })
  * await queue.resumeClaims(serviceDb)
@@ -296,7 +299,7 @@ export async function pauseClaims(db: ServiceDatabase, { by, reason }: { by: str
 }
 
 /**
- * Lets claims go on. For services.
+ * Resumes claims. For services.
  *
  * @example
  * await queue.resumeClaims(serviceDb)
@@ -306,9 +309,9 @@ export async function resumeClaims(db: ServiceDatabase): Promise<void> {
 }
 
 /**
- * Whether claims are paused. For services.
+ * Reads whether claims are paused. For services.
  *
- * @returns all null while they go on.
+ * @returns when, by whom and why they were paused; all null if they are not paused.
  * @example
  * const { paused_by } = await queue.state(serviceDb)
  */

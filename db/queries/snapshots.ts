@@ -1,6 +1,6 @@
 /**
- * Checkpoints of a generation: all files of the app as they stood after an iteration. Callers give and get a map of
- * path to content; how it is stored is nobody else's business.
+ * Snapshots of a generation: all files of the app after an iteration, as a map of path to content. How they are stored is
+ * internal to this module.
  */
 import { sql } from 'kysely'
 import type { GenerationId, New, Row, SnapshotId, UserId } from '../../types/index.ts'
@@ -21,16 +21,16 @@ const columns = [
   'timestamp',
 ] as const
 
-/** What is known of a snapshot beside its files. */
-export type SnapshotFacts = Pick<Row<'iteration_snapshots'>, (typeof columns)[number]>
+/** A snapshot without its files. */
+export type SnapshotMetadata = Pick<Row<'iteration_snapshots'>, (typeof columns)[number]>
 
-/** A snapshot with its files; null where an old writer saved none. */
-export interface Snapshot extends SnapshotFacts {
+/** A snapshot with its files; `files` is null if a writer of the previous schema saved none. */
+export interface Snapshot extends SnapshotMetadata {
   readonly files: Files | null
 }
 
-/** A snapshot that can be gone back to. */
-export interface ResumePoint extends SnapshotFacts {
+/** A snapshot that has files, so that an app can be restored from it. */
+export interface ResumePoint extends SnapshotMetadata {
   readonly files: Files
 }
 
@@ -39,28 +39,28 @@ export type NewSnapshot = Pick<
   New<'iteration_snapshots'>,
   'user_id' | 'generation_request_id' | 'iteration_number' | 'snapshot_type' | 'prompt_used' | 'metadata'
 > & {
-  /** All files as they stand now. */
+  /** All files of the app: path to content. */
   readonly files: Files
 }
 
-/** A generation, and whose it is. */
-export interface OfGeneration {
+/** Identifies a generation of a user. */
+export interface GenerationRef {
   readonly user_id: UserId
   readonly generation_request_id: GenerationId
 }
 
-/** A snapshot, and whose it is. */
-export interface OfSnapshot {
+/** Identifies a snapshot of a user. */
+export interface SnapshotRef {
   readonly user_id: UserId
   readonly snapshot_id: SnapshotId
 }
 
 /**
- * Saves the files of a generation: what a user asks to be kept, or a deployer wants to mark. For services. A worker
- * that holds the generation uses `queue.recordIteration`, which is fenced by its attempt; this is not. Said twice it
- * saves twice.
+ * Saves the files of a generation, for example when a user asks for a snapshot. For services. A worker that holds the
+ * generation calls `queue.recordIteration` instead, which is fenced by the attempt. It is not idempotent: a second call
+ * saves a second snapshot.
  *
- * @returns the snapshot's id and time.
+ * @returns the id and time of the snapshot.
  * @throws {ConstraintError} `generation_not_found`: the user has no such generation; `iteration_number_negative`.
  * @example
  * await snapshots.insert(serviceDb, {
@@ -73,11 +73,11 @@ export interface OfSnapshot {
  */
 export async function insert(
   db: ServiceDatabase,
-  { files, ...facts }: NewSnapshot,
+  { files, ...metadata }: NewSnapshot,
 ): Promise<{ id: SnapshotId; timestamp: Date }> {
   return db
     .insertInto('iteration_snapshots')
-    .values({ ...facts, files_snapshot: encodeFiles(files) })
+    .values({ ...metadata, files_snapshot: encodeFiles(files) })
     .returning(['id', 'timestamp'])
     .executeTakeFirstOrThrow()
 }
@@ -87,18 +87,18 @@ const order = keyset('snapshots', 'number')
 /**
  * Lists the snapshots of a generation without their files, the last saved first. For its user, and for services.
  *
- * @returns a page, empty where there are none or the generation is another's, and `next`: the cursor of the page after
- *   it, or null. `has_files` says whether there is something to go back to.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if there are none or the generation belongs to another user, and `next`: the cursor of the next
+ *   page, or null. `has_files` is false if the app cannot be restored from the snapshot.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { snapshots: saved } = await asUser(db, userId, (trx) =>
  *   snapshots.list(trx, { user_id: userId, generation_request_id: generationId }))
  */
 export async function list(
   db: AnyDatabase,
-  { user_id, generation_request_id, ...page }: OfGeneration & Page,
-): Promise<{ snapshots: (SnapshotFacts & { has_files: boolean })[]; next: string | null }> {
+  { user_id, generation_request_id, ...page }: GenerationRef & Page,
+): Promise<{ snapshots: (SnapshotMetadata & { has_files: boolean })[]; next: string | null }> {
   const after = order.after(page)
   const found = await db
     .selectFrom('iteration_snapshots')
@@ -115,16 +115,16 @@ export async function list(
 }
 
 /**
- * Finds a snapshot with all of its files. For its user, and for services.
+ * Finds a snapshot with all its files. For its user, and for services.
  *
- * @returns `undefined` where there is none, or it is another's.
- * @throws {FilesNotReadableError} `files_not_readable`: an old writer left something else than files.
+ * @returns `undefined` if it does not exist or belongs to another user.
+ * @throws {FilesNotReadableError} `files_not_readable`: a writer of the previous schema saved a text that is not files.
  * @example
- * const of = { user_id: userId, generation_request_id: generationId }
- * const [newest] = (await snapshots.list(serviceDb, { ...of, limit: 1 })).snapshots
+ * const generation = { user_id: userId, generation_request_id: generationId }
+ * const [newest] = (await snapshots.list(serviceDb, { ...generation, limit: 1 })).snapshots
  * if (newest) console.log(await snapshots.find(serviceDb, { user_id: userId, snapshot_id: newest.id }))
  */
-export async function find(db: AnyDatabase, { user_id, snapshot_id }: OfSnapshot): Promise<Snapshot | undefined> {
+export async function find(db: AnyDatabase, { user_id, snapshot_id }: SnapshotRef): Promise<Snapshot | undefined> {
   const row = await db
     .selectFrom('iteration_snapshots')
     .select(columns)
@@ -133,77 +133,77 @@ export async function find(db: AnyDatabase, { user_id, snapshot_id }: OfSnapshot
     .where('id', '=', snapshot_id)
     .executeTakeFirst()
   if (row === undefined) return undefined
-  const { files_snapshot, ...facts } = row
-  return { ...facts, files: files_snapshot === null ? null : decodeFiles(files_snapshot, facts.id) }
+  const { files_snapshot, ...metadata } = row
+  return { ...metadata, files: files_snapshot === null ? null : decodeFiles(files_snapshot, metadata.id) }
 }
 
 /**
- * `find` for a snapshot that has to be there. For its user, and for services.
+ * Reads a snapshot that has to exist, as `find` does. For its user, and for services.
  *
- * @throws {NotFoundError} `not_found`: there is none, or it is another's.
+ * @throws {NotFoundError} `not_found`: it does not exist or belongs to another user.
  * @throws {FilesNotReadableError} `files_not_readable`.
  * @example
- * const of = { user_id: userId, generation_request_id: generationId }
- * for (const { id } of (await snapshots.list(serviceDb, of)).snapshots) {
+ * const generation = { user_id: userId, generation_request_id: generationId }
+ * for (const { id } of (await snapshots.list(serviceDb, generation)).snapshots) {
  *   console.log(Object.keys((await snapshots.get(serviceDb, { user_id: userId, snapshot_id: id })).files ?? {}))
  * }
  */
-export async function get(db: AnyDatabase, of: OfSnapshot): Promise<Snapshot> {
-  const snapshot = await find(db, of)
+export async function get(db: AnyDatabase, ref: SnapshotRef): Promise<Snapshot> {
+  const snapshot = await find(db, ref)
   if (snapshot === undefined) throw new NotFoundError('not_found', 'the user has no such snapshot')
   return snapshot
 }
 
 /**
- * Finds the content of one file of a snapshot. For its user, and for services. The files travel whole: PostgreSQL would
- * have to read all of them too, is hardly faster, and fails on contents with U+0000 and on texts that are no JSON, which
- * would take the transaction along.
+ * Finds the content of one file of a snapshot. For its user, and for services. It reads all files of the snapshot:
+ * extracting one in PostgreSQL is hardly faster, and an error there, for a text that is not JSON or contains U+0000, would
+ * abort the transaction.
  *
- * @returns `undefined` where there is no such snapshot, or no such file in it.
+ * @returns `undefined` if the snapshot does not exist, or has no such file.
  * @throws {FilesNotReadableError} `files_not_readable`.
  * @example
- * const of = { user_id: userId, generation_request_id: generationId }
- * for (const { id } of (await snapshots.list(serviceDb, of)).snapshots) {
+ * const generation = { user_id: userId, generation_request_id: generationId }
+ * for (const { id } of (await snapshots.list(serviceDb, generation)).snapshots) {
  *   console.log(await snapshots.findFile(serviceDb, { user_id: userId, snapshot_id: id, path: 'index.html' }))
  * }
  */
 export async function findFile(
   db: AnyDatabase,
-  { path, ...of }: OfSnapshot & { readonly path: string },
+  { path, ...ref }: SnapshotRef & { readonly path: string },
 ): Promise<string | undefined> {
-  return (await find(db, of))?.files?.[path]
+  return (await find(db, ref))?.files?.[path]
 }
 
 /**
- * Finds where a generation goes on from after a crash, a pause or a retry: the snapshot that was saved last, of any
- * type, and not the one of the highest iteration, for the user may have gone back meanwhile. For services, and the
- * user.
+ * Finds the snapshot from which a generation continues after a crash, a pause or a retry: the one saved last, of any
+ * type. It is not always the one of the highest iteration, because the user may have restored an earlier one. For
+ * services, and the user.
  *
- * @returns `undefined` where no files were saved yet: begin anew. It may be older than the generation's
- *   `current_iteration`: go on from the snapshot's `iteration_number`.
- * @throws {FilesNotReadableError} `files_not_readable`: look for an older one by `list`.
+ * @returns `undefined` if no files were saved: start from the beginning. The snapshot may be older than the generation's
+ *   `current_iteration`: continue from the snapshot's `iteration_number`.
+ * @throws {FilesNotReadableError} `files_not_readable`: choose an older one with `list`.
  * @example
  * const point = await snapshots.findResumePoint(serviceDb, { user_id: userId, generation_request_id: generationId })
  * const files = { ...point?.files }
  */
-export async function findResumePoint(db: AnyDatabase, of: OfGeneration): Promise<ResumePoint | undefined> {
-  return findRestorePoint(db, { ...of, iteration_number: 2 ** 31 - 1 })
+export async function findResumePoint(db: AnyDatabase, generation: GenerationRef): Promise<ResumePoint | undefined> {
+  return findRestorePoint(db, { ...generation, iteration_number: 2 ** 31 - 1 })
 }
 
 /**
- * Finds what an app looked like after an iteration, for a user who wants to go back to it: of the snapshots at or
- * before that iteration the one that was saved last, of any type, since a checkpoint only says who asked for it. Who
- * wants a certain one finds it by `list` and reads it by `get`. For the user, and for services.
+ * Finds the snapshot from which an app is restored to its state after an iteration: of the snapshots of that iteration and
+ * earlier ones, the one saved last, of any type. For the user, and for services. To restore a specific snapshot, use
+ * `list` and `get`.
  *
- * @returns `undefined` where no files were saved up to then.
- * @throws {FilesNotReadableError} `files_not_readable`: look for an older one by `list`.
+ * @returns `undefined` if no files were saved up to that iteration.
+ * @throws {FilesNotReadableError} `files_not_readable`: choose an older one with `list`.
  * @example
  * const point = await asUser(db, userId, (trx) =>
  *   snapshots.findRestorePoint(trx, { user_id: userId, generation_request_id: generationId, iteration_number: 2 }))
  */
 export async function findRestorePoint(
   db: AnyDatabase,
-  { user_id, generation_request_id, iteration_number }: OfGeneration & { readonly iteration_number: number },
+  { user_id, generation_request_id, iteration_number }: GenerationRef & { readonly iteration_number: number },
 ): Promise<ResumePoint | undefined> {
   const row = await db
     .selectFrom('iteration_snapshots')
@@ -218,6 +218,6 @@ export async function findRestorePoint(
     .limit(1)
     .executeTakeFirst()
   if (row === undefined) return undefined
-  const { files_snapshot, ...facts } = row
-  return { ...facts, files: decodeFiles(files_snapshot, facts.id) }
+  const { files_snapshot, ...metadata } = row
+  return { ...metadata, files: decodeFiles(files_snapshot, metadata.id) }
 }

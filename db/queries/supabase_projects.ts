@@ -1,6 +1,6 @@
 /**
- * The pool of Supabase projects in which apps get their databases. For services: users see their app's project in the
- * app.
+ * The pool of Supabase projects in which apps have their databases. For services; users read the project of an app from
+ * the app.
  */
 import { sql } from 'kysely'
 import type { AppId, New, Patch, Row } from '../../types/index.ts'
@@ -10,19 +10,19 @@ import type { Page } from './page.ts'
 
 const columns = ['ref', 'pool', 'region', 'capacity', 'used', 'status', 'created_at', 'updated_at'] as const
 
-/** A project of the pool; `used` of its `capacity` places are taken. */
+/** A project of the pool; `used` of its `capacity` allocations are in use. */
 export type SupabaseProject = Pick<Row<'supabase_projects'>, (typeof columns)[number]>
 /** A project to add to the pool. */
 export type NewSupabaseProject = Pick<New<'supabase_projects'>, 'ref' | 'pool' | 'region' | 'capacity' | 'status'>
-/** What to change of a project; what is left out stays as it is. */
+/** Changes to a project; columns that are absent keep their values. */
 export type SupabaseProjectPatch = Pick<Patch<'supabase_projects'>, 'pool' | 'region' | 'capacity' | 'status'>
 
 /**
  * Adds a project to the pool. For services.
  *
- * @param project `ref`: Supabase's own name for it; `capacity`: how many apps it takes; `status`: `active` unless
- *   given.
- * @returns the project as it is then.
+ * @param project `ref`: the identifier that Supabase gave it; `capacity`: the number of apps that it holds; `status`:
+ *   `active` if absent.
+ * @returns the inserted project.
  * @throws {ConstraintError} `supabase_project_exists`; `ref_form`, `pool_not_slug`, `region_not_slug`,
  *   `capacity_not_positive`.
  * @example
@@ -38,10 +38,10 @@ const order = keyset('supabase_projects', 'text')
 /**
  * Lists the projects of all pools by ref. For services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null. `used` counts the places of deleted apps that
- *   are not wiped yet, too.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null. `used` includes the allocations of deleted apps
+ *   whose data is not wiped yet.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { supabase_projects: projects } = await supabase_projects.list(serviceDb)
  */
@@ -62,10 +62,10 @@ export async function list(
 }
 
 /**
- * Changes a project: its capacity, or its status: `draining`, so that it gets no new apps, and when its last place is
- * free `retired`. For services.
+ * Changes a project, such as its capacity or status. A `draining` project is allocated no new apps; it can be `retired`
+ * when no allocation is left. For services.
  *
- * @returns `updated` with the project as it is then, or `not_found`.
+ * @returns `updated` with the changed project, or `not_found`.
  * @throws {ConstraintError} `capacity_below_use`, `retired_not_empty`; `capacity_not_positive`, `pool_not_slug`,
  *   `region_not_slug`.
  * @example
@@ -78,7 +78,7 @@ export async function update(
 ): Promise<{ outcome: 'updated'; project: SupabaseProject } | { outcome: 'not_found' }> {
   const project = await db
     .updateTable('supabase_projects')
-    // To what it is, so that an empty patch is a statement, too.
+    // `pool` is always set, so that an empty patch is a valid statement.
     .set({ ...patch, pool: patch.pool ?? sql.ref('pool') })
     .where('ref', '=', ref)
     .returning(columns)
@@ -86,28 +86,28 @@ export async function update(
   return project === undefined ? { outcome: 'not_found' } : { outcome: 'updated', project }
 }
 
-/** Where an app may get its place; anywhere without it. */
-export interface PlaceWish {
+/** The app, and the projects to choose from: all if `pool` and `region` are absent. */
+export interface AllocationOptions {
   readonly app_id: AppId
   readonly pool?: string
   readonly region?: string
 }
 
 /**
- * Gives an app a place in the least used active project, or says which one it has. For services. All allocations wait
- * for each other until they commit: keep the transaction short.
+ * Allocates the least used active project to an app. For services. Allocations are serialized until they commit, so keep
+ * the transaction short.
  *
- * @returns `allocated`, with the ref of the project that it has already if it has one, whatever is wished; `exhausted`
- *   where no such project has a place left.
+ * @returns `allocated` with the ref of the project, regardless of the options the existing one if the app has one;
+ *   `exhausted` if no such project has capacity left.
  * @throws {RuleError} `app_not_found`.
- * @throws {ConstraintError} `place_exists`: an app of this id was deleted, and its place is not wiped yet.
+ * @throws {ConstraintError} `place_exists`: an app with this id was deleted, and its data is not wiped yet.
  * @example
- * const place = await supabase_projects.allocate(serviceDb, { app_id: appId, region: 'eu-central-1' })
- * if (place.outcome === 'exhausted') console.log('add a project to the pool')
+ * const allocation = await supabase_projects.allocate(serviceDb, { app_id: appId, region: 'eu-central-1' })
+ * if (allocation.outcome === 'exhausted') console.log('add a project to the pool')
  */
 export async function allocate(
   db: ServiceDatabase,
-  { app_id, pool, region }: PlaceWish,
+  { app_id, pool, region }: AllocationOptions,
 ): Promise<{ outcome: 'allocated'; ref: string } | { outcome: 'exhausted' }> {
   const { rows } = await sql<{ ref: string | null }>`
     select private.allocate_supabase_project(${app_id}, ${pool ?? null}, ${region ?? null}) as ref
@@ -117,10 +117,10 @@ export async function allocate(
 }
 
 /**
- * Frees the place of a deleted app, now that what it left there is wiped, and finishes its clean-up. For services;
- * whoever works through `cleanups` says `cleanups.finish` instead, which does the same.
+ * Frees the allocation of a deleted app and finishes its clean-up. Call it after the app's data in the project was wiped.
+ * For services. A service that claims `cleanups` calls `cleanups.finish` instead, which does the same.
  *
- * @throws {RuleError} `place_not_releasing`: freed before, or still in use.
+ * @throws {RuleError} `place_not_releasing`: the allocation was freed before, or is in use.
  * @example
  * try {
  *   await supabase_projects.release(serviceDb, appId)

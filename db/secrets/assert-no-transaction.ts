@@ -2,11 +2,11 @@ import type { ServiceDatabase } from '../client/session.ts'
 import { InvalidSecretUseError } from './errors.ts'
 
 /**
- * KMS may take seconds, and a transaction keeps its connection and its locks for as long.
+ * Rejects a call inside a transaction, which would hold its connection and locks for the seconds that KMS may take.
  *
- * @throws {InvalidSecretUseError} inside of one.
+ * @throws {InvalidSecretUseError} `invalid_secret_use`: `db` is a transaction.
  */
 export function assertOutsideTransaction(db: ServiceDatabase): void {
   if (!db.isTransaction) return
-  throw new InvalidSecretUseError('KMS is not called while a transaction waits: pass the database, before or after it')
+  throw new InvalidSecretUseError('KMS is not called inside a transaction: pass the database instead of the transaction')
 }

@@ -1,4 +1,4 @@
-/** The platform's own secrets. For services. The settings that are none are `config` of the package's root. */
+/** The secret settings of the platform. For services. `config` of `leo-saas-schema` has the plain ones. */
 import { sql } from 'kysely'
 import type { SealedSecret } from '../../types/index.ts'
 import { NotFoundError } from '../client/errors.ts'
@@ -11,7 +11,7 @@ import { NotEncryptedError } from './errors.ts'
 import { assertOutsideTransaction } from './assert-no-transaction.ts'
 import type { SecretValue } from './crypto/value.ts'
 
-/** What was to be a secret and is none goes no further than where it lies. */
+/** A plain value is not read, so that it leaves the database on no path of this module. */
 const sealedValue = sql<SealedSecret | null>`case when encrypted then value end`
 
 const contextOf = (key: string): SecretContext => ({ table: 'deployment_config', key })
@@ -19,9 +19,9 @@ const contextOf = (key: string): SecretContext => ({ table: 'deployment_config',
 /**
  * Reads and opens a secret setting. For services, outside of transactions.
  *
- * @returns `undefined` where there is none.
- * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain one.
- * @throws {SecretError} whatever `SecretBox.open` throws; `secret_tampered` for a value of another key.
+ * @returns the value; `undefined` if there is no such setting.
+ * @throws {NotEncryptedError} `secret_not_encrypted`: the setting is plain.
+ * @throws {SecretError} as `SecretBox.open`; `secret_tampered`: the value was sealed for another key.
  * @example
  * const key = await deployment_config.findSecret(serviceDb, box, 'github.app_private_key')
  */
@@ -38,29 +38,30 @@ export async function findSecret(db: ServiceDatabase, box: SecretBox, key: strin
 }
 
 /**
- * `findSecret` for a secret that has to be there. For services, outside of transactions.
+ * Reads a secret setting that has to exist, as `findSecret` does. For services, outside of transactions.
  *
- * @throws {NotFoundError} `not_found`.
- * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain one.
+ * @throws {NotFoundError} `not_found`: there is no such setting.
+ * @throws {NotEncryptedError} `secret_not_encrypted`: the setting is plain.
+ * @throws {SecretError} as `SecretBox.open`.
  * @example
  * await deployment_config.setSecret(serviceDb, box, 'fly.token', new SecretValue(token))
  * const flyToken = await deployment_config.getSecret(serviceDb, box, 'fly.token')
  */
 export async function getSecret(db: ServiceDatabase, box: SecretBox, key: string): Promise<SecretValue> {
   const value = await findSecret(db, box, key)
-  if (value === undefined) throw new NotFoundError('not_found', 'there is no such secret: set it in deployment_config')
+  if (value === undefined) throw new NotFoundError('not_found', 'there is no such secret setting: store it with setSecret')
   return value
 }
 
 /**
- * Seals a value and makes or changes a secret setting; the history tells when, never what. For services, outside of
- * transactions.
+ * Seals a value and inserts or updates a secret setting. The history records the change without the value. For services,
+ * outside of transactions.
  *
- * @param options `description`: what it is for; left out, it stays as it is.
- * @throws {NotEncryptedError} `secret_not_encrypted`: it is a plain setting, whose readers would find no value any
- *   more. `config.delete` it first; what it was goes from the history once it is sealed.
- * @throws {InvalidSecretUseError} `invalid_secret_use`: a key that no setting can have, or inside of a transaction.
- * @throws {SecretError} whatever `SecretBox.seal` throws.
+ * @param options `description`: the purpose of the setting; kept if absent.
+ * @throws {NotEncryptedError} `secret_not_encrypted`: the setting is plain, and services that read it would get no value.
+ *   Delete it with `config.delete` first. Sealing it removes its plain values from the history.
+ * @throws {InvalidSecretUseError} `invalid_secret_use`: the key is invalid, or `db` is a transaction.
+ * @throws {SecretError} as `SecretBox.seal`.
  * @example
  * await deployment_config.setSecret(serviceDb, box, 'fly.token', new SecretValue(token), { description: 'deploys' })
  */
@@ -88,11 +89,11 @@ export async function setSecret(
 const keys = keyset('deployment_config.keys', 'text')
 
 /**
- * Lists the keys of all settings, plain ones too, and which are secret. For services.
+ * Lists the keys of all settings, plain and secret, and whether each is encrypted. For services.
  *
- * @returns a page and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { keys } = await deployment_config.listKeys(serviceDb, { limit: 100 })
  */
@@ -113,4 +114,4 @@ export async function listKeys(
 }
 
 const isPlain = (): NotEncryptedError =>
-  new NotEncryptedError('this setting is not encrypted: use `config`, or delete it and set it as a secret')
+  new NotEncryptedError('the setting is plain: use `config`, or delete it and store it as a secret')

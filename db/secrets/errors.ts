@@ -2,22 +2,22 @@ import type { SealedSecret, UserId } from '../../types/index.ts'
 import { LeoError } from '../client/errors.ts'
 
 /**
- * What can go wrong with a secret. Neither the message nor the stack repeats a secret or a stored text; a `cause` is
- * one that this package made (kms-errors.ts), never an error as the KMS client threw it.
+ * The base class of errors that concern secrets. Neither the message nor the stack contains a secret or a sealed text.
+ * `cause` is an error of this package (see kms-errors.ts), never the error that the KMS client threw.
  */
 export abstract class SecretError extends LeoError {}
 
-/** The text was changed, or it is another row's: the two look alike, to KMS as well. */
+/** The sealed text was changed or belongs to another row; neither KMS nor the cipher can tell which. */
 export class TamperedSecretError extends SecretError {
   override readonly name = 'TamperedSecretError'
   declare readonly code: 'secret_tampered'
 
   constructor(cause?: Error) {
-    super('secret_tampered', 'a sealed secret does not open: it was changed, or is of another row', { cause })
+    super('secret_tampered', 'a sealed secret cannot be decrypted, it was changed or belongs to another row: restore it or store it again', { cause })
   }
 }
 
-/** The text is not in the form of a sealed secret, or what was sealed is not what was to be read. */
+/** A text does not have the format of a sealed secret, or the decrypted secret does not have the expected format. */
 export class MalformedSecretError extends SecretError {
   override readonly name = 'MalformedSecretError'
   declare readonly code: 'secret_malformed'
@@ -27,7 +27,7 @@ export class MalformedSecretError extends SecretError {
   }
 }
 
-/** A value that has to be sealed is not. */
+/** A value that has to be sealed is plain. */
 export class NotEncryptedError extends SecretError {
   override readonly name = 'NotEncryptedError'
   declare readonly code: 'secret_not_encrypted'
@@ -37,7 +37,7 @@ export class NotEncryptedError extends SecretError {
   }
 }
 
-/** The caller's mistake: a value, a context or a setting that no secret can have. */
+/** The caller passed an invalid value, context or option, or called inside a transaction. */
 export class InvalidSecretUseError extends SecretError {
   override readonly name = 'InvalidSecretUseError'
   declare readonly code: 'invalid_secret_use'
@@ -47,7 +47,7 @@ export class InvalidSecretUseError extends SecretError {
   }
 }
 
-/** The key is not among those that the process was told to accept. */
+/** The key is not one of the accepted keys of this process. */
 export class KeyNotAcceptedError extends SecretError {
   override readonly name = 'KeyNotAcceptedError'
   declare readonly code: 'key_not_accepted'
@@ -57,7 +57,7 @@ export class KeyNotAcceptedError extends SecretError {
   }
 }
 
-/** The key is disabled, pending deletion, gone, or not of the kind that is needed. */
+/** The key is disabled, pending deletion, deleted, or of the wrong type. */
 export class KeyUnusableError extends SecretError {
   override readonly name = 'KeyUnusableError'
   declare readonly code: 'key_unusable'
@@ -67,7 +67,7 @@ export class KeyUnusableError extends SecretError {
   }
 }
 
-/** KMS knows the caller and does not let it use the key in this way. */
+/** KMS denies the caller this use of the key. */
 export class KeyAccessDeniedError extends SecretError {
   override readonly name = 'KeyAccessDeniedError'
   declare readonly code: 'key_access_denied'
@@ -77,7 +77,7 @@ export class KeyAccessDeniedError extends SecretError {
   }
 }
 
-/** KMS was asked too often, even for the retries that were made; safe to repeat, later. */
+/** KMS throttled the call and its retries; safe to repeat later. */
 export class KeyThrottledError extends SecretError {
   override readonly name = 'KeyThrottledError'
   declare readonly code: 'key_throttled'
@@ -87,10 +87,7 @@ export class KeyThrottledError extends SecretError {
   }
 }
 
-/**
- * KMS gave no usable answer in time: a timeout, a fault of its own, the network, or no valid credentials; safe to
- * repeat.
- */
+/** KMS gave no usable answer: a timeout, an error of KMS or the network, or invalid credentials; safe to repeat. */
 export class KeyServiceUnavailableError extends SecretError {
   override readonly name = 'KeyServiceUnavailableError'
   declare readonly code: 'key_service_unavailable'
@@ -100,7 +97,7 @@ export class KeyServiceUnavailableError extends SecretError {
   }
 }
 
-/** The development key, or a connection without TLS, where NODE_ENV says neither `development` nor `test`. */
+/** The development key, or KMS without TLS, was used although NODE_ENV is neither `development` nor `test`. */
 export class InsecureInProductionError extends SecretError {
   override readonly name = 'InsecureInProductionError'
   declare readonly code: 'insecure_in_production'
@@ -111,21 +108,22 @@ export class InsecureInProductionError extends SecretError {
 }
 
 /**
- * The provider does not take the refresh token any more: the user has to connect it anew. Thrown by an `Exchange` to
- * say so, and by `refresh`, which remembers it of this token and does not ask again.
+ * The provider rejects the refresh token: the user has to connect the provider again. An `Exchange` throws it to report
+ * that; `refresh` records it for this token, throws it, and does not call the provider for it again.
  */
 export class RefreshRejectedError extends SecretError {
   override readonly name = 'RefreshRejectedError'
   declare readonly code: 'refresh_rejected'
 
   constructor() {
-    super('refresh_rejected', 'the provider refuses to refresh this token: ask the user to connect it anew')
+    super('refresh_rejected', 'the provider rejects the refresh token: ask the user to connect it again')
   }
 }
 
 /**
- * There was no new token in time. `isRetrySafe` while another was getting it; not where the provider was asked and has
- * not answered, who may have spent the refresh token: what comes late is stored, so look again after the lease.
+ * No new token was obtained in time. `isRetrySafe` is true if another call was refreshing it. It is false if the provider
+ * did not answer: it may have used up the refresh token. A late answer is still stored, so read the token again after
+ * the lease.
  */
 export class RefreshTimedOutError extends SecretError {
   override readonly name = 'RefreshTimedOutError'
@@ -136,21 +134,21 @@ export class RefreshTimedOutError extends SecretError {
   }
 }
 
-/** A set of tokens that a provider has granted, sealed, and not stored. */
+/** A sealed set of tokens that a provider granted and that is not stored. */
 export interface UnsavedRefresh {
   readonly user_id: UserId
   readonly provider: string
   readonly sealed: SealedSecret
-  /** When the access token expires; null if it does not. */
+  /** When the access token expires; null if it does not expire. */
   readonly expires_at: Date | null
-  /** Which token it takes the place of, and no other. */
+  /** The digest of the only token that it may replace. */
   readonly replaces: string
   readonly lease: string
 }
 
 /**
- * The provider has granted a token that could not be stored. To refresh again would spend a refresh token that may be
- * void: store this one, by `user_secrets.saveRefresh(db, error.unsaved)`.
+ * The provider granted a token that could not be stored. Do not refresh again, because the stored refresh token may be
+ * invalid now: store this one with `user_secrets.saveRefresh(db, error.unsaved)`.
  */
 export class RefreshNotSavedError extends SecretError {
   override readonly name = 'RefreshNotSavedError'
@@ -162,7 +160,7 @@ export class RefreshNotSavedError extends SecretError {
     this.#unsaved = unsaved
   }
 
-  /** Sealed, and in no print of the error. */
+  /** The sealed tokens. They are not part of the printed error. */
   get unsaved(): UnsavedRefresh {
     return this.#unsaved
   }

@@ -11,21 +11,21 @@ import { base64url, partsOf, sealedSecret, version } from './crypto/sealed.ts'
 import type { Scheme, SealedParts } from './crypto/sealed.ts'
 import { SecretValue } from './crypto/value.ts'
 
-/** How a box works. */
+/** Options of a `SecretBox`. */
 export interface SecretBoxOptions {
-  /** Keeps the data keys of secrets that were read; none if absent. */
+  /** Caches the data keys of opened secrets; no cache if absent. */
   readonly cache?: DataKeyCacheOptions
 }
 
 /**
- * Seals and opens secrets, each under a data key of its own, which lies beside it wrapped by a key that never leaves
- * its provider. For services; one box a process.
+ * Seals and opens secrets. Each secret is encrypted with a data key of its own, which is stored with it, wrapped by a key
+ * of the key provider. For services; create one per process.
  *
- * All methods throw `SecretError`s: `code` says what happened, `isRetrySafe` whether the same call may work later.
+ * All methods throw a `SecretError`; `isRetrySafe` is true if the same call may succeed later.
  *
  * @example
- * const isHere = process.env.NODE_ENV === 'development' || process.env.NODE_ENV === 'test'
- * const box = new SecretBox(isHere ? devKeys() : kmsKeys({ sealWith: keyArn, accept: [keyArn] }))
+ * const isDevelopment = process.env.NODE_ENV === 'development' || process.env.NODE_ENV === 'test'
+ * const box = new SecretBox(isDevelopment ? devKeys() : kmsKeys({ sealWith: keyArn, accept: [keyArn] }))
  * const context = { table: 'user_secrets', user_id: userId, provider: 'github' } as const
  * const sealed = await box.seal(context, new SecretValue(token))
  * const opened = await box.open(context, sealed)
@@ -39,41 +39,41 @@ export class SecretBox {
     this.#cache = cache && new DataKeyCache(cache)
   }
 
-  /** Seals a value for one row, by one call of KMS. */
+  /** Seals a value for one row. Calls KMS once. */
   async seal(context: SecretContext, value: SecretValue): Promise<SealedSecret> {
     return (await this.prepare(context)).seal(value)
   }
 
   /**
-   * Fetches the data key now, to seal later without KMS: before a refresh, say, whose new token must not be lost if KMS
-   * goes down in the meantime.
+   * Fetches a data key, to seal a value later without KMS. A refresh does so before it calls the provider, so that the
+   * new token is not lost if KMS becomes unavailable.
    *
    * @example
    * const prepared = await box.prepare(context)
    * try {
-   *   // … the provider gives a new token, and then:
+   *   // Here the provider grants a new token.
    *   const sealed = prepared.seal(tokensToSecret({ access_token: new SecretValue(token) }))
    * } finally {
    *   prepared.discard()
    * }
    */
   async prepare(context: SecretContext): Promise<PreparedSeal> {
-    const bound = encryptionContext(context)
-    return new PreparedSeal(this.#keys.scheme, bound, await this.#keys.generate(bound))
+    const encryption = encryptionContext(context)
+    return new PreparedSeal(this.#keys.scheme, encryption, await this.#keys.generate(encryption))
   }
 
   /**
-   * Opens what was sealed for this row.
+   * Opens a secret that was sealed for this row.
    *
-   * @throws {TamperedSecretError} for what was sealed for another row or changed since.
+   * @throws {TamperedSecretError} `secret_tampered`: it was sealed for another row, or was changed.
    */
   async open(context: SecretContext, sealed: SealedSecret): Promise<SecretValue> {
-    const bound = encryptionContext(context)
+    const encryption = encryptionContext(context)
     const parts = this.#accepted(sealed)
-    const load = (): Promise<Uint8Array> => this.#keys.unwrap(parts, bound)
-    const use = (key: Uint8Array): SecretValue => opened(parts, bound, key)
+    const load = (): Promise<Uint8Array> => this.#keys.unwrap(parts, encryption)
+    const use = (key: Uint8Array): SecretValue => opened(parts, encryption, key)
     if (this.#cache !== undefined) {
-      const id = [parts.keyId, base64url(parts.wrapped), JSON.stringify(bound)].join('.')
+      const id = [parts.keyId, base64url(parts.wrapped), JSON.stringify(encryption)].join('.')
       return this.#cache.withKey(id, load, use)
     }
     const key = await load()
@@ -85,9 +85,9 @@ export class SecretBox {
   }
 
   /**
-   * The same secret, its data key wrapped by the key that seals now. KMS does that by itself: nothing is opened, the
-   * right to Decrypt is not needed, and the ciphertext stays as it is. It is done even if that key wrapped it before:
-   * look for those that `currentKeyId()` did not wrap.
+   * Returns the same secret with its data key wrapped by the current key. KMS re-encrypts the data key: the secret is not
+   * decrypted, the permission Decrypt is not needed, and the ciphertext does not change. It does not check whether the
+   * current key wrapped the data key before; compare `keyIdOf()` with `currentKeyId()` to skip such secrets.
    */
   async rewrap(context: SecretContext, sealed: SealedSecret): Promise<SealedSecret> {
     const parts = this.#accepted(sealed)
@@ -95,12 +95,12 @@ export class SecretBox {
     return sealedSecret({ ...parts, keyId, wrapped })
   }
 
-  /** The id, for KMS the ARN, of the key that seals now: the third part of what is sealed. */
+  /** Returns the id of the current key, for KMS its ARN: the third part of a sealed secret. */
   currentKeyId(): Promise<string> {
     return this.#keys.currentKeyId()
   }
 
-  /** Overwrites the keys in the cache and closes the connections. */
+  /** Overwrites the cached keys and closes the connections. */
   close(): void {
     this.#cache?.clear()
     this.#keys.close()
@@ -111,14 +111,14 @@ export class SecretBox {
     if (parts.scheme === 'dev') assertNotProduction()
     if (parts.scheme !== this.#keys.scheme) {
       const { scheme } = this.#keys
-      throw new KeyNotAcceptedError(`${scheme} keys open no secret that ${parts.scheme} keys sealed: store it anew`)
+      throw new KeyNotAcceptedError(`${scheme} keys cannot open a secret that ${parts.scheme} keys sealed: store it again`)
     }
     this.#keys.assertAccepts(parts.keyId)
     return parts
   }
 }
 
-/** A data key at hand, for one value. Made by `SecretBox.prepare()`. */
+/** A fetched data key that seals one value, from `SecretBox.prepare()`. */
 export class PreparedSeal {
   readonly #scheme: Scheme
   readonly #context: EncryptionContext
@@ -131,12 +131,12 @@ export class PreparedSeal {
   }
 
   /**
-   * Seals, once, and asks nobody.
+   * Seals a value without a call of KMS. Call it once.
    *
-   * @throws {InvalidSecretUseError} the second time, and after `discard()`.
+   * @throws {InvalidSecretUseError} `invalid_secret_use`: it was called before, or after `discard()`.
    */
   seal(value: SecretValue): SealedSecret {
-    if (this.#key === undefined) throw new InvalidSecretUseError('a prepared key seals one value: prepare another one')
+    if (this.#key === undefined) throw new InvalidSecretUseError('a prepared key seals one value: call prepare() again')
     const { keyId, wrapped, plain } = this.#key
     const text = Buffer.from(value.reveal())
     try {
@@ -148,7 +148,7 @@ export class PreparedSeal {
     }
   }
 
-  /** Overwrites the key, if it was not used. */
+  /** Overwrites the key if it was not used. */
   discard(): void {
     this.#key?.plain.fill(0)
     this.#key = undefined
@@ -156,8 +156,8 @@ export class PreparedSeal {
 }
 
 /**
- * What the cipher is bound to. Neither the key nor the wrapped data key, which re-wrapping changes. As JSON, which the
- * names and values of a context cannot imitate, in the one order that `encryptionContext` gives them.
+ * The additional authenticated data of the cipher. It does not include the key or the wrapped data key, which a re-wrap
+ * changes. It is JSON, which is unambiguous, with the members in the order of `encryptionContext`.
  */
 const additionalData = (scheme: Scheme, context: EncryptionContext): string =>
   JSON.stringify([version, scheme, Object.entries(context)])

@@ -1,22 +1,22 @@
 import { MalformedSecretError } from './errors.ts'
 import { SecretValue } from './crypto/value.ts'
 
-/** What a provider grants, under OAuth's names. It is sealed, and replaced, as a whole. */
+/** The tokens that a provider grants, with the names of OAuth. They are sealed and replaced together. */
 export interface TokenSet {
   readonly access_token: SecretValue
-  /** Absent when the provider gave none. */
+  /** Absent if the provider granted none. */
   readonly refresh_token?: SecretValue
-  /** As the provider says it, separated by spaces as a rule. */
+  /** As the provider sends it, usually separated by spaces. */
   readonly scope?: string
   readonly token_type?: string
-  /** When the access token expires; absent if it does not. */
+  /** When the access token expires; absent if it does not expire. */
   readonly expires_at?: Date
 }
 
 /**
- * Makes the one value that is sealed for a set of tokens. For services.
+ * Encodes a set of tokens as one secret. For services.
  *
- * @returns the value, which shows itself nowhere.
+ * @returns the secret to seal.
  * @example
  * const sealed = await box.seal(context, tokensToSecret({ access_token: new SecretValue(token), scope: 'repo' }))
  */
@@ -34,10 +34,10 @@ export function tokensToSecret(tokens: TokenSet): SecretValue {
 }
 
 /**
- * Reads the set of tokens in an opened secret. For services.
+ * Decodes the set of tokens in an opened secret. For services.
  *
- * @returns the tokens; what the provider did not give is left out.
- * @throws {MalformedSecretError} for a secret that is no set of tokens.
+ * @returns the tokens; members that the provider did not grant are absent.
+ * @throws {MalformedSecretError} `secret_malformed`: the secret is not a set of tokens.
  * @example
  * const { access_token } = secretToTokens(await box.open(context, parseSealedSecret(row.encrypted_token)))
  */
@@ -65,7 +65,7 @@ function parsed(secret: SecretValue): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(secret.reveal())
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // Not as a cause: the error repeats the beginning of what it could not parse.
+    // The error is dropped, because it quotes the beginning of the text.
   }
   throw malformed()
 }
@@ -76,4 +76,4 @@ function text(field: unknown): string | undefined {
 }
 
 const malformed = (): MalformedSecretError =>
-  new MalformedSecretError('an opened secret is no set of tokens: connect the provider anew')
+  new MalformedSecretError('an opened secret is not a set of tokens: connect the provider again')

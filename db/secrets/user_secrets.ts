@@ -1,4 +1,4 @@
-/** What users connect: one secret per user and provider, as a rule a set of OAuth tokens. */
+/** Secrets of users: one per user and provider, usually a set of OAuth tokens. */
 import { CompiledQuery } from 'kysely'
 import type { Row } from '../../types/index.ts'
 import { NotFoundError } from '../client/errors.ts'
@@ -7,7 +7,7 @@ import type { Page } from '../queries/page.ts'
 import type { ServiceDatabase, UserTransaction } from '../client/session.ts'
 import type { SecretBox } from './secret-box.ts'
 import { assertOutsideTransaction } from './assert-no-transaction.ts'
-import { refusedToken } from './refresh/lease.ts'
+import { isRejected } from './refresh/lease.ts'
 import { contextOf } from './secret-name.ts'
 import type { SecretName } from './secret-name.ts'
 import { tokensToSecret } from './tokens.ts'
@@ -24,20 +24,20 @@ export { saveRefresh } from './refresh/lease.ts'
 
 const columns = ['id', 'user_id', 'provider', 'expires_at', 'created_at', 'updated_at'] as const
 
-/** That there is a secret; not the secret. */
+/** A secret without its value. */
 export type SecretMetadata = Pick<Row<'user_secrets'>, (typeof columns)[number]>
 
-/** A secret, opened, and what is known of it. */
+/** An opened secret. */
 export interface OpenedSecret extends SecretMetadata {
-  /** `secretToTokens()` makes a set of tokens of it. */
+  /** `secretToTokens()` decodes it if it is a set of tokens. */
   readonly value: SecretValue
 }
 
-/** A set of tokens, which says itself when it expires, or whatever else a provider hands out. */
+/** A secret to store: a set of tokens, or another value with its expiry. */
 export type NewSecret = SecretName &
   ({ readonly tokens: TokenSet } | { readonly value: SecretValue; readonly expires_at?: Date | null })
 
-// The user's doing, so the activity log names them: a refresh and a re-wrap, which write the same row, are not.
+// Sets the acting user, so that the activity log records a connection. A refresh or a re-wrap of the row is not recorded.
 const putText = `
   with owner as materialized (select set_config('leo.acting_user', $1, true)::uuid as user_id)
   insert into user_secrets (user_id, provider, encrypted_token, expires_at)
@@ -47,13 +47,13 @@ const putText = `
   returning ${columns.join(', ')}`
 
 /**
- * Seals what a user has connected and stores it, in place of all that was there. For services, outside of transactions.
+ * Seals a user's secret and stores it, replacing an existing one. For services, outside of transactions.
  *
- * @param secret `expires_at`: when it stops being good; absent or null if it does not. Of tokens it is their own.
- * @returns what is known of it, without the secret.
- * @throws {ConstraintError} `user_not_found`: the user has been deleted.
- * @throws {InvalidSecretUseError} `invalid_secret_use`: the provider is no slug, or a transaction is open.
- * @throws {SecretError} whatever `SecretBox.seal` throws.
+ * @param secret `expires_at`: when the secret expires; absent or null if it does not. Tokens have their own.
+ * @returns the stored secret without its value.
+ * @throws {ConstraintError} `user_not_found`: the user was deleted.
+ * @throws {InvalidSecretUseError} `invalid_secret_use`: the provider is not a slug, or `db` is a transaction.
+ * @throws {SecretError} as `SecretBox.seal`.
  * @example
  * await user_secrets.put(serviceDb, box, { user_id: userId, provider: 'github', tokens: { access_token: new SecretValue(token) } })
  */
@@ -70,8 +70,8 @@ export async function put(db: ServiceDatabase, box: SecretBox, secret: NewSecret
 /**
  * Reads and opens a user's secret. For services, outside of transactions.
  *
- * @returns `undefined` where the user has not connected the provider. It may have expired: `refresh` looks.
- * @throws {SecretError} whatever `SecretBox.open` throws; `secret_tampered` for a secret of another user or provider.
+ * @returns the secret, which may have expired; `undefined` if the user has not connected the provider.
+ * @throws {SecretError} as `SecretBox.open`; `secret_tampered`: it was sealed for another user or provider.
  * @example
  * const secret = await user_secrets.find(serviceDb, box, { user_id: userId, provider: 'fly' })
  */
@@ -89,10 +89,10 @@ export async function find(db: ServiceDatabase, box: SecretBox, name: SecretName
 }
 
 /**
- * `find` for a secret that has to be there. For services, outside of transactions.
+ * Reads a secret that has to exist, as `find` does. For services, outside of transactions.
  *
  * @throws {NotFoundError} `not_found`: the user has not connected the provider.
- * @throws {SecretError} whatever `SecretBox.open` throws.
+ * @throws {SecretError} as `SecretBox.open`.
  * @example
  * const name = { user_id: userId, provider: 'github' }
  * await user_secrets.put(serviceDb, box, { ...name, value: new SecretValue(token) })
@@ -100,14 +100,15 @@ export async function find(db: ServiceDatabase, box: SecretBox, name: SecretName
  */
 export async function get(db: ServiceDatabase, box: SecretBox, name: SecretName): Promise<OpenedSecret> {
   const secret = await find(db, box, name)
-  if (secret === undefined) throw new NotFoundError('not_found', 'the user has not connected this provider')
+  if (secret === undefined) throw new NotFoundError('not_found', 'the user has not connected this provider: ask the user to connect it')
   return secret
 }
 
 /**
- * Deletes a user's secret; what is to be revoked at the provider is put down for cleaning up. For services.
+ * Deletes a user's secret. A token that has to be revoked at the provider is inserted into `cleanup_outbox`. For
+ * services.
  *
- * @returns `not_found` where there is none.
+ * @returns `not_found` if the user has not connected the provider.
  * @example
  * const { outcome } = await user_secrets.delete(serviceDb, { user_id: userId, provider: 'github' })
  */
@@ -137,17 +138,17 @@ const listExpiringText = `
       case when $2::bigint is null then '-infinity' else timestamptz 'epoch' + $2 * interval '1 microsecond' end,
       case when $2 is null then '00000000-0000-0000-0000-000000000000' else $3::uuid end
     )
-    and (${refusedToken('s')}) is not true
+    and (${isRejected('s')}) is not true
   order by s.expires_at, s.id
   limit $4`
 
 /**
- * Lists what expires before a time, the first to expire first, what has expired too; not what its provider has refused
- * to refresh, which waits for its user. For the service that refreshes tokens before they are needed.
+ * Lists secrets that have expired or expire before a time, ordered by expiry. It omits tokens that the provider rejected,
+ * because their users have to connect again. For the service that refreshes tokens in advance.
  *
- * @returns a page, empty where nothing expires, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if no secret expires, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const soon = new Date(Date.now() + 600_000)
  * const { secrets } = await user_secrets.listExpiring(serviceDb, { before: soon, limit: 100 })
@@ -166,12 +167,11 @@ export async function listExpiring(
 const own = keyset('user_secrets.own', 'text')
 
 /**
- * Lists what the user has connected, by provider: that it is there and until when, never the secret. For users, inside
- * `asUser`.
+ * Lists the secrets of the user by provider, without their values. For users, inside `asUser`.
  *
- * @returns a page, empty where nothing is connected, and `next`: the cursor of the page after it, or null.
- * @throws {RangeError} a limit that is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`.
+ * @returns a page, empty if no provider is connected, and `next`: the cursor of the next page, or null.
+ * @throws {RangeError} `limit` is not 1 to 100.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
  * @example
  * const { secrets } = await asUser(db, userId, (trx) => user_secrets.listOwn(trx))
  */
@@ -192,10 +192,10 @@ export async function listOwn(
 }
 
 /**
- * Cuts the user's connection to a provider; what is to be revoked there is put down for cleaning up. For users, inside
- * `asUser`.
+ * Deletes the user's secret of a provider. A token that has to be revoked there is inserted into `cleanup_outbox`. For
+ * users, inside `asUser`.
  *
- * @returns `not_found` where there is none.
+ * @returns `not_found` if the user has not connected the provider.
  * @example
  * const { outcome } = await asUser(db, userId, (trx) => user_secrets.deleteOwn(trx, 'github'))
  */

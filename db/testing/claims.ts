@@ -5,8 +5,8 @@ import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 
 /*
- * A claim is a path that carries its owner's process id (`<prefix>-<pid>-<random>`), so that what a killed process left
- * behind can be told from what is in use, with nothing to release.
+ * A claim is a path that contains the process id of its owner (`<prefix>-<pid>-<random>`). Paths of killed processes are
+ * recognised by it, so that a claim needs no release.
  */
 
 export interface Claim {
@@ -23,11 +23,11 @@ export function claim(prefix: string): string {
   return path
 }
 
-/** The paths under `prefix` whose owner is gone. */
+/** The paths under `prefix` whose owner no longer runs. */
 export const orphans = (prefix: string): string[] =>
   claims(prefix).flatMap(({ isAlive, path }) => (isAlive ? [] : [path]))
 
-/** What a process was started as, its arguments parted by spaces; empty when it is gone or a zombie. */
+/** The command line of a process, its arguments separated by spaces; empty if it has ended or is a zombie. */
 export function commandLine(pid: number): string {
   try {
     return process.platform === 'linux'
@@ -46,7 +46,7 @@ export function claims(prefix: string): Claim[] {
     .map((name) => {
       const path = join(folder, name)
       const pid = Number.parseInt(name.slice(start.length), 10)
-      // Our own id may have been another's before, in an earlier container.
+      // In another container an earlier process may have had the id of this one.
       return { path, pid, isAlive: pid === process.pid ? own.has(path) : commandLine(pid) !== '' }
     })
 }

@@ -15,12 +15,12 @@ export interface Server {
   /** Holds `data/`, `log`, `password` and `port`. */
   readonly folder: string
   readonly major: number
-  /** With the password, on 127.0.0.1, and ending in `?sslmode=disable`. */
+  /** A URL with the password, on 127.0.0.1, that ends in `?sslmode=disable`. */
   url(database: string, user?: string): string
   stop(): Promise<void>
 }
 
-/** The cluster's only login at first; `postgres` is made later and is no superuser, as on hosted Supabase. */
+/** The login that initdb creates. `postgres` is created later and is not a superuser, as on hosted Supabase. */
 export const superuser = 'supabase_admin'
 
 export const interrupted = 130
@@ -44,7 +44,7 @@ export const durable: Kind = {
 }
 
 export const throwaway: Kind = {
-  // The cost of SCRAM stays at its default: dbmate's driver refuses fewer iterations.
+  // The iteration count of SCRAM keeps its default, because dbmate's driver rejects a smaller one.
   initdb: ['--no-sync'],
   settings: {
     ...durable.settings,
@@ -53,19 +53,19 @@ export const throwaway: Kind = {
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
-    // A worker in the template makes `create database` wait for it.
+    // `create database` waits for an autovacuum worker in the template.
     autovacuum: 'off',
   },
 }
 
-/** The port of last time; nothing where the file is missing or was cut off. */
+/** The port of the last start; undefined if the file is missing or truncated. */
 function portOf(folder: string): number | undefined {
   const file = join(folder, 'port')
   const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
   return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : undefined
 }
 
-/** The server whose files are in this folder. */
+/** Describes the server whose files are in this folder. */
 export function serverIn(folder: string, stop: () => Promise<unknown>): Server {
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
   const port = portOf(folder) ?? Number(read('data/postmaster.pid').split('\n')[3])
@@ -84,7 +84,7 @@ export function serverIn(folder: string, stop: () => Promise<unknown>): Server {
   }
 }
 
-/** Returns whether the data folder was made now. It appears under its name only when it is complete. */
+/** Creates the data folder if it is missing, and returns whether it did. The folder has its name only when it is complete. */
 export async function ensureData(folder: string, kind: Kind, at: Installation, programs: string): Promise<boolean> {
   const data = join(folder, 'data')
   makeFolder(folder, at.user)
@@ -96,10 +96,10 @@ export async function ensureData(folder: string, kind: Kind, at: Installation, p
   const password = join(folder, 'password')
   rmSync(password, { force: true })
   writeFileSync(password, randomBytes(18).toString('base64url'), { mode: 0o600 })
-  give(password, at)
+  chownToServer(password, at)
   const unfinished = claim(data)
   mkdirSync(unfinished, { mode: 0o700 })
-  give(unfinished, at)
+  chownToServer(unfinished, at)
   try {
     await run(join(programs, 'initdb'), at, [
       `--pgdata=${unfinished}`,
@@ -113,7 +113,7 @@ export async function ensureData(folder: string, kind: Kind, at: Installation, p
   } catch (cause) {
     for (const path of [unfinished, password]) rmSync(path, { recursive: true, force: true })
     if (cause instanceof Failure) throw cause
-    throw new Failure(`initdb failed in ${folder}: ${complaint(outputOf(cause))}`, instead, { cause })
+    throw new Failure(`initdb failed in ${folder}: ${errorIn(outputOf(cause))}`, instead, { cause })
   }
   renameSync(unfinished, data)
   return true
@@ -124,17 +124,17 @@ function checkData(folder: string, { major, user }: Installation): void {
   const owner = lstatSync(data).uid
   const uid = user?.uid ?? process.geteuid?.()
   if (owner !== uid) {
-    throw new Failure(`${data} belongs to user ${owner}, and PostgreSQL would run as ${uid}`, `chown it, or ${reset}`)
+    throw new Failure(`${data} belongs to user ${owner}, but PostgreSQL runs as ${uid}`, `chown it, or ${reset}`)
   }
   if (!existsSync(join(data, 'PG_VERSION'))) {
-    throw new Failure(`${data} is there but holds no PostgreSQL data`, `move it away, or ${reset}`)
+    throw new Failure(`${data} exists but has no PostgreSQL data`, `move it, or ${reset}`)
   }
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim()
   if (version !== `${major}`) {
-    throw new Failure(`${data} was made by PostgreSQL ${version}, and this is PostgreSQL ${major}`, reset)
+    throw new Failure(`${data} was created by PostgreSQL ${version}, but this is PostgreSQL ${major}`, reset)
   }
   if (!existsSync(join(folder, 'password'))) {
-    throw new Failure(`the password of ${data} is lost: ${join(folder, 'password')} is not there`, reset)
+    throw new Failure(`the password of ${data} is missing: ${join(folder, 'password')} does not exist`, reset)
   }
 }
 
@@ -148,15 +148,15 @@ export async function start(
   const data = join(folder, 'data')
   const log = join(folder, 'log')
   const portFile = join(folder, 'port')
-  // Left by a killed server, and its id may be another process's or a zombie's by now, which stops PostgreSQL. Without
-  // the file it still refuses a folder whose old processes live: they hold the shared memory that goes by its inode.
+  // A killed server leaves the file, and its id may now be that of another process or a zombie, which prevents a start.
+  // Without the file PostgreSQL still rejects a folder whose processes run: they hold its shared memory.
   rmSync(join(data, 'postmaster.pid'), { force: true })
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(portOf(folder))
     writeFileSync(portFile, `${port}`)
     rmSync(log, { force: true })
     writeFileSync(log, '', { mode: 0o600 })
-    give(log, at)
+    chownToServer(log, at)
     const settings = Object.entries({ port, ...kind.settings }).map(([name, value]) => `-c ${name}=${value}`)
     try {
       await run(join(programs, 'pg_ctl'), at, ['start', '-w', '-D', data, '-l', log, '-o', settings.join(' ')])
@@ -164,36 +164,36 @@ export async function start(
     } catch (cause) {
       if (cause instanceof Failure) throw cause
       const output = readFileSync(log, 'utf8')
-      // Someone took the port since, or the backends of a killed server are still on their way out.
-      const isPassing = /could not bind|pre-existing shared memory block/.test(output)
-      if (!isPassing || attempt === 10) {
-        throw new Failure(`PostgreSQL does not start: ${complaint(output || outputOf(cause))}`, `see ${log}`, { cause })
+      // Another process took the port, or backends of a killed server have not ended yet.
+      const isTemporary = /could not bind|pre-existing shared memory block/.test(output)
+      if (!isTemporary || attempt === 10) {
+        throw new Failure(`PostgreSQL does not start: ${errorIn(output || outputOf(cause))}`, `see ${log}`, { cause })
       }
       await sleep(200)
     }
   }
 }
 
-/** Stops a throw-away cluster, of which nothing is worth a checkpoint, and deletes it. */
+/** Stops a throw-away cluster without a checkpoint, and deletes it. */
 export async function remove(folder: string): Promise<void> {
   await halt(join(folder, 'data'), 'SIGQUIT')
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
-/** Returns whether there was anything to stop. */
+/** Stops the server, and returns whether it was running. */
 export async function halt(data: string, signal: 'SIGINT' | 'SIGQUIT'): Promise<boolean> {
   const pid = postmasterOf(data)
   if (pid === undefined) return false
   process.kill(pid, signal)
-  for (const giveUp = Date.now() + 60_000; isPostmaster(pid, data); await sleep(10)) {
-    if (Date.now() > giveUp) {
-      throw new Failure(`PostgreSQL (process ${pid}) has not stopped for a minute`, `see ${join(data, '../log')}`)
+  for (const deadline = Date.now() + 60_000; isPostmaster(pid, data); await sleep(10)) {
+    if (Date.now() > deadline) {
+      throw new Failure(`PostgreSQL (process ${pid}) did not stop within a minute`, `see ${join(data, '../log')}`)
     }
   }
   return true
 }
 
-/** The process that serves this data folder: what `postmaster.pid` says, when that process says so too. */
+/** The process that serves this data folder: the one in `postmaster.pid`, if its command line names the folder. */
 export function postmasterOf(data: string): number | undefined {
   const file = join(data, 'postmaster.pid')
   if (!existsSync(file)) return undefined
@@ -203,7 +203,7 @@ export function postmasterOf(data: string): number | undefined {
 
 const isPostmaster = (pid: number, data: string): boolean => commandLine(pid).includes(` -D ${data} `)
 
-/** Below the range that outgoing connections take theirs from, so that a stopped server finds its port free again. */
+/** Below the range of outgoing connections, so that the port of a stopped server remains free. */
 async function freePort(preferred: number | undefined): Promise<number> {
   let port = preferred ?? randomInt(20_000, 32_000)
   while (!(await isFree(port))) port = randomInt(20_000, 32_000)
@@ -218,16 +218,16 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** As the server's user. */
+/** Runs a program as the server's user. */
 export async function run(program: string, { user }: Installation, args: string[]): Promise<void> {
   let isInterrupted = false
   const interrupt = (): void => {
     isInterrupted = true
   }
-  // Ctrl-C reaches the program too. It undoes what it began, pg_ctl stops the server; then the caller cleans up.
+  // Ctrl-C reaches the program as well: it cleans up, pg_ctl stops the server, and then the caller cleans up.
   process.on('SIGINT', interrupt)
   try {
-    // The server's user may not be able to enter the current folder, and the caller's PG* variables are not for it.
+    // The server's user may not be able to enter the current folder. The caller's PG* variables must not apply.
     await promisify(execFile)(program, args, { ...user, cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C' } })
   } catch (cause) {
     if (!isInterrupted) throw cause
@@ -237,30 +237,30 @@ export async function run(program: string, { user }: Installation, args: string[
   if (isInterrupted) throw new Failure('interrupted', 'run it again', { exitCode: interrupted })
 }
 
-function give(path: string, { user }: Installation): void {
+function chownToServer(path: string, { user }: Installation): void {
   if (user) chownSync(path, user.uid, user.gid)
 }
 
 export const outputOf = (error: unknown): string =>
   (error instanceof Error && 'stderr' in error && `${error.stderr}`) || String(error)
 
-/** What a log or an error output says went wrong: from its last fatal line on, else its last line. */
-function complaint(text: string): string {
+/** The error in a log or an error output: the text from its last fatal line on, else its last line. */
+function errorIn(text: string): string {
   const lines = text
     .split('\n')
     .map((line) => line.replace(/^\d{4}-\S+ \S+ \S+ \[\d+\] /, ''))
     .filter((line) => line.trim() !== '' && !line.includes('database system is shut down'))
   const fatal = lines.findLastIndex((line) => /\b(FATAL|PANIC|error):/.test(line))
-  return lines.slice(fatal).join('\n') || 'without a word'
+  return lines.slice(fatal).join('\n') || 'no output'
 }
 
-/** A folder that cannot be read or written is the user's to mend, not a defect. */
+/** Converts an error of the file system to a Failure, because the user can correct it. */
 export async function usable<T>(folder: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body()
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error
-    throw new Failure(`${folder} cannot be used: ${error.message}`, `let this user write there, or ${instead}`, {
+    throw new Failure(`${folder} cannot be used: ${error.message}`, `grant this user write access, or ${instead}`, {
       cause: error,
     })
   }

@@ -7,30 +7,30 @@ import { parseUserId } from '../client/ids.ts'
 import type { ServiceDatabase } from '../client/session.ts'
 import { logins, template, withClient } from './disposable.ts'
 
-/** A database with the whole schema and no rows, and clients for those who use it. */
+/** A database with the schema and no rows, and clients for its logins. */
 export interface TestDatabase {
   readonly name: string
-  /** As the owner of the schema, whom row security does not hold back: to arrange, and to look at what came of it. */
+  /** Connected as the owner of the schema, who bypasses row security: to set up rows and to check results. */
   readonly owner: Kysely<DB>
-  /** As the API logs in, a member of leo_api: what `asUser` takes. */
+  /** Connected as an API, with a member of leo_api: for `asUser`. */
   readonly api: Kysely<DB>
-  /** As a worker logs in, a member of leo_worker: what the service's queries take. */
+  /** Connected as a worker, with a member of leo_worker: for the queries of services. */
   readonly worker: ServiceDatabase
-  /** The same logins as URLs, for a service under test that makes its own pool. */
+  /** The URLs of the same logins, for a service under test that creates its own pool. */
   readonly urls: { readonly owner: string; readonly api: string; readonly worker: string }
-  /** Signs a new user up, as Supabase Auth would. */
+  /** Inserts a user, as a sign-up by Supabase Auth does. */
   signUp(): Promise<UserId>
-  /** Closes the clients and drops the database, whoever is connected to it. */
+  /** Closes the clients and drops the database, ending other connections to it. */
   drop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Makes a database of its own for a test file, a clone of the server's template. Its clients do not keep the process
- * from ending.
+ * Creates a database for a test file, a clone of the server's template. For tests. Its clients do not keep the process
+ * alive.
  *
- * @param server what `startTestServer` returned, or its `url` where another process started it.
- * @returns the database, with clients for those who use it; `drop()` ends them.
+ * @param server the result of `startTestServer`, or an object with its `url` if another process started it.
+ * @returns the database with its clients; `drop()` closes them.
  * @example
  * const db = await createTestDatabase({ url: process.env.TEST_SERVER_URL! })
  * const userId = await db.signUp()

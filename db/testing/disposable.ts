@@ -9,43 +9,43 @@ import { claim, orphans } from './claims.ts'
 import { ensureData, remove, type Server, start, superuser, throwaway, usable } from './cluster.ts'
 import { Failure } from './failure.ts'
 import { root } from './paths.ts'
-import { layAuth, layRoles } from './supabase.ts'
+import { installAuth, installRoles } from './supabase.ts'
 
-/** The database with the whole schema that test databases are clones of. */
+/** The database with the schema, of which test databases are clones. */
 export const template = 'leo_template'
 
-/** Who owns the schema, and logins as services have them: members of leo_api and of leo_worker. */
+/** The owner of the schema, and logins of services: members of leo_api and leo_worker. */
 export const logins = { owner: 'postgres', api: 'leo_test_api', worker: 'leo_test_worker' } as const
 
-/** A server with the template, all of it in one folder of the system's temporary one; `stop()` leaves nothing. */
+/** Starts a server with the template, in one folder of the temporary directory. `stop()` removes the folder. */
 export async function startDisposable(): Promise<Server> {
   const prefix = join(temporaryFolder(), 'leo-saas-schema-test')
   return usable(prefix, async () => {
-    for (const folder of orphans(prefix)) if (isOurs(folder)) await remove(folder)
+    for (const folder of orphans(prefix)) if (isOwn(folder)) await remove(folder)
     const folder = claim(prefix)
     try {
       const at = locateIn(folder)
       const programs = prepare(at)
       await ensureData(folder, throwaway, at, programs)
       const server = await start(folder, throwaway, at, programs, () => remove(folder))
-      await makeTemplate(server)
+      await createTemplate(server)
       return server
     } catch (error) {
-      // Where PostgreSQL does not start its log is there to be read; the next start removes it.
+      // If PostgreSQL does not start, its log is kept to be read; the next start removes it.
       if (!(error instanceof Failure)) await remove(folder)
       throw error
     }
   })
 }
 
-async function makeTemplate(server: Server): Promise<void> {
+async function createTemplate(server: Server): Promise<void> {
   const password = new URL(server.url(template)).password
   await withClient(server.url('postgres', superuser), async (client) => {
-    await layRoles(client)
+    await installRoles(client)
     await client.query(`alter role postgres password '${password}'`)
     await client.query(`create database ${template} owner postgres`)
   })
-  await withClient(server.url(template, superuser), (client) => layAuth(client, 'since_2026'))
+  await withClient(server.url(template, superuser), (client) => installAuth(client, 'since_2026'))
   const schema = await readFile(join(root, 'db/schema.sql'), 'utf8')
   await withClient(server.url(template, logins.owner), (client) => client.query(schema))
   await withClient(server.url('postgres', superuser), async (client) => {
@@ -54,10 +54,10 @@ async function makeTemplate(server: Server): Promise<void> {
   })
 }
 
-/** Runs `work` on a connection of its own and closes it. */
+/** Opens a connection, runs `work` with it and closes it. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  // A connection that breaks is told to whoever waits for the query.
+  // A broken connection rejects the running query; its `error` event needs a listener as well.
   client.on('error', () => undefined)
   await client.connect()
   try {
@@ -67,12 +67,12 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** Root's server runs as another user, who may be kept out of root's. */
+/** A server started by root runs as another user, who may not be able to enter root's temporary directory. */
 function temporaryFolder(): string {
   const user = serverUser()
   return [tmpdir(), '/var/tmp'].find((folder) => existsSync(folder) && isReadable(folder, user)) ?? tmpdir()
 }
 
-/** Anyone may make a folder of that name there. Undefined where somebody else was quicker to remove it. */
-const isOurs = (folder: string): boolean =>
+/** Any user can create a folder of that name there. The folder may have been removed by another process. */
+const isOwn = (folder: string): boolean =>
   lstatSync(folder, { throwIfNoEntry: false })?.uid === process.geteuid?.()

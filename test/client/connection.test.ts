@@ -27,20 +27,20 @@ const appsOf = async () => (await test.owner.query<{ app_name: string }>('select
 const insertApp = (app_name: string) => (trx: Parameters<Parameters<typeof asUser>[2]>[0]) =>
   trx.insertInto('apps').values({ user_id: ada, app_name }).execute()
 
-t.test('a server that is not there is a failed connection, safe to ask again', async (t) => {
+t.test('a server that does not answer is connection_failed, safe to repeat', async (t) => {
   const db = createClient(poolOf(t, { port: 1 }))
   await t.rejects(asUser(db, ada, insertApp('x')), { name: 'ConnectionError', code: 'connection_failed', isRetrySafe: true })
 })
 
-t.test('a wrong password is a failed connection too, and the message does not repeat it', async (t) => {
+t.test('the error of a wrong password does not contain the password', async (t) => {
   const db = createClient(poolOf(t, { password: 'hunter2-not-it' }))
   const error = await asUser(db, ada, insertApp('x')).catch((error: Error) => error as Error & { code: string })
   t.match(error, { name: 'QueryError', sqlstate: '28P01' })
   t.notMatch(String((error as Error).stack), 'hunter2')
 })
 
-t.test('an exhausted pool says so, and serves again once a transaction ends', async (t) => {
-  // So long that a connection can be made in it, as busy as the machine is.
+t.test('an exhausted pool is pool_exhausted, and has a free connection again when a transaction ends', async (t) => {
+  // Long enough to open a connection on a busy machine.
   const before = performance.now()
   await poolOf(t).query('select')
   const pool = poolOf(t, { connectionTimeoutMillis: 300 + Math.ceil(10 * (performance.now() - before)) })
@@ -52,7 +52,7 @@ t.test('an exhausted pool says so, and serves again once a transaction ends', as
   t.equal(pool.totalCount, 1)
 })
 
-t.test('a connection that is cut in a transaction, between queries or in one, keeps nothing, and the next works', async (t) => {
+t.test('a connection that is lost in a transaction, between queries or during one, commits no row, and the pool recovers', async (t) => {
   const proxy = await startProxy(t, api)
   const pool = poolOf(t, { port: proxy.port })
   const db = createClient(pool)
@@ -80,7 +80,7 @@ t.test('a connection that is cut in a transaction, between queries or in one, ke
   t.equal(pool.idleCount, 1)
 })
 
-t.test('a commit without an answer may be done, and says that it is not safe to repeat', async (t) => {
+t.test('a commit without an answer is not safe to repeat', async (t) => {
   const proxy = await startProxy(t, api)
   const db = createClient(poolOf(t, { port: proxy.port }))
   const unanswered = asUser(db, ada, async (trx) => {
@@ -88,11 +88,11 @@ t.test('a commit without an answer may be done, and says that it is not safe to 
     proxy.cutAtNextAnswer()
   })
   await t.rejects(unanswered, { name: 'ConnectionError', code: 'connection_lost', isRetrySafe: false })
-  t.strictSame(await appsOf(), ['Committed', 'Whole'], 'as here, where it was')
+  t.strictSame(await appsOf(), ['Committed', 'Whole'], 'the commit of this test succeeded')
   await t.resolves(asUser(db, ada, (trx) => sql`select`.execute(trx)))
 })
 
-t.test('a single statement without an answer may be done as well', async (t) => {
+t.test('a statement outside a transaction without an answer is not safe to repeat', async (t) => {
   const target = loginTo(test.name, logins.leo_worker)
   const proxy = await startProxy(t, target)
   const db = createServiceClient(poolOf(t, { ...target.pg, port: proxy.port }))
@@ -103,7 +103,7 @@ t.test('a single statement without an answer may be done as well', async (t) => 
   t.ok((await appsOf()).includes('Alone'))
 })
 
-t.test('a backend that an administrator ends, idle or at work, is replaced', async (t) => {
+t.test('a backend that an administrator terminates, idle or active, is replaced', async (t) => {
   const pool = poolOf(t)
   const db = createClient(pool)
   const pid = () => asUser(db, ada, async (trx) => (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)).rows[0]!.pid)
@@ -121,15 +121,15 @@ t.test('a backend that an administrator ends, idle or at work, is replaced', asy
   t.not(await pid(), second)
 })
 
-t.test('transactions that are in each other\'s way are told apart, and safe to repeat', async (t) => {
+t.test('deadlocks, lock timeouts and serialization failures have codes of their own, and are safe to repeat', async (t) => {
   const db = createServiceClient(poolOf(t, { ...loginTo(test.name, logins.leo_worker).pg, max: 2 }))
   const rename = (name: string) => sql`update public.apps set app_name = app_name where app_name = ${name}`
-  let locked = 0
+  let lockedCount = 0
   const both = (first: string, second: string) =>
     inTransaction(db, async (trx) => {
       await rename(first).execute(trx)
-      locked += 1
-      await until('each has locked a row', () => locked === 2)
+      lockedCount += 1
+      await until('each has locked a row', () => lockedCount === 2)
       await rename(second).execute(trx)
     })
   const [one, two] = await Promise.allSettled([both('Whole', 'Alone'), both('Alone', 'Whole')])
@@ -153,7 +153,7 @@ t.test('transactions that are in each other\'s way are told apart, and safe to r
   await t.rejects(repeatable, { name: 'SerializationError', code: 'serialization_failure', isRetrySafe: true })
 })
 
-/** A pipelined client whose answers are given by a function: for what no server does on demand. */
+/** A pool whose pipelined client is answered by a function, for errors that a server does not produce on demand. */
 function fakePool(answer: (text: string) => object): { pool: PostgresPool; sent: string[]; released: unknown[] } {
   const sent: string[] = []
   const released: unknown[] = []
@@ -168,7 +168,7 @@ function fakePool(answer: (text: string) => object): { pool: PostgresPool; sent:
   return { pool: { connect: async () => client, end: async () => undefined } as never, sent, released }
 }
 
-t.test('a begin that fails fails each statement after it, and the commit too', async (t) => {
+t.test('if begin fails, each later statement and the commit reject', async (t) => {
   const cancelled = () => Object.assign(new Error('canceling statement due to user request'), { code: '57014', severity: 'ERROR' })
   const { pool, sent, released } = fakePool((text) => {
     if (text === 'begin') throw cancelled()
@@ -184,7 +184,7 @@ t.test('a begin that fails fails each statement after it, and the commit too', a
   t.strictSame(released, [false])
 })
 
-t.test('a connection that cannot roll back is destroyed, and the error that led to the rollback is the one thrown', async (t) => {
+t.test('a connection that cannot roll back is destroyed, and the error that caused the rollback is thrown', async (t) => {
   const { pool, released } = fakePool((text) => {
     if (text === 'rollback') throw new Error('Connection terminated')
     return { command: 'SELECT', rowCount: 0, rows: [] }
@@ -193,7 +193,7 @@ t.test('a connection that cannot roll back is destroyed, and the error that led 
   t.strictSame(released, [true])
 })
 
-t.test('streaming is refused', async (t) => {
+t.test('streaming is rejected', async (t) => {
   const db = createClient(poolOf(t))
   await t.rejects(db.selectFrom('apps').select('id').stream().next(), { message: /streaming is not supported/ })
 })

@@ -8,7 +8,7 @@ import { placeOf } from '../fixtures/place_of.ts'
 
 const db = await createTestDatabase(t)
 
-t.test('db/client/error-codes.ts and private.error_codes are the same list', async (t) => {
+t.test('db/client/error-codes.ts and private.error_codes are equal', async (t) => {
   const { rows } = await db.owner.query<{ name: string; code: string }>('select name, code from private.error_codes')
   const place = placeOf('db/client/error-codes.ts', 'export const errorCodes')
   const lacking = rows.filter(({ name }) => !(name in errorCodes)).map(({ code, name }) => `${place}: add ${name}: '${code}'`)
@@ -16,7 +16,7 @@ t.test('db/client/error-codes.ts and private.error_codes are the same list', asy
   t.strictSame(Object.fromEntries(rows.map(({ name, code }) => [name, code])), { ...errorCodes })
 })
 
-t.test('every code that a function raises is in the list', async (t) => {
+t.test('each code that a function raises is in the list', async (t) => {
   const raised = async (): Promise<string[]> => {
     const { rows } = await db.owner.query<{ code: string }>(`
       select distinct (regexp_matches(prosrc, 'errcode = ''([^'']+)''', 'g'))[1] as code
@@ -30,11 +30,11 @@ t.test('every code that a function raises is in the list', async (t) => {
   await db.owner.query('begin')
   await db.owner.query(`create function private.probe() returns void language plpgsql as
     $$ begin raise exception using errcode = 'LEO98'; end $$`)
-  t.ok((await raised()).some((code) => !known.has(code)), 'and one that is not is noticed')
+  t.ok((await raised()).some((code) => !known.has(code)), 'a missing one is detected')
   await db.owner.query('rollback')
 })
 
-t.test('db/client/error-codes.ts knows every constraint that a caller may meet, and no other', async (t) => {
+t.test('db/client/error-codes.ts lists exactly the constraints that a caller can violate', async (t) => {
   const inDatabase = async (): Promise<string[]> => {
     const { rows } = await db.owner.query<{ name: string }>(`
       select c.conname::text as name
@@ -44,7 +44,7 @@ t.test('db/client/error-codes.ts knows every constraint that a caller may meet, 
         and (c.connamespace = 'public'::regnamespace or r.oid = any (array(
           select oid from pg_class
           where relkind = 'r' and relnamespace = 'private'::regnamespace
-            -- What services write themselves, and by a function of theirs.
+            -- Tables that services write, directly or through a function.
             and (has_any_column_privilege('leo_worker', oid, 'insert, update') or relname = 'queues'))))
       union
       select i.indexrelid::regclass::text
@@ -63,7 +63,7 @@ t.test('db/client/error-codes.ts knows every constraint that a caller may meet, 
 
   await db.owner.query('begin')
   await db.owner.query('alter table apps add constraint apps_probe_check check (true)')
-  t.notSame(await inDatabase(), known, 'and one more is noticed')
+  t.notSame(await inDatabase(), known, 'a further constraint is detected')
   await db.owner.query('rollback')
   await db.owner.query(`begin; create table private.probe (id integer constraint probe_pkey primary key);
     grant insert on private.probe to leo_worker`)
@@ -71,9 +71,9 @@ t.test('db/client/error-codes.ts knows every constraint that a caller may meet, 
   await db.owner.query('rollback')
 })
 
-const inserting = (sql: string) => db.owner.query(sql).then(() => undefined, (error: unknown) => fromDriver(error, 'may be done'))
+const inserting = (sql: string) => db.owner.query(sql).then(() => undefined, (error: unknown) => fromDriver(error, 'possibly committed'))
 
-t.test('each kind of refusal has its class, its code and its place, and the row is quoted nowhere', async (t) => {
+t.test('each kind of error has a class, a code and a location, and does not quote the row', async (t) => {
   const ada = await db.signUp()
   const insert = `insert into apps (user_id, app_name) values ('${ada}', 'Diary of Ada')`
   await db.owner.query(insert)
@@ -95,5 +95,5 @@ t.test('each kind of refusal has its class, its code and its place, and the row 
     t.ok(error instanceof LeoError)
     t.notMatch(inspect(error, { showHidden: true, depth: 9 }), /Diary|hunter2/)
   }
-  t.match(inspect(await db.owner.query(insert).catch((error: unknown) => error)), /Diary/, "which the driver's own error does quote")
+  t.match(inspect(await db.owner.query(insert).catch((error: unknown) => error)), /Diary/, 'the error of the driver does quote it')
 })

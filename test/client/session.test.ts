@@ -17,7 +17,7 @@ const grace = parseUserId(await test.signUp())
 await insertApp(test.owner, ada, 'Books')
 await insertApp(test.owner, grace, 'Films')
 
-/** One connection, so that whatever leaked would meet the next caller. */
+/** One connection, so that a leaked identity affects the next caller. */
 const poolOf = (t: Test, login: string, config: pg.PoolConfig = {}): pg.Pool => {
   const pool = createPool({ ...loginTo(test.name, login).pg, max: 1, ...config })
   t.teardown(() => pool.end())
@@ -32,19 +32,19 @@ const whoAmI = (db: Kysely<DB>) =>
     .execute(db)
     .then(({ rows }) => rows[0])
 
-t.test('asUser sees the rows of that user and no other', async (t) => {
+t.test('asUser sees only the rows of that user', async (t) => {
   t.strictSame(await asUser(db, ada, names), [{ app_name: 'Books' }])
   t.strictSame(await asUser(db, grace, names), [{ app_name: 'Films' }])
-  t.equal((await test.owner.query('select from apps')).rowCount, 2, 'though both are there')
+  t.equal((await test.owner.query('select from apps')).rowCount, 2, 'the rows of both users exist')
 })
 
-t.test('the older setting of the claims, left in a session, does not win', async (t) => {
+t.test('a value of the older claims setting in the session is overridden', async (t) => {
   await sql`set request.jwt.claim.sub = ${sql.lit(grace)}`.execute(db)
   t.strictSame(await asUser(db, ada, names), [{ app_name: 'Books' }])
   await sql`reset request.jwt.claim.sub`.execute(db)
 })
 
-t.test('outside of it a login of leo_api reads nothing, before it, after it, and after an error in it', async (t) => {
+t.test('a login of leo_api is denied outside asUser: before it, after it, and after an error in it', async (t) => {
   const outside = () => db.selectFrom('apps').select('id').execute()
   const refused = { name: 'AccessDeniedError', code: 'access_denied', sqlstate: '42501' }
   await t.rejects(outside(), refused)
@@ -56,7 +56,7 @@ t.test('outside of it a login of leo_api reads nothing, before it, after it, and
   await t.rejects(outside(), refused)
 })
 
-t.test('role, claims and timeout are gone when it is over, whichever way it ended', async (t) => {
+t.test('role, claims and timeout are reset after success, timeout and cancellation', async (t) => {
   const before = await whoAmI(db)
   t.match(await asUser(db, ada, whoAmI, { timeoutMs: 1234 }), { role: 'authenticated', timeout: '1234ms', pid: before?.['pid'] })
   t.strictSame({ ...(await whoAmI(db)), claims: '' }, { ...before, claims: '' })
@@ -76,17 +76,17 @@ t.test('role, claims and timeout are gone when it is over, whichever way it ende
   t.strictSame({ ...(await whoAmI(db)), claims: '' }, { ...before, claims: '' })
 })
 
-t.test('a number of milliseconds that is none is refused', async (t) => {
+t.test('an invalid timeoutMs is rejected', async (t) => {
   for (const timeoutMs of [0, -1, 1.5, Number.NaN]) await t.rejects(asUser(db, ada, names, { timeoutMs }), { name: 'RangeError' })
 })
 
-t.test('an id that is no UUID is refused before any query', async (t) => {
+t.test('an id that is not a UUID is rejected before any query', async (t) => {
   for (const id of ['', 'ada', `${ada} `, `${ada}'`, `${ada}\n`, '{"sub":1}', undefined, 7]) {
     await t.rejects(asUser(db, id as never, () => t.fail('ran') as never), { name: 'InvalidIdError', code: 'invalid_id' })
   }
 })
 
-t.test('what the callback throws rolls its writes back', async (t) => {
+t.test('an error of the callback rolls its writes back', async (t) => {
   const failing = asUser(db, ada, async (trx) => {
     await trx.insertInto('apps').values({ user_id: ada, app_name: 'Lost' }).execute()
     throw new Error('no')
@@ -95,7 +95,7 @@ t.test('what the callback throws rolls its writes back', async (t) => {
   t.strictSame(await asUser(db, ada, names), [{ app_name: 'Books' }])
 })
 
-t.test('a query error that is caught and kept quiet makes the commit reject', async (t) => {
+t.test('a caught query error makes the commit reject', async (t) => {
   const swallowing = asUser(db, ada, async (trx) => {
     await trx.insertInto('apps').values({ user_id: ada, app_name: 'Lost' }).execute()
     await trx.insertInto('apps').values({ user_id: ada, app_name: 'Books' }).execute().catch(() => undefined)
@@ -104,17 +104,17 @@ t.test('a query error that is caught and kept quiet makes the commit reject', as
   t.strictSame(await asUser(db, ada, names), [{ app_name: 'Books' }])
 })
 
-t.test('a transaction, or a connection, that is used after its end reaches nobody', async (t) => {
+t.test('a query on a transaction or connection after its end is rejected', async (t) => {
   const kept: Kysely<DB>[] = []
   await asUser(db, ada, async (trx) => void kept.push(trx))
   await db.connection().execute(async (connection) => void kept.push(connection))
   await asUser(db, grace, async () => {
-    await t.rejects(whoAmI(kept[0]!), { message: 'Transaction is already committed' }, 'Kysely sees to the one')
+    await t.rejects(whoAmI(kept[0]!), { message: 'Transaction is already committed' }, 'Kysely rejects a query of an ended transaction')
     await t.rejects(whoAmI(kept[1]!), { name: 'TransactionOverError', code: 'transaction_over' })
   })
 })
 
-t.test('transactions in a transaction have their own identity', async (t) => {
+t.test('nested transactions have their own identity', async (t) => {
   const two = createClient(poolOf(t, logins.leo_api, { max: 2 }))
   await asUser(two, ada, async (trx) => {
     t.strictSame(await asUser(two, grace, names), [{ app_name: 'Films' }])
@@ -123,7 +123,7 @@ t.test('transactions in a transaction have their own identity', async (t) => {
   })
 })
 
-t.test('it costs one round trip more than the query, and two where the pool is not pipelined', async (t) => {
+t.test('asUser costs one round trip more than its query, and two without pipelining', async (t) => {
   const target = loginTo(test.name, logins.leo_api)
   const proxy = await startProxy(t, target, 5)
   const trips = async (pool: pg.Pool, work: (db: Kysely<DB>) => Promise<unknown>, options?: ClientOptions) => {
@@ -175,7 +175,7 @@ t.test('user ids are parameters, not part of a statement, so that traces and pg_
   t.match(await statements(false), ada, 'a connection without pipelining sends both in one message, which takes no parameters')
 })
 
-t.test('on an instance that this package did not make it costs more and is as safe', async (t) => {
+t.test('on a Kysely instance of the caller it sets and resets the identity as well', async (t) => {
   for (const pipeline of [true, false]) {
     const pool = poolOf(t, logins.leo_api, { pipeline } as pg.PoolConfig)
     const plain = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
@@ -184,16 +184,16 @@ t.test('on an instance that this package did not make it costs more and is as sa
   }
 })
 
-t.test('a login that may not become a user is told so, whatever it asked', async (t) => {
+t.test('a login that may not become authenticated is denied', async (t) => {
   const denied = { name: 'AccessDeniedError', code: 'access_denied' }
   const worker = createServiceClient(poolOf(t, logins.leo_worker))
   await t.rejects(asUser(worker, ada, names), denied)
-  await t.rejects(asUser(worker, ada, async () => 'nothing'), denied, 'even when it asks nothing')
+  await t.rejects(asUser(worker, ada, async () => 'no query'), denied, 'also without a query')
   await t.rejects(asService(db, async (trx) => trx.selectFrom('apps').select('id').execute()), denied)
-  t.ok((await worker.selectFrom('apps').select('id').execute()).length, 'and goes on working')
+  t.ok((await worker.selectFrom('apps').select('id').execute()).length, 'the connection remains usable')
 })
 
-t.test('asService makes a login that inherits nothing the service, and says for whom and why', async (t) => {
+t.test('asService gives a NOINHERIT login the role of the service, and sets user and reason', async (t) => {
   const login = `${test.name}_deploys`
   await withClient(clusterAdmin(), (client) =>
     client.query(`create role ${login} login noinherit in role leo_worker password ${client.escapeLiteral(String(clusterAdmin().pg.password))}`),
@@ -204,16 +204,16 @@ t.test('asService makes a login that inherits nothing the service, and says for 
     await withClient(clusterAdmin(), (client) => client.query(`drop role ${login}`))
   })
   const deployer = createClient(pool)
-  await t.rejects(deployer.selectFrom('apps').select('id').execute(), { code: 'access_denied' }, 'by itself it may do nothing')
+  await t.rejects(deployer.selectFrom('apps').select('id').execute(), { code: 'access_denied' }, 'without it the login is denied')
   const reason = "it's a \\ test"
-  const said = (trx: Kysely<DB>) =>
+  const settings = (trx: Kysely<DB>) =>
     sql`select current_user::text as role, current_setting('leo.reason') as reason, current_setting('leo.acting_user') as person`.execute(trx)
-  t.strictSame((await asService(deployer, said, { acting_user_id: ada, reason })).rows, [{ role: 'leo_worker', reason, person: ada }])
-  t.strictSame((await asService(deployer, said)).rows, [{ role: 'leo_worker', reason: '', person: '' }])
+  t.strictSame((await asService(deployer, settings, { acting_user_id: ada, reason })).rows, [{ role: 'leo_worker', reason, person: ada }])
+  t.strictSame((await asService(deployer, settings)).rows, [{ role: 'leo_worker', reason: '', person: '' }])
   await t.rejects(asService(deployer, async () => 1, { reason: 'a\0b' }), { name: 'RangeError' })
 })
 
-t.test('what the service does for somebody is written down as theirs', async (t) => {
+t.test('a change by the service for a user is recorded as an action of the user', async (t) => {
   const worker: ServiceDatabase = createServiceClient(poolOf(t, logins.leo_worker))
   await asService(worker, (trx) => trx.insertInto('apps').values({ user_id: ada, app_name: 'Bought' }).execute(), { acting_user_id: ada })
   const { rows } = await test.owner.query(`select action from user_activity_log where user_id = $1 and detail ->> 'app_name' = 'Bought'`, [ada])
@@ -222,7 +222,7 @@ t.test('what the service does for somebody is written down as theirs', async (t)
   t.strictSame(await asUser(db, ada, names), [{ app_name: 'Books' }])
 })
 
-t.test('bigint is read as bigint, and no parser of pg itself is touched', async (t) => {
+t.test('bigint is read as bigint, and the parsers of pg are not changed', async (t) => {
   const read = () => sql<{ n: bigint }>`select 9007199254740993::bigint as n`.execute(db)
   t.equal((await read()).rows[0]?.n, 9007199254740993n)
   t.equal(pg.types.getTypeParser(20)('7'), '7')

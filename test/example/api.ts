@@ -1,6 +1,7 @@
 /**
- * The API: users make apps, have them generated, and watch. Each request is one transaction as its user; which rows
- * there are and what may be done to them is the database's business. DATABASE_URL is a login of `leo_api`.
+ * The API: users create apps, enqueue generations and read their status. Each request is one transaction with the
+ * identity of its user; row security and privileges of the database decide what it may do. DATABASE_URL is a login of
+ * `leo_api`.
  */
 import { apps, asUser, checkSchema, createClient, createPool, events, generations } from '../../db/index.ts'
 import { generationModes, parseAppId, parseGenerationId, parseUserId } from '../../db/index.ts'
@@ -21,7 +22,7 @@ const server = serve({
   'GET /apps': (request) => as(request, (trx) => apps.list(trx, { cursor: request.query.get('cursor') })),
   'GET /apps/:app': (request) => as(request, (trx) => apps.get(trx, appOf(request))),
   'DELETE /apps/:app': (request) => as(request, (trx) => apps.delete(trx, appOf(request))),
-  'POST /apps/:app/generations': (request) => as(request, (trx) => generations.enqueue(trx, enqueued(request))),
+  'POST /apps/:app/generations': (request) => as(request, (trx) => generations.enqueue(trx, generationRequest(request))),
   'GET /apps/:app/generations': (request) => as(request, (trx) => generations.list(trx, { app_id: appOf(request) })),
   'GET /generations/:generation': (request) => as(request, (trx) => generations.get(trx, generationOf(request))),
   'GET /generations/:generation/timeline': (request) =>
@@ -48,15 +49,15 @@ function text({ body }: Request, name: string): string {
   return value
 }
 
-/** A key from the caller, so that a request that is sent again is not generated again. */
-function enqueued(request: Request): generations.Enqueue {
+/** The caller sends an idempotency key, so that a repeated request enqueues one generation. */
+function generationRequest(request: Request): generations.GenerationRequest {
   const { mode = 'autonomous', max_iterations = 10 } = request.body
-  const known = generationModes.find((one) => one === mode)
-  if (known === undefined || typeof max_iterations !== 'number') throw new BadRequestError('mode_or_max_iterations')
+  const validMode = generationModes.find((one) => one === mode)
+  if (validMode === undefined || typeof max_iterations !== 'number') throw new BadRequestError('mode_or_max_iterations')
   return {
     app_id: appOf(request),
     prompt: text(request, 'prompt'),
-    mode: known,
+    mode: validMode,
     max_iterations,
     idempotency_key: text(request, 'idempotency_key'),
   }

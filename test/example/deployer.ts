@@ -1,6 +1,6 @@
 /**
- * The deployer: gives what is completed a place and an address, and removes what deleted apps leave elsewhere.
- * DATABASE_URL is a login of `leo_worker`.
+ * The deployer: allocates a Supabase project to apps with a completed generation, deploys them, and removes external
+ * resources of deleted apps. DATABASE_URL is a login of `leo_worker`.
  */
 import process from 'node:process'
 import { RuleError, checkSchema, cleanups, createPool, createServiceClient, supabase_projects } from '../../db/index.ts'
@@ -16,8 +16,8 @@ const db = createServiceClient(pool)
 await checkSchema(db)
 
 /**
- * One deployer is enough; a second one would do the same work twice, without harm. No index serves this question: with
- * millions of generations, ask for one.
+ * Run one deployer; a second one repeats the work of the first, which is harmless. This query has no index; add one if
+ * there are millions of generations.
  */
 async function deployCompleted(): Promise<boolean> {
   const due = await db
@@ -29,40 +29,40 @@ async function deployCompleted(): Promise<boolean> {
     .limit(10)
     .execute()
   for (const { id, app_id } of due) {
-    if (!(await hasPlace(app_id))) continue
+    if (!(await hasProject(app_id))) continue
     const deployment_url = await deploy(app_id)
-    const told = await db
+    const updated = await db
       .updateTable('generation_requests')
       .set({ deployment_url })
       .where('id', '=', id)
       .where('deployment_url', 'is', null)
       .returning('id')
       .executeTakeFirst()
-    // Deleted meanwhile, when nobody knew yet what there would be to clean up.
-    if (told === undefined) await remove('fly_app', deployment_url)
+    // The app was deleted during the deployment, before its clean-up could include the Fly app.
+    if (updated === undefined) await remove('fly_app', deployment_url)
   }
   return due.length > 0
 }
 
-async function hasPlace(app_id: AppId): Promise<boolean> {
+async function hasProject(app_id: AppId): Promise<boolean> {
   try {
-    const place = await supabase_projects.allocate(db, { app_id })
-    if (place.outcome === 'exhausted') console.error('no Supabase project has a place left: add one')
-    return place.outcome === 'allocated'
+    const allocation = await supabase_projects.allocate(db, { app_id })
+    if (allocation.outcome === 'exhausted') console.error('no Supabase project has capacity left: add one')
+    return allocation.outcome === 'allocated'
   } catch (error) {
     if (error instanceof RuleError && error.code === 'app_not_found') return false
     throw error
   }
 }
 
-/** A clean-up is done at least once: `remove` takes what is gone already for done. */
+/** A clean-up may run more than once, so `remove` accepts a resource that no longer exists. */
 async function cleanUp(): Promise<boolean> {
   const claimed = await cleanups.claim(db, { worker, limit: 10, leaseMs })
   for (const cleanup of claimed) {
     try {
       await remove(cleanup.kind, cleanup.target)
     } catch (error) {
-      await cleanups.fail(db, cleanup, error instanceof Error ? error.message : 'something went wrong')
+      await cleanups.fail(db, cleanup, error instanceof Error ? error.message : 'unknown error')
       continue
     }
     await cleanups.finish(db, cleanup)

@@ -1,18 +1,18 @@
-/** As much of HTTP as the API needs: a table of routes, JSON in and out, errors as statuses. */
+/** The HTTP server of the API: a table of routes, JSON bodies, and a status for each error. */
 import type { IncomingMessage, Server } from 'node:http'
 import { createServer } from 'node:http'
 import { ConstraintError, InvalidCursorError, InvalidIdError } from '../../db/index.ts'
 import { LeoError, NotFoundError, RuleError } from '../../db/index.ts'
 
 export interface Request {
-  /** Who is signed in. Here a header says so; in earnest it is the `sub` of a token that was verified. */
+  /** The signed-in user. This example reads a header; use the `sub` of a verified token in production. */
   readonly user: unknown
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** What a handler returns is the answer's body; its `outcome`, where it has one, decides on the status. */
+/** A handler returns the body of the response; its `outcome`, if it has one, determines the status. */
 export type Routes = Readonly<Record<string, (request: Request) => Promise<object>>>
 
 const statuses: Readonly<Record<string, number>> = {
@@ -36,17 +36,17 @@ async function answer(routes: Routes, incoming: IncomingMessage): Promise<{ stat
   for (const [route, handle] of Object.entries(routes)) {
     const params = match(route, `${incoming.method} ${url.pathname}`)
     if (params === undefined) continue
-    const asked = { user: incoming.headers['x-user'], params, query: url.searchParams, body: await bodyOf(incoming) }
-    const body = await handle(asked)
+    const request = { user: incoming.headers['x-user'], params, query: url.searchParams, body: await bodyOf(incoming) }
+    const body = await handle(request)
     return { status: ('outcome' in body && statuses[String(body.outcome)]) || 200, body }
   }
   return { status: 404, body: { error: 'no_such_route' } }
 }
 
-/** `GET /apps/:app` → the parameters, or undefined. */
-function match(route: string, asked: string): Record<string, string> | undefined {
+/** Returns the parameters if a route such as `GET /apps/:app` matches, otherwise undefined. */
+function match(route: string, requested: string): Record<string, string> | undefined {
   const pattern = new RegExp(`^${route.replaceAll(/:(\w+)/g, '(?<$1>[^/]+)')}$`)
-  const found = pattern.exec(asked)
+  const found = pattern.exec(requested)
   return found === null ? undefined : { ...found.groups }
 }
 
@@ -68,7 +68,7 @@ export class BadRequestError extends Error {
   override readonly name = 'BadRequestError'
 }
 
-/** Codes are for the caller; what is nobody's business but ours goes to the log. */
+/** The caller receives the code of the error; unexpected errors are logged only. */
 function failure(error: unknown): { status: number; body: object } {
   if (error instanceof BadRequestError) return { status: 400, body: { error: error.message } }
   const status = error instanceof LeoError ? statusOf(error) : 500

@@ -1,9 +1,9 @@
-/** Stands for what is elsewhere: the model, GitHub, Fly.io, Supabase. All of it is pretended, and takes a moment. */
+/** Stand-ins for the model, GitHub, Fly.io and Supabase, with a short delay each. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppId, Files, SchemaTables } from '../../db/index.ts'
 
-/** What the model has made in an iteration, and what that took. */
+/** The result of an iteration of the model, with its costs. */
 export interface Built {
   readonly files: Files
   readonly tables: SchemaTables
@@ -13,14 +13,14 @@ export interface Built {
   readonly cost_micros: bigint
 }
 
-/** Thrown where trying again is of no use. */
+/** Thrown if a retry cannot succeed. */
 export class ImpossibleError extends Error {
   override readonly name = 'ImpossibleError'
 }
 
 export async function build(prompt: string, iteration: number, files: Files, signal: AbortSignal): Promise<Built> {
   await sleep(100 + 50 * iteration, undefined, { signal })
-  if (prompt.includes('impossible')) throw new ImpossibleError('the model says that this cannot be built')
+  if (prompt.includes('impossible')) throw new ImpossibleError('the model cannot build this')
   return {
     files: { ...files, [`page-${iteration}.html`]: `<h1>${prompt}</h1>` },
     tables: { pages: { columns: [{ name: 'id', type: 'uuid' }, { name: `part_${iteration}`, type: 'text' }] } },
@@ -31,7 +31,7 @@ export async function build(prompt: string, iteration: number, files: Files, sig
   }
 }
 
-/** Pushes the files to the app's repository, whose name follows from the app: a second attempt finds the first one's. */
+/** Pushes the files to the app's repository. Its name is derived from the app, so that a second attempt uses the same one. */
 export async function push(app: AppId, files: Files): Promise<{ github_url: string; github_commit: string }> {
   await sleep(20)
   return {
@@ -40,13 +40,13 @@ export async function push(app: AppId, files: Files): Promise<{ github_url: stri
   }
 }
 
-/** Runs the app; deploying it again is no harm. */
+/** Deploys the app. Idempotent. */
 export async function deploy(app: AppId): Promise<string> {
   await sleep(20)
   return `https://leo-${app}.fly.dev`
 }
 
-/** Removes something for good; what is gone already counts as done. */
-export async function remove(_what: string, _target: string): Promise<void> {
+/** Removes a resource. It succeeds if the resource no longer exists. */
+export async function remove(_kind: string, _target: string): Promise<void> {
   await sleep(20)
 }

@@ -2,31 +2,31 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionError, LeoError } from '../../db/index.ts'
 
-/** A setting of the process, from its environment. */
+/** Reads an environment variable. */
 export function setting(name: string, fallback?: string): string {
   const value = process.env[name] ?? fallback
   if (value === undefined) throw new Error(`${name} is not set: set it in the environment`)
   return value
 }
 
-const told = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => told.abort())
+const stop = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
 
-/** Aborted when the process is told to stop. */
-export const stopping: AbortSignal = told.signal
+/** Aborted when the process receives SIGTERM or SIGINT. */
+export const stopping: AbortSignal = stop.signal
 
 /**
- * Takes `step` after `step` until the process is told to stop, and rests where one found nothing to do. A connection
- * that is lost ends the step and not the process: what it was about is found again, by this process or another.
+ * Repeats `step` until the process is stopped, with a pause after a step that found no work. A lost connection ends the
+ * step but not the process: this process or another one finds the work again.
  */
 export async function repeat(step: () => Promise<boolean>, restMs: number): Promise<void> {
   while (!stopping.aborted) {
-    const foundWork = await step().catch(goOn)
+    const foundWork = await step().catch(logTemporaryError)
     if (!foundWork) await sleep(restMs, undefined, { signal: stopping }).catch(() => undefined)
   }
 }
 
-function goOn(error: unknown): false {
+function logTemporaryError(error: unknown): false {
   if (!(error instanceof ConnectionError || (error instanceof LeoError && error.isRetrySafe))) throw error
   console.error(error.message)
   return false

@@ -6,7 +6,7 @@ import { isReadable, serverUser } from '../../db/testing/binaries.ts'
 import { commandLine } from '../../db/testing/claims.ts'
 import { root } from '../../db/testing/paths.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
-import { assertGone, elsewhere, postmasterIn, serversIn, start, stay, until } from '../testing/fixtures/testing.ts'
+import { assertGone, spawnConsumer, postmasterIn, serversIn, start, stay, until } from '../testing/fixtures/testing.ts'
 
 t.setTimeout(600_000)
 
@@ -23,14 +23,14 @@ for (const { title, script, end } of [
 
 t.test('the next start removes the server of a killed keeper process', async (t) => {
   const folder = temporaryFolder(t)
-  const child = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  const child = spawnConsumer(`${start}; ${stay}`, { TMPDIR: folder })
   await once(child.stdout, 'data')
   const [server = ''] = serversIn(folder)
   const postmaster = postmasterIn(folder)
   process.kill(Number(server.split('-').at(-2)), 'SIGKILL')
   t.match(commandLine(postmaster), '/postgres')
 
-  const next = elsewhere(`${start}; ${stay}`, { TMPDIR: folder })
+  const next = spawnConsumer(`${start}; ${stay}`, { TMPDIR: folder })
   await once(next.stdout, 'data')
   t.equal(commandLine(postmaster), '')
   t.notOk(serversIn(folder).includes(server))
@@ -43,7 +43,7 @@ const otherUser = serverUser()
 t.test('a user other than root can start a server', { skip: !otherUser || !isReadable(root, otherUser) }, async (t) => {
   const folder = temporaryFolder(t)
   chmodSync(folder, 0o777)
-  const child = elsewhere(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, otherUser)
+  const child = spawnConsumer(`${start}; await server.stop(); console.log('stopped')`, { TMPDIR: folder }, otherUser)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   t.equal(line.toString(), 'stopped\n')
   t.strictSame(serversIn(folder), [])

@@ -11,13 +11,13 @@ const { db } = createClients(t, test)
 const signUp = async () => parseUserId(await test.signUp())
 const ada = await signUp()
 const grace = await signUp()
-const nobodys = parseAppId(randomUUID())
+const unknownId = parseAppId(randomUUID())
 
 const as = <T>(userId: typeof ada, work: (trx: UserTransaction) => Promise<T>) => asUser(db, userId, work)
 const nameOf = async (id: string) =>
   (await test.owner.query('select app_name from apps where id = $1', [id])).rows[0]?.app_name
 
-t.test('an app is made once per name, and the transaction goes on when the name is taken', async (t) => {
+t.test('an app is created once per name, and a taken name does not abort the transaction', async (t) => {
   const made = await as(ada, (trx) => apps.create(trx, { app_name: 'Books' }))
   t.match(made, { outcome: 'created', app: { app_name: 'Books', supabase_project_ref: null, created_at: Date } })
   const both = await as(ada, async (trx) => [
@@ -28,17 +28,17 @@ t.test('an app is made once per name, and the transaction goes on when the name 
   t.match(
     await as(grace, (trx) => apps.create(trx, { app_name: 'Books' })),
     { outcome: 'created' },
-    'by the same user only',
+    'names of different users are independent',
   )
 })
 
-t.test('two who make one name at once get one app', async (t) => {
+t.test('concurrent calls with one name create one app', async (t) => {
   const racing = () => as(ada, (trx) => apps.create(trx, { app_name: 'Race' }))
   const outcomes = (await Promise.all([racing(), racing(), racing()])).map(({ outcome }) => outcome)
   t.strictSame(outcomes.sort(), ['created', 'name_taken', 'name_taken'])
 })
 
-t.test('a name that the database refuses is an error by name', async (t) => {
+t.test('a name that the database rejects is a ConstraintError', async (t) => {
   await t.rejects(
     as(ada, (trx) => apps.create(trx, { app_name: ' ' })),
     { name: 'ConstraintError', code: 'app_name_blank' },
@@ -55,13 +55,13 @@ t.test('a name that the database refuses is an error by name', async (t) => {
 })
 
 t.test(
-  "an app is renamed, unless the name is taken or the app is not the user's; the transaction goes on",
+  "an app is renamed unless the name is taken or the app is another user's; the transaction is not aborted",
   async (t) => {
     const id = parseAppId(await insertApp(test.owner, ada, 'Old'))
     await insertApp(test.owner, ada, 'Taken')
     const outcomes = await as(ada, async (trx) => [
       await apps.rename(trx, id, 'Taken'),
-      await apps.rename(trx, nobodys, 'New'),
+      await apps.rename(trx, unknownId, 'New'),
       await apps.rename(trx, id, 'Old'),
       await apps.rename(trx, id, 'New'),
     ])
@@ -77,7 +77,7 @@ t.test(
   },
 )
 
-t.test('who renames to a name that another takes at this moment learns it, and goes on', async (t) => {
+t.test('a concurrent transaction that takes the name makes rename return name_taken', async (t) => {
   const id = parseAppId(await insertApp(test.owner, ada, 'Slow'))
   let renamed: Promise<unknown> | undefined
   await as(ada, async (first) => {
@@ -93,7 +93,7 @@ t.test('who renames to a name that another takes at this moment learns it, and g
   t.equal(await nameOf(id), 'Settled')
 })
 
-t.test('a list is paged without skipping or repeating, through times that differ by microseconds', async (t) => {
+t.test('paging neither skips nor repeats apps whose times differ by microseconds', async (t) => {
   const lovelace = await signUp()
   const made = await test.owner.query<{ id: string }>(
     `insert into apps (user_id, app_name, created_at)
@@ -109,7 +109,7 @@ t.test('a list is paged without skipping or repeating, through times that differ
     ids.push(...page.apps.map(({ id }) => id))
     sizes.push(page.apps.length)
     cursor = page.next
-    // What the cursor names may be gone by then.
+    // The row of the cursor may be deleted before the next page is read.
     if (ids.length === 8) await test.owner.query('delete from apps where id = $1', [ids.at(-1)])
   } while (cursor !== null)
   const expected = await test.owner.query<{ id: string }>(
@@ -130,7 +130,7 @@ t.test('a list is paged without skipping or repeating, through times that differ
   ])
 })
 
-t.test('a full last page has no next, and no apps are an empty page', async (t) => {
+t.test('next is null after a full last page, and for a user without apps', async (t) => {
   const hopper = await signUp()
   t.strictSame(await as(hopper, (trx) => apps.list(trx)), { apps: [], next: null })
   for (let n = 0; n < 2; n += 1) await insertApp(test.owner, hopper)
@@ -138,7 +138,7 @@ t.test('a full last page has no next, and no apps are an empty page', async (t) 
   t.match(await as(hopper, (trx) => apps.list(trx, { limit: 1 })), { apps: { length: 1 }, next: String })
 })
 
-t.test('a limit out of bounds and a cursor of elsewhere are refused before any query', async (t) => {
+t.test('a limit out of range and a foreign cursor are rejected before any query', async (t) => {
   await as(ada, async (trx) => {
     for (const limit of [0, 101, -1, 1.5, Number.NaN])
       await t.rejects(apps.list(trx, { limit }), { name: 'RangeError' })
@@ -152,17 +152,17 @@ t.test('a limit out of bounds and a cursor of elsewhere are refused before any q
       made(['apps']),
       made(['events', '7']),
       made(['apps', time, 'x']),
-      made(['apps', 7, nobodys]),
+      made(['apps', 7, unknownId]),
     ]
-    for (const cursor of [...others, made(['apps', time, nobodys, 'more']), made(['apps', '9'.repeat(17), nobodys])]) {
+    for (const cursor of [...others, made(['apps', time, unknownId, 'more']), made(['apps', '9'.repeat(17), unknownId])]) {
       await t.rejects(apps.list(trx, { cursor }), { name: 'InvalidCursorError', code: 'invalid_cursor' }, cursor)
     }
-    await t.resolves(apps.list(trx, { cursor: made(['apps', time, nobodys]) }))
-    await t.resolves(apps.list(trx, { cursor: made(['apps', '-' + '9'.repeat(16), nobodys]) }))
+    await t.resolves(apps.list(trx, { cursor: made(['apps', time, unknownId]) }))
+    await t.resolves(apps.list(trx, { cursor: made(['apps', '-' + '9'.repeat(16), unknownId]) }))
   })
 })
 
-t.test('an app is found with the generation that was enqueued last', async (t) => {
+t.test('an app is found with its last enqueued generation', async (t) => {
   const id = parseAppId(await insertApp(test.owner, ada, 'Found'))
   const bare = { id, app_name: 'Found', supabase_project_ref: null, latest_generation: null }
   t.match(await as(ada, (trx) => apps.find(trx, id)), bare)
@@ -186,7 +186,7 @@ t.test('an app is found with the generation that was enqueued last', async (t) =
   )
 })
 
-t.test('a user deletes their own apps and no other', async (t) => {
+t.test('a user deletes their own apps only', async (t) => {
   const id = parseAppId(await insertApp(test.owner, ada, 'Gone'))
   t.strictSame(await as(grace, (trx) => apps.delete(trx, id)), { outcome: 'not_found' })
   t.equal(await nameOf(id), 'Gone')

@@ -20,7 +20,7 @@ import { withClient } from '../../scripts/core/connect.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
-/** What a user's own rows cost to read must not depend on everybody else's. */
+/** The cost of reading a user's rows must not depend on the rows of other users. */
 const rows = 20_000
 const users = 100
 
@@ -32,14 +32,14 @@ const db = createClient(pool, { log: ({ query }) => void sent.push(query) })
 
 const idOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
 const uuid = (n: string): string => `('00000000-0000-4000-8000-' || lpad((${n})::text, 12, '0'))::uuid`
-/** Has a hundredth of everything; the other one was here once, at the beginning. */
+/** `busy` has a hundredth of all rows, `rare` has the first row of each table. */
 const busy = parseUserId(idOf(1))
 const rare = parseUserId(idOf(0))
 const user = `case when n = 1 then 0 else n % ${users} + 1 end`
 const owner = uuid(user)
 
 await withClient(clusterAdmin(test.name), async (client) => {
-  // Without triggers and foreign keys, which are not what is asked about.
+  // Disables triggers and foreign keys, which are not tested here.
   await client.query(`set session_replication_role = replica`)
   const fill = (table: string, columns: string, values: string) =>
     client.query(`insert into ${table} (${columns}) select ${values} from generate_series(1, ${rows}) as n`)
@@ -54,7 +54,7 @@ await withClient(clusterAdmin(test.name), async (client) => {
     'id, user_id, app_id, app_name, prompt, mode',
     `n, ${owner}, ${appId}, 'App', 'p', 'autonomous'`,
   )
-  // Each user has one generation with many rows; users differ.
+  // Each user has one generation with many rows.
   const one = `user_id, generation_request_id`
   await fill(
     'generation_events',
@@ -86,7 +86,7 @@ interface Node {
 }
 const nodesOf = (node: Node): readonly Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
 
-/** How the server ran the last statement of `work`, as that user. */
+/** The executed plan of the last statement of `work`, run as that user. */
 const planOf = (userId: UserId, work: (trx: UserTransaction) => Promise<unknown>) =>
   asUser(db, userId, async (trx) => {
     await work(trx)
@@ -98,7 +98,7 @@ const planOf = (userId: UserId, work: (trx: UserTransaction) => Promise<unknown>
     return nodesOf(explained.rows[0]!['QUERY PLAN'][0].Plan)
   })
 
-const said = (nodes: readonly Node[]): string =>
+const summary = (nodes: readonly Node[]): string =>
   nodes.map((node) => `${node['Node Type']}: ${node['Actual Rows']}`).join(', ')
 const scans = (nodes: readonly Node[]): boolean => nodes.some((node) => node['Node Type'] === 'Seq Scan')
 const readBy = (nodes: readonly Node[]): number =>
@@ -123,7 +123,7 @@ const ofGeneration: Record<string, List> = {
 }
 
 for (const [name, list] of Object.entries(ofUser)) {
-  t.test(`${name} reads the rows of its page and no others, on every page and for every user`, async (t) => {
+  t.test(`${name} reads only the rows of its page`, async (t) => {
     const { next } = await asUser(db, busy, (trx) => list(trx, busy, { limit }))
     t.ok(next)
     for (const [userId, cursor] of [
@@ -132,14 +132,14 @@ for (const [name, list] of Object.entries(ofUser)) {
       [rare, null],
     ] as const) {
       const nodes = await planOf(userId, (trx) => list(trx, userId, { limit, cursor }))
-      t.ok(readBy(nodes) <= limit + 1 && !scans(nodes), said(nodes))
+      t.ok(readBy(nodes) <= limit + 1 && !scans(nodes), summary(nodes))
     }
   })
 }
 
 for (const [name, list] of Object.entries(ofGeneration)) {
-  // PostgreSQL takes user and generation for independent, expects next to nothing, and may sort what there is.
-  t.test(`${name} reads rows of its generation only`, async (t) => {
+  // PostgreSQL assumes that user and generation are independent, underestimates the rows, and may sort them.
+  t.test(`${name} reads only the rows of its generation`, async (t) => {
     const { next } = await asUser(db, busy, (trx) => list(trx, busy, { limit }))
     t.ok(next)
     for (const [userId, cursor] of [
@@ -148,26 +148,26 @@ for (const [name, list] of Object.entries(ofGeneration)) {
       [rare, null],
     ] as const) {
       const nodes = await planOf(userId, (trx) => list(trx, userId, { limit, cursor }))
-      t.ok(readBy(nodes) <= rows / users && !scans(nodes), said(nodes))
+      t.ok(readBy(nodes) <= rows / users && !scans(nodes), summary(nodes))
     }
   })
 }
 
-t.test('what is asked for by its id, or as the latest, reads a row of each table', async (t) => {
-  const of = { user_id: busy, generation_request_id }
+t.test('a query by id, or for the latest row, reads one row of each table', async (t) => {
+  const generation = { user_id: busy, generation_request_id }
   const single: Record<string, (trx: UserTransaction) => Promise<unknown>> = {
     'apps.find': (trx) => apps.find(trx, parseAppId(idOf(100))),
     'snapshots.find': (trx) => snapshots.find(trx, { user_id: busy, snapshot_id: parseSnapshotId(100) }),
     'schema_snapshots.find': (trx) => schema_snapshots.find(trx, { user_id: busy, id: 100n }),
-    'snapshots.findResumePoint': (trx) => snapshots.findResumePoint(trx, of),
+    'snapshots.findResumePoint': (trx) => snapshots.findResumePoint(trx, generation),
   }
   for (const [name, work] of Object.entries(single)) {
     const nodes = await planOf(busy, work)
-    t.ok(nodes[0]!['Actual Rows'] === 1 && readBy(nodes) <= 1, `${name}: ${said(nodes)}`)
+    t.ok(nodes[0]!['Actual Rows'] === 1 && readBy(nodes) <= 1, `${name}: ${summary(nodes)}`)
   }
 })
 
-t.test('a plan that reads more is noticed', async (t) => {
+t.test('a plan that reads more rows is detected', async (t) => {
   const byRef = (trx: UserTransaction) =>
     trx.selectFrom('apps').select('id').orderBy('supabase_project_ref').limit(limit).execute()
   t.ok(readBy(await planOf(busy, byRef)) > limit + 1)

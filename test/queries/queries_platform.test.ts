@@ -14,14 +14,14 @@ const newRef = (): string => Array.from(randomBytes(20), (byte) => String.fromCh
 const newProject = (pool: string, capacity = 1) =>
   supabase_projects.insert(serviceDb, { ref: newRef(), pool, region: 'eu-central-1', capacity })
 
-t.test('the pool gives out each place once, and says when it is exhausted', async (t) => {
+t.test('the pool allocates its capacity once, and then returns exhausted', async (t) => {
   const { ref } = await newProject('small', 2)
   const [one, two, three] = [await newApp(), await newApp(), await newApp()]
   const allocate = (app_id: typeof one) => supabase_projects.allocate(serviceDb, { app_id, pool: 'small' })
   const outcomes = await Promise.all([one, two, three].map(allocate))
   t.strictSame(outcomes.filter(({ outcome }) => outcome === 'exhausted').length, 1)
   const lucky = [one, two, three][outcomes.findIndex(({ outcome }) => outcome === 'allocated')]!
-  t.strictSame(await allocate(lucky), { outcome: 'allocated', ref }, 'who has a place keeps it')
+  t.strictSame(await allocate(lucky), { outcome: 'allocated', ref }, 'an app keeps its allocation')
   t.strictSame(await supabase_projects.allocate(serviceDb, { app_id: three, region: 'us-east-1' }), {
     outcome: outcomes[2]!.outcome,
     ...('ref' in outcomes[2]! && { ref }),
@@ -43,14 +43,14 @@ t.test('the pool gives out each place once, and says when it is exhausted', asyn
   await t.rejects(
     supabase_projects.release(serviceDb, lucky),
     { code: 'place_not_releasing' },
-    'while the app is there',
+    'while the app exists',
   )
   await test.owner.query('delete from apps where id = any ($1)', [[one, two, three]])
   await supabase_projects.release(serviceDb, lucky)
   t.match(await supabase_projects.update(serviceDb, ref, { capacity: 1 }), { project: { used: 1 } })
 })
 
-t.test('the pool is listed by ref, page by page', async (t) => {
+t.test('the pool is listed by ref, in pages', async (t) => {
   for (let n = 0; n < 3; n += 1) await newProject('listed')
   const first = await supabase_projects.list(serviceDb, { limit: 2 })
   const second = await supabase_projects.list(serviceDb, { limit: 2, cursor: first.next })
@@ -62,7 +62,7 @@ t.test('the pool is listed by ref, page by page', async (t) => {
   await t.rejects(
     supabase_projects.insert(serviceDb, first.supabase_projects[0]!),
     { code: 'access_denied' },
-    'nobody writes its own use',
+    'the use of a project cannot be written',
   )
   const { ref, pool, region, capacity } = first.supabase_projects[0]!
   await t.rejects(supabase_projects.insert(serviceDb, { ref, pool, region, capacity }), {
@@ -70,7 +70,7 @@ t.test('the pool is listed by ref, page by page', async (t) => {
   })
 })
 
-t.test('a clean-up is taken by one, finished or failed by its holder only', async (t) => {
+t.test('a clean-up is claimed by one worker, and only its holder can finish or fail it', async (t) => {
   const leave = async () => {
     const id = await newApp()
     await insertRequest(test.owner, ada, id, { github_url: `https://github.com/leo/${id}` })
@@ -84,7 +84,7 @@ t.test('a clean-up is taken by one, finished or failed by its holder only', asyn
   await leave()
   await leave()
   const [mine, theirs] = await Promise.all([claim('w1'), claim('w2')])
-  t.same(new Set([...mine, ...theirs].map(({ id }) => id)).size, 2, 'each its own')
+  t.same(new Set([...mine, ...theirs].map(({ id }) => id)).size, 2, 'each worker has another one')
   t.match(mine, [
     {
       kind: 'github_repository',
@@ -109,7 +109,7 @@ t.test('a clean-up is taken by one, finished or failed by its holder only', asyn
     [2, 2],
   )
   t.ok(again.some(({ last_error }) => last_error === 'no'))
-  t.strictSame(await cleanups.finish(serviceDb, mine[0]!), { outcome: 'lease_lost' }, 'another has taken over')
+  t.strictSame(await cleanups.finish(serviceDb, mine[0]!), { outcome: 'lease_lost' }, 'another worker has claimed it')
   for (const cleanup of again) {
     t.strictSame(await cleanups.finish(serviceDb, cleanup), { outcome: 'finished' })
     t.strictSame(await cleanups.finish(serviceDb, cleanup), { outcome: 'lease_lost' })
@@ -118,7 +118,7 @@ t.test('a clean-up is taken by one, finished or failed by its holder only', asyn
   await t.rejects(cleanups.claim(serviceDb, { worker: 'w5', leaseMs: 999 }), { code: 'claim_out_of_range' })
 })
 
-t.test('a setting is made, changed, read, deleted and remembered', async (t) => {
+t.test('a setting is inserted, updated, read and deleted, and its history is kept', async (t) => {
   t.equal(await config.find(serviceDb, 'fly.region'), undefined)
   await t.rejects(config.get(serviceDb, 'fly.region'), { name: 'NotFoundError', code: 'not_found' })
   await config.set(serviceDb, { key: 'fly.region', value: 'fra', description: 'where' })
@@ -145,7 +145,7 @@ t.test('a setting is made, changed, read, deleted and remembered', async (t) => 
   await t.rejects(config.set(serviceDb, { key: 'no key', value: 'x' }), { code: 'config_key_form' })
 })
 
-t.test('a secret setting is neither read nor overwritten, and its ciphertext goes nowhere', async (t) => {
+t.test('a secret setting is neither read nor overwritten, and its ciphertext is not returned', async (t) => {
   const ciphertext = sealed()
   await test.owner.query('insert into deployment_config (key, value, encrypted) values ($1, $2, true)', [
     'fly.token',
@@ -158,7 +158,7 @@ t.test('a secret setting is neither read nor overwritten, and its ciphertext goe
     await t.rejects(config.set(trx, { key: 'fly.token', value: 'plain' }), refused)
     await config.set(trx, { key: 'other', value: 'kept' })
   })
-  t.equal(await config.get(serviceDb, 'other'), 'kept', 'and the transaction went on')
+  t.equal(await config.get(serviceDb, 'other'), 'kept', 'the transaction was not aborted')
   const { settings } = await config.list(serviceDb)
   t.match(settings, [
     { key: 'fly.token', value: null, encrypted: true },

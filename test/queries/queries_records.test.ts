@@ -15,7 +15,7 @@ const newGeneration = async (userId: UserId, columns = {}) => {
 const ada = await signUp()
 const grace = await signUp()
 
-/** Every row of a list, page by page. */
+/** All rows of a list, read in pages. */
 async function all<R>(read: (page: Page) => Promise<{ rows: R[]; next: string | null }>, limit = 2): Promise<R[]> {
   const found: R[] = []
   for (let page = await read({ limit }); ; page = await read({ limit, cursor: page.next })) {
@@ -24,13 +24,13 @@ async function all<R>(read: (page: Page) => Promise<{ rows: R[]; next: string | 
   }
 }
 
-t.test('profiles: no row reads as defaults', async (t) => {
+t.test('profiles: a missing row reads as defaults', async (t) => {
   const defaults = { display_name: null, avatar_url: null, preferences: {}, created_at: null, updated_at: null }
   t.strictSame(await asUser(db, ada, (trx) => profiles.get(trx, ada)), { user_id: ada, ...defaults })
   t.strictSame(await profiles.get(serviceDb, grace), { user_id: grace, ...defaults })
 })
 
-t.test('profiles: a patch makes a row or is merged into it, and means the same in both', async (t) => {
+t.test('profiles: a patch has the same result in an insert and an update', async (t) => {
   const patch = {
     preferences: {
       theme: 'dark',
@@ -46,7 +46,7 @@ t.test('profiles: a patch makes a row or is merged into it, and means the same i
   t.strictSame(
     (await asUser(db, ada, (trx) => profiles.update(trx, ada, patch))).preferences,
     merged,
-    'merged into what is there',
+    'merged into the saved preferences',
   )
   const emptied = { preferences: { editor: { tabs: null }, theme: null, list: ['new'] }, display_name: 'Ada' }
   const after = await asUser(db, ada, (trx) => profiles.update(trx, ada, emptied))
@@ -59,18 +59,18 @@ t.test('profiles: a patch makes a row or is merged into it, and means the same i
   t.strictSame((await profiles.update(serviceDb, ada, { display_name: null })).display_name, null)
 })
 
-t.test('profiles: a member called __proto__ is a member', async (t) => {
+t.test('profiles: a member named __proto__ is kept', async (t) => {
   const preferences = JSON.parse('{"__proto__": {"a": 1}, "toString": "x"}')
   const { preferences: kept } = await profiles.update(serviceDb, grace, { preferences })
   t.equal(JSON.stringify(Object.entries(kept).sort()), '[["__proto__",{"a":1}],["toString","x"]]')
 })
 
-t.test("profiles: a user changes nobody else's, and what the database refuses is an error by name", async (t) => {
+t.test("profiles: a user cannot change another user's profile, and a violated constraint is a ConstraintError", async (t) => {
   await t.rejects(
     asUser(db, ada, (trx) => profiles.update(trx, grace, { display_name: 'Ada' })),
     { code: 'access_denied' },
   )
-  t.match(await asUser(db, ada, (trx) => profiles.get(trx, grace)), { created_at: null }, 'nor sees it')
+  t.match(await asUser(db, ada, (trx) => profiles.get(trx, grace)), { created_at: null }, 'and cannot read it')
   await t.rejects(profiles.update(serviceDb, ada, { avatar_url: 'http://x' }), { code: 'avatar_url_not_https' })
   const nested = (levels: number): object => (levels === 0 ? {} : { nested: nested(levels - 1) })
   await t.rejects(profiles.update(serviceDb, ada, { preferences: { ...nested(33) } }), { code: 'preferences_too_deep' })
@@ -82,7 +82,7 @@ t.test("profiles: a user changes nobody else's, and what the database refuses is
   })
 })
 
-t.test('costs: an event counts once, whoever says it at the same time, and the transaction goes on', async (t) => {
+t.test('costs: concurrent inserts with one key insert one entry, and abort no transaction', async (t) => {
   const { appId, generationId } = await newGeneration(ada)
   const cost: costs.NewCost = {
     user_id: ada,
@@ -114,17 +114,17 @@ t.test('costs: an event counts once, whoever says it at the same time, and the t
   t.strictSame(await asUser(db, grace, (trx) => costs.listEntries(trx, { user_id: ada })), { entries: [], next: null })
 })
 
-t.test('costs: a correction is for what the corrected one is for', async (t) => {
+t.test('costs: a correction has the app, generation, iteration and kind of the corrected entry', async (t) => {
   const user_id = await signUp()
   const { appId, generationId } = await newGeneration(user_id)
-  const said = {
+  const entry = {
     user_id,
     generation_request_id: generationId,
     iteration_number: 2,
     kind: 'compute',
     compute_ms: 70n,
   } as const
-  const made = await costs.insert(serviceDb, { ...said, cost_micros: 500n, idempotency_key: 'a' })
+  const made = await costs.insert(serviceDb, { ...entry, cost_micros: 500n, idempotency_key: 'a' })
   if (made.outcome !== 'inserted') return t.fail(made.outcome)
   const correction = { user_id, corrects_id: made.id, cost_micros: -200n, idempotency_key: 'b' }
   t.match(await costs.correct(serviceDb, correction), { outcome: 'inserted' })
@@ -139,25 +139,25 @@ t.test('costs: a correction is for what the corrected one is for', async (t) => 
   ])
   t.match(await costs.sumOfUser(serviceDb, user_id), { entries: 2n, cost_micros: 300n, compute_ms: 70n })
   await t.rejects(costs.correct(serviceDb, { ...correction, user_id: grace }), { code: 'corrected_cost_not_found' })
-  await t.rejects(costs.insert(serviceDb, { ...said, cost_micros: -1n, idempotency_key: 'c' }), {
+  await t.rejects(costs.insert(serviceDb, { ...entry, cost_micros: -1n, idempotency_key: 'c' }), {
     code: 'negative_cost',
   })
-  await t.rejects(costs.insert(serviceDb, { ...said, iteration_number: 1000, idempotency_key: 'd' }), {
+  await t.rejects(costs.insert(serviceDb, { ...entry, iteration_number: 1000, idempotency_key: 'd' }), {
     name: 'RuleError',
     code: 'unknown_iteration',
   })
 })
 
-t.test('costs: sums per month, app, generation and user add up to the ledger', async (t) => {
+t.test('costs: sums by month, app, generation and user equal the sum of the ledger', async (t) => {
   const user_id = await signUp()
   const [one, two] = [await newGeneration(user_id), await newGeneration(user_id)]
-  const book = (cost: Partial<costs.NewCost>) =>
+  const insert = (cost: Partial<costs.NewCost>) =>
     costs.insert(serviceDb, { user_id, kind: 'other', idempotency_key: `${Math.random()}`, ...cost })
-  await book({ generation_request_id: one.generationId, cost_micros: 1n, created_at: '2026-01-31T23:59:59Z' })
-  await book({ generation_request_id: one.generationId, cost_micros: 2n, created_at: '2026-02-01T00:00:00Z' })
-  await book({ generation_request_id: two.generationId, cost_micros: 4n, created_at: '2026-03-01T00:00:00Z' })
-  await book({ app_id: two.appId, cost_micros: 8n, created_at: '2026-03-01T00:00:00Z' })
-  await book({ cost_micros: 16n, created_at: '2026-04-01T00:00:00Z' })
+  await insert({ generation_request_id: one.generationId, cost_micros: 1n, created_at: '2026-01-31T23:59:59Z' })
+  await insert({ generation_request_id: one.generationId, cost_micros: 2n, created_at: '2026-02-01T00:00:00Z' })
+  await insert({ generation_request_id: two.generationId, cost_micros: 4n, created_at: '2026-03-01T00:00:00Z' })
+  await insert({ app_id: two.appId, cost_micros: 8n, created_at: '2026-03-01T00:00:00Z' })
+  await insert({ cost_micros: 16n, created_at: '2026-04-01T00:00:00Z' })
 
   for (const limit of [1, 2, 100]) {
     const months = await all(
@@ -199,18 +199,18 @@ t.test('costs: sums per month, app, generation and user add up to the ledger', a
       ],
     )
   }
-  const of = { user_id, generation_request_id: one.generationId }
-  t.match(await asUser(db, user_id, (trx) => costs.findSumOfGeneration(trx, of)), {
+  const generation = { user_id, generation_request_id: one.generationId }
+  t.match(await asUser(db, user_id, (trx) => costs.findSumOfGeneration(trx, generation)), {
     source: 'ledger',
     entries: 2n,
     cost_micros: 3n,
   })
-  t.equal(await asUser(db, ada, (trx) => costs.findSumOfGeneration(trx, of)), undefined)
+  t.equal(await asUser(db, ada, (trx) => costs.findSumOfGeneration(trx, generation)), undefined)
   t.match(await asUser(db, user_id, (trx) => costs.sumOfUser(trx, user_id)), { entries: 5n, cost_micros: 31n })
   t.match(await asUser(db, ada, (trx) => costs.sumOfUser(trx, user_id)), { entries: 0n, cost_micros: 0n })
 })
 
-t.test('events: the timeline of one generation in order, and the newest of a user', async (t) => {
+t.test('events: a generation is listed in order, a user newest first', async (t) => {
   const user_id = await signUp()
   const [one, two] = [await newGeneration(user_id), await newGeneration(user_id)]
   for (const status of ['paused', 'queued', 'cancelled']) {
@@ -258,7 +258,7 @@ t.test('events: the timeline of one generation in order, and the newest of a use
   })
 })
 
-t.test('activity: a user reads their own, the newest first; a service adds to it', async (t) => {
+t.test('activity: a user reads their own entries, the newest first; a service inserts some', async (t) => {
   const user_id = await signUp()
   const appId = parseAppId(await insertApp(test.owner, user_id))
   for (let n = 0; n < 4; n += 1) {

@@ -12,7 +12,7 @@ import { timeLimit } from '../fixtures/until.ts'
 const { test, owner, db, ada, grace, mary, claimIds, claimOne, setStatus, expire, leases } = await openQueue(t)
 const past = new Date('2026-01-01T00:00:00Z')
 
-t.test('a claim takes the highest priority first, then the earliest place, and tells the worker what it needs', async (t) => {
+t.test('a claim returns the highest priority first, then the order of the queue, with all columns that a worker needs', async (t) => {
   const late = await ada.queue({ queue_at: new Date('2026-01-02T00:00:00Z') })
   const early = await ada.queue({ queue_at: past, initial_prompt: 'books', generation_type: 'resume', last_session_id: 's1' })
   const urgent = await grace.queue({ priority: 1, queue_at: new Date('2026-01-03T00:00:00Z') })
@@ -20,7 +20,7 @@ t.test('a claim takes the highest priority first, then the earliest place, and t
   const before = Date.now()
   const claimed = await queue.claim(db, { worker, limit: 3, leaseMs: 5000 })
   t.strictSame(claimed.map(({ id }) => id), [urgent, early, late])
-  t.match(await readGeneration(owner, last), { status: 'queued', attempt: 0 }, 'what was not asked for is left')
+  t.match(await readGeneration(owner, last), { status: 'queued', attempt: 0 }, 'a generation beyond the limit is not claimed')
 
   const { lease_expires_at, ...rest } = claimed[1]!
   const leaseMs = lease_expires_at.getTime() - before
@@ -33,10 +33,10 @@ t.test('a claim takes the highest priority first, then the earliest place, and t
   t.match(await readGeneration(owner, early), { status: 'generating', attempt: 1 })
   t.strictSame(await leases(), [late, early, urgent].map((id) => ({ id, attempt: 1, worker })))
   t.equal(await queue.claimOne(db, { worker }).then((one) => one?.id), last)
-  t.equal(await queue.claimOne(db, { worker }), undefined, 'then there is none')
+  t.equal(await queue.claimOne(db, { worker }), undefined, 'then the queue is empty')
 })
 
-t.test('a claim passes over what another is about to take, and waits for nobody', async (t) => {
+t.test('a claim skips the rows of an uncommitted claim without waiting', async (t) => {
   const ids = [await ada.queue(), await grace.queue(), await mary.queue()]
   await inTransaction(db, async (trx) => {
     t.strictSame((await queue.claim(trx, { worker })).map(({ id }) => id), [ids[0]])
@@ -44,7 +44,7 @@ t.test('a claim passes over what another is about to take, and waits for nobody'
   })
 })
 
-t.test('a limit or a lease out of range, and a worker without a name, are refused', async (t) => {
+t.test('a limit or lease out of range and an empty worker name are rejected', async (t) => {
   await ada.queue()
   for (const options of [{ limit: 0 }, { limit: 101 }, { leaseMs: 999 }, { leaseMs: 86_400_001 }]) {
     await t.rejects(queue.claim(db, { worker, ...options }), { code: 'claim_out_of_range' }, JSON.stringify(options))
@@ -54,14 +54,14 @@ t.test('a limit or a lease out of range, and a worker without a name, are refuse
   await t.rejects(queue.heartbeat(db, held, { leaseMs: 0 }), { code: 'claim_out_of_range' })
 })
 
-t.test('who queues many does not stand in front of who comes after', async (t) => {
+t.test('a user with many queued generations does not delay other users', async (t) => {
   const many = [await ada.queue(), await ada.queue(), await ada.queue()]
   const one = await grace.queue()
   const another = await mary.queue()
   t.strictSame(await claimIds(), [many[0], one, another, many[1], many[2]])
 })
 
-t.test('what a user resumes or retries stands behind what they have queued', async (t) => {
+t.test('a resumed or retried generation is placed after the queued ones of its user', async (t) => {
   const back = [await ada.queue({ status: 'paused', queue_at: past }), await ada.queue({ status: 'failed', queue_at: past })]
   const first = await ada.queue()
   for (const id of back) await setStatus(ada, id, 'queued')
@@ -69,28 +69,28 @@ t.test('what a user resumes or retries stands behind what they have queued', asy
   t.strictSame(await claimIds(), [first, other, ...back])
 })
 
-t.test('a service that names a place gets it', async (t) => {
+t.test('a service can set the position in the queue', async (t) => {
   const first = await ada.queue()
   const before = await ada.queue({ queue_at: past })
   t.strictSame(await claimIds(), [before, first])
 })
 
-t.test('no user has more than the limit running', async (t) => {
+t.test('the limit of running generations per user holds', async (t) => {
   const own = [await ada.queue(), await ada.queue(), await ada.queue()]
   const other = await grace.queue()
   t.strictSame(await claimIds({ userLimit: 0 }), [])
   t.strictSame(await claimIds({ userLimit: 2 }), [own[0], other, own[1]])
   t.strictSame(await claimIds({ userLimit: 2 }), [])
   await queue.complete(db, { id: own[0]!, attempt: 1 })
-  t.strictSame(await claimIds({ userLimit: 2 }), [own[2]], 'what is done makes room')
+  t.strictSame(await claimIds({ userLimit: 2 }), [own[2]], 'a completed generation frees a slot')
   const next = await ada.queue()
   await setStatus(ada, own[1]!, 'paused')
-  t.strictSame(await claimIds({ userLimit: 2 }), [next], 'and so does what is paused, whose lease is still there')
+  t.strictSame(await claimIds({ userLimit: 2 }), [next], 'a paused one frees a slot before its lease expires')
   const more = await ada.queue()
-  t.strictSame(await claimIds(), [more], 'without a limit there is none')
+  t.strictSame(await claimIds(), [more], 'without userLimit it does not apply')
 })
 
-t.test('what a step completes makes room for its user, what it has lost does not', async (t) => {
+t.test('a completion frees a slot in the same call, a lost lease does not', async (t) => {
   const [first, second] = [await ada.queue(), await ada.queue()]
   const [held] = await queue.claim(db, { worker, userLimit: 1 })
   const step = await queue.completeAndClaim(db, [held!], { worker, userLimit: 1 })
@@ -104,7 +104,7 @@ t.test('what a step completes makes room for its user, what it has lost does not
   t.match(late, { completed: [{ id: second, outcome: 'lease_lost' }], claimed: { length: 0 } })
 })
 
-/** What a second worker gets of a user while the first one's claim is not committed yet, and after it is. */
+/** The number of generations that a second worker claims before and after the commit of the first worker's claim. */
 async function race(first: pg.Client, second: pg.Client): Promise<(number | null)[]> {
   const claim = 'select id from private.claim_generations($1, 10, $2, 1)'
   await first.query('begin')
@@ -121,23 +121,23 @@ t.test('the limit holds while another claim for the same user is not committed',
   await queueBoth()
   t.strictSame(await race(first, second), [2, 0, 0])
 
-  // The lock is what does it.
+  // Removes the lock, to show that the limit depends on it.
   const name = 'private.lock_generations_within_limit'
   const { source } = only(await owner.query<{ source: string }>(`select pg_get_functiondef('${name}'::regproc) as source`))
   await owner.query(source.replace(/not pg_try_advisory_xact_lock\(.*\n/, 'false\n'))
   await owner.query('delete from generation_requests')
   await queueBoth()
-  t.strictSame(await race(first, second), [2, 1, 0], 'without it one too many')
+  t.strictSame(await race(first, second), [2, 1, 0], 'without the lock the limit is exceeded by one')
   await owner.query(source)
 })
 
-t.test('the limit needs snapshots of its own', async (t) => {
+t.test('the limit requires READ COMMITTED', async (t) => {
   await ada.queue()
   const claiming = db.transaction().setIsolationLevel('repeatable read').execute((trx) => queue.claim(trx as never, { worker, userLimit: 1 }))
   await t.rejects(claiming, { code: 'wrong_isolation_level' })
 })
 
-t.test('eight connections in a hurry never exceed the limit', async (t) => {
+t.test('eight concurrent connections never exceed the limit', async (t) => {
   const many = serviceClient(t, test, 8)
   const customers = [ada, grace, mary]
   for (const customer of customers) for (let count = 0; count < 20; count += 1) await customer.queue({ queue_at: past })
@@ -161,7 +161,7 @@ t.test('eight connections in a hurry never exceed the limit', async (t) => {
   t.strictSame([done, most], [60, 2])
 })
 
-t.test('a head of the queue that may not be taken starves nobody', async (t) => {
+t.test('generations at the head of the queue that exceed the limit do not block later ones', async (t) => {
   await owner.query(
     `insert into generation_requests (user_id, app_id, prompt, mode, queue_at)
      select $1::uuid, $2::uuid, 'x', 'autonomous', $3 from generate_series(1, 300)`,
@@ -172,7 +172,7 @@ t.test('a head of the queue that may not be taken starves nobody', async (t) => 
   t.strictSame(await claimIds({ limit: 2, userLimit: 2 }), behind)
 })
 
-t.test('while claims are paused nothing is taken, and what runs goes on', async (t) => {
+t.test('while claims are paused none succeeds, and running generations continue', async (t) => {
   await ada.queue()
   const held = await claimOne()
   const next = await grace.queue()
@@ -181,7 +181,7 @@ t.test('while claims are paused nothing is taken, and what runs goes on', async 
   const { paused_at } = await queue.state(db)
   t.type(paused_at, Date)
   await queue.pauseClaims(db, { by: 'ops-2' })
-  t.strictSame(await queue.state(db), { paused_at, paused_by: 'ops-2', reason: null }, 'paused again, since when stays')
+  t.strictSame(await queue.state(db), { paused_at, paused_by: 'ops-2', reason: null }, 'a second pause keeps the time of the first')
 
   t.strictSame(await claimIds(), [])
   t.strictSame(await claimIds({ userLimit: 2 }), [])
@@ -191,7 +191,7 @@ t.test('while claims are paused nothing is taken, and what runs goes on', async 
   t.strictSame(await claimIds(), [next])
 })
 
-t.test('a user who is deleted takes everything along, whatever workers do at the moment', async (t) => {
+t.test('deleting a user deletes all their rows, during concurrent calls of workers', async (t) => {
   const erase = (client: pg.Client, userId: UserId) => client.query('delete from auth.users where id = $1', [userId])
   const count = `select (select count(*) from generation_requests where user_id = $1)
     + (select count(*) from private.generation_leases where user_id = $1) as n`
@@ -206,7 +206,7 @@ t.test('a user who is deleted takes everything along, whatever workers do at the
   await isWaiting(owner, eraser, erasing)
   await client.query('commit')
   await erasing
-  t.match((await owner.query(count, [first.userId])).rows, [{ n: '0' }], 'claimed while they went')
+  t.match((await owner.query(count, [first.userId])).rows, [{ n: '0' }], 'claimed during the deletion')
 
   const second = await newCustomer(test)
   const id = await second.queue()
@@ -214,7 +214,7 @@ t.test('a user who is deleted takes everything along, whatever workers do at the
   await second.queue()
   await eraser.query('begin')
   await erase(eraser, second.userId)
-  t.strictSame(await claimIds(), [], 'what goes is not taken')
+  t.strictSame(await claimIds(), [], 'a row that is being deleted is not claimed')
   const late = client.query('select private.complete_generation($1, 1) as it', [id])
   await isWaiting(owner, client, late)
   await eraser.query('commit')
@@ -222,7 +222,7 @@ t.test('a user who is deleted takes everything along, whatever workers do at the
   t.match((await owner.query(count, [second.userId])).rows, [{ n: '0' }])
 })
 
-t.test('only workers may use the queue', async (t) => {
+t.test('only workers may call the functions of the queue', async (t) => {
   const calls = [
     `private.claim_generations('w', 1, '1 minute')`,
     `private.complete_and_claim_generations('w', '{}', '{}', '{}', '{}', '{}', 1, '1 minute')`,

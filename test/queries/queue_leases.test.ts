@@ -2,15 +2,15 @@ import t from 'tap'
 import { asService, inTransaction, queue } from '../../db/index.ts'
 import type { GenerationId } from '../../db/index.ts'
 import { isWaiting, rolledBack } from '../fixtures/probe.ts'
-import { lastReason, openQueue, readGeneration, traces, worker } from './fixtures/queue.ts'
+import { lastReason, openQueue, readGeneration, rowsOfGeneration, worker } from './fixtures/queue.ts'
 import { only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
 const { test, owner, db, ada, grace, mary, claimIds, claimOne, setStatus, expire, leases } = await openQueue(t)
-/** As if its pause were over. */
-const letWait = (id: number) => owner.query('update generation_requests set available_at = now() where id = $1', [id])
+/** Ends the delay of a generation. */
+const endDelay = (id: number) => owner.query('update generation_requests set available_at = now() where id = $1', [id])
 
-t.test('a failure is tried again after a pause that doubles, until it has failed for good', async (t) => {
+t.test('a failed attempt is retried after a delay that doubles, until the generation fails', async (t) => {
   const id = await ada.queue()
   const start = only(await owner.query<{ now: Date }>('select now()')).now
   const pauseOf = async (): Promise<number> => {
@@ -22,21 +22,21 @@ t.test('a failure is tried again after a pause that doubles, until it has failed
     t.match(await readGeneration(owner, id), { status: 'queued', failure_count, error_message: 'no disk', completed_at: null })
     t.equal(await pauseOf(), pause)
     t.equal(await lastReason(owner, id), 'no disk')
-    t.strictSame(await claimIds(), [], 'not before its time')
-    await letWait(id)
+    t.strictSame(await claimIds(), [], 'not before the delay ends')
+    await endDelay(id)
   }
-  t.ok(((await readGeneration(owner, id))['queue_at'] as Date) > start, 'what waits stands behind what is due')
+  t.ok(((await readGeneration(owner, id))['queue_at'] as Date) > start, 'a delayed generation is placed after those that are due')
 
   t.strictSame(await queue.fail(db, await claimOne(), { error_message: 'no disk' }), { outcome: 'failed' })
   t.match(await readGeneration(owner, id), { status: 'failed', failure_count: 3, available_at: null, error_message: 'no disk' })
   t.strictSame(await leases(), [])
 
   await setStatus(ada, id, 'queued')
-  t.match(await readGeneration(owner, id), { failure_count: 0, retry_count: 1 }, 'its user begins anew')
-  t.strictSame(await queue.fail(db, await claimOne(), { error_message: 'no use', maxFailures: 1 }), { outcome: 'failed' })
+  t.match(await readGeneration(owner, id), { failure_count: 0, retry_count: 1 }, 'a retry by the user resets the failures')
+  t.strictSame(await queue.fail(db, await claimOne(), { error_message: 'no retry', maxFailures: 1 }), { outcome: 'failed' })
 })
 
-t.test('the pause is an hour at most, and the user need not wait for it', async (t) => {
+t.test('the delay is an hour at most, and a user can skip it', async (t) => {
   const id = await ada.queue({ failure_count: 30 })
   await queue.fail(db, await claimOne(), { error_message: 'x', maxFailures: 100 })
   const { available_at, updated_at } = await readGeneration(owner, id)
@@ -47,7 +47,7 @@ t.test('the pause is an hour at most, and the user need not wait for it', async 
   t.strictSame(await claimIds(), [id])
 })
 
-t.test('a reason that the transaction has said is kept for what follows', async (t) => {
+t.test('a reason that the transaction has set applies to all its changes', async (t) => {
   const [first, second] = [await ada.queue(), await grace.queue()]
   const [a, b] = await queue.claim(db, { worker, limit: 2 })
   await asService(db, async (trx) => {
@@ -61,10 +61,10 @@ t.test('a reason that the transaction has said is kept for what follows', async 
     await queue.release(trx, again[0]!)
     await queue.claim(trx, { worker })
   })
-  t.equal(await lastReason(owner, second), null, 'one that a function has lent is not')
+  t.equal(await lastReason(owner, second), null, 'a reason that a function sets does not')
 })
 
-t.test('what is released is queued unharmed, at the head', async (t) => {
+t.test('a released generation returns to the head of the queue without a failure', async (t) => {
   const id = await ada.queue()
   const later = await grace.queue()
   const held = await claimOne()
@@ -75,15 +75,15 @@ t.test('what is released is queued unharmed, at the head', async (t) => {
   t.strictSame(await claimIds(), [id, later])
 })
 
-t.test('an iteration is kept with its files, and how far it got', async (t) => {
+t.test('an iteration is saved with its files and the progress of the generation', async (t) => {
   const id = await ada.queue()
   const held = await claimOne()
   const files = { 'index.html': '<h1>Bücher</h1>\0', 'a/"b"\n': '', ...(JSON.parse('{"__proto__":"x"}') as Record<string, string>) }
   const iteration = { iteration_number: 2, files, prompt_used: 'more', metadata: { tokens: 3 }, last_session_id: 's2' }
-  const kept = await queue.recordIteration(db, held, iteration)
-  if (kept.outcome !== 'recorded') return t.fail('lost')
+  const recorded = await queue.recordIteration(db, held, iteration)
+  if (recorded.outcome !== 'recorded') return t.fail('lost')
   const select = 'select iteration_number, snapshot_type, files_snapshot, prompt_used, metadata, user_id from iteration_snapshots where id = $1'
-  t.strictSame((await owner.query(select, [kept.snapshot_id])).rows, [
+  t.strictSame((await owner.query(select, [recorded.snapshot_id])).rows, [
     {
       ...{ iteration_number: 2, snapshot_type: 'automatic', files_snapshot: JSON.stringify(files), prompt_used: 'more' },
       ...{ metadata: { tokens: 3 }, user_id: ada.userId },
@@ -91,12 +91,12 @@ t.test('an iteration is kept with its files, and how far it got', async (t) => {
   ])
   t.match(await readGeneration(owner, id), { current_iteration: 2, last_session_id: 's2' })
   await queue.recordIteration(db, held, { iteration_number: 1, files, snapshot_type: 'checkpoint' })
-  t.match(await readGeneration(owner, id), { current_iteration: 2, last_session_id: 's2' }, 'never less, nor without a session')
+  t.match(await readGeneration(owner, id), { current_iteration: 2, last_session_id: 's2' }, 'the progress does not decrease, and the session is kept')
   await t.rejects(queue.recordIteration(db, held, { iteration_number: 11, files }), { code: 'iteration_out_of_range' })
   t.equal(only(await owner.query<{ n: number }>('select count(*)::int as n from iteration_snapshots')).n, 2)
 })
 
-t.test('what is completed says where it has ended, and keeps the rest', async (t) => {
+t.test('a completion sets the given result and keeps the other columns', async (t) => {
   const github_url = 'https://github.com/leo/books'
   const id = await ada.queue({ github_url, error_message: 'at first' })
   const github_commit = 'a'.repeat(40)
@@ -105,14 +105,14 @@ t.test('what is completed says where it has ended, and keeps the rest', async (t
   t.strictSame(await leases(), [])
 })
 
-t.test('completing and claiming are one transaction, and each completion is judged by itself', async (t) => {
+t.test('completing and claiming are one transaction, and a lost lease does not affect other completions', async (t) => {
   const [done, lost] = [await ada.queue(), await grace.queue()]
   const [first, second] = await queue.claim(db, { worker, limit: 2 })
   await setStatus(grace, lost, 'cancelled')
   const next = await mary.queue()
   const wrong = { ...first!, github_commit: 'x' }
   await t.rejects(queue.completeAndClaim(db, [second!, wrong], { worker }), { code: 'github_commit_not_sha' })
-  t.match(await readGeneration(owner, next), { status: 'queued' }, 'a completion that is refused takes nothing')
+  t.match(await readGeneration(owner, next), { status: 'queued' }, 'a rejected completion claims no generation')
 
   const deployment_url = 'https://books.fly.dev'
   const step = await queue.completeAndClaim(db, [second!, { ...first!, deployment_url }], { worker, limit: 5 })
@@ -135,17 +135,17 @@ const writes: Readonly<Record<string, (lease: queue.Lease) => Promise<{ readonly
   release: (lease) => queue.release(db, lease),
 }
 const losses: Readonly<Record<string, (id: number) => Promise<unknown>>> = {
-  'requeued, but not taken yet': async (id) => {
+  'requeued and not claimed yet': async (id) => {
     await expire(id)
     return queue.requeueExpired(db, { backoffMs: 3_600_000 })
   },
-  'taken by another': async (id) => {
+  'claimed by another worker': async (id) => {
     await expire(id)
     await queue.requeueExpired(db, { backoffMs: 0 })
     return queue.claim(db, { worker: 'worker-2' })
   },
-  'completed by another': async (id) => {
-    await losses['taken by another']!(id)
+  'completed by another worker': async (id) => {
+    await losses['claimed by another worker']!(id)
     return queue.complete(db, { id: id as GenerationId, attempt: 2 })
   },
   'paused by its user': (id) => setStatus(ada, id, 'paused'),
@@ -156,25 +156,25 @@ const losses: Readonly<Record<string, (id: number) => Promise<unknown>>> = {
   },
 }
 for (const [name, write] of Object.entries(writes)) {
-  t.test(`${name} of a worker that has lost its generation writes nothing`, async (t) => {
+  t.test(`${name} changes no row if the worker has lost its lease`, async (t) => {
     for (const [loss, lose] of Object.entries(losses)) {
       const id = await ada.queue()
       const held = await claimOne()
       await lose(id)
-      const before = await traces(owner, id)
+      const before = await rowsOfGeneration(owner, id)
       t.match(await write(held), { outcome: 'lease_lost' }, loss)
-      t.strictSame(await traces(owner, id), before, `${loss}: nothing has changed`)
+      t.strictSame(await rowsOfGeneration(owner, id), before, `${loss}: the rows are unchanged`)
       await owner.query('delete from generation_requests')
     }
     await ada.queue()
-    t.notMatch(await write(await claimOne()), { outcome: 'lease_lost' }, 'who holds it does')
+    t.notMatch(await write(await claimOne()), { outcome: 'lease_lost' }, 'the holder can write')
   })
 }
 
-t.test('it is the attempt in the row that fences', async (t) => {
+t.test('the condition on the attempt is the fence', async (t) => {
   const id = await ada.queue()
   await claimOne()
-  await losses['taken by another']!(id)
+  await losses['claimed by another worker']!(id)
   const fenced = {
     complete_generation: `$1, 1`,
     fail_generation: `$1, 1, 'late'`,
@@ -188,12 +188,12 @@ t.test('it is the attempt in the row that fences', async (t) => {
     await rolledBack(owner, async () => {
       t.notOk(await gets(), name)
       await owner.query(source.replace(' and r.attempt = p_attempt', ''))
-      t.ok(await gets(), `${name} without the fence gets through`)
+      t.ok(await gets(), `${name} without the fence succeeds`)
     })
   }
 })
 
-t.test('a write that has waited for the one that takes its generation away finds it lost', async (t) => {
+t.test('a write that waited for a change of status returns that the lease is lost', async (t) => {
   const client = await test.login(logins.leo_worker)
   for (const name of ['complete_generation($1, 1)', `fail_generation($1, 1, 'late')`, 'release_generation($1, 1)', `record_iteration($1, 1, 1, 'automatic', '{}')`]) {
     const id = await ada.queue()
@@ -209,7 +209,7 @@ t.test('a write that has waited for the one that takes its generation away finds
   }
 })
 
-t.test('a heartbeat prolongs the lease and touches no index', async (t) => {
+t.test('a heartbeat renews the lease and updates no index', async (t) => {
   await ada.queue()
   const held = await claimOne()
   const updates = `select pg_stat_get_xact_tuples_updated(c.oid)::int as n, pg_stat_get_xact_tuples_hot_updated(c.oid)::int as hot
@@ -222,15 +222,15 @@ t.test('a heartbeat prolongs the lease and touches no index', async (t) => {
   t.strictSame((await client.query(updates)).rows, [{ n: 20, hot: 20 }])
   await client.query('commit')
   const before = Date.now()
-  const beat = await queue.heartbeat(db, held, { leaseMs: 600_000 })
-  if (beat.outcome !== 'held') return t.fail('lost')
-  const leaseMs = beat.expires_at.getTime() - before
+  const heartbeat = await queue.heartbeat(db, held, { leaseMs: 600_000 })
+  if (heartbeat.outcome !== 'held') return t.fail('lost')
+  const leaseMs = heartbeat.expires_at.getTime() - before
   t.ok(leaseMs >= 600_000 - 50 && leaseMs <= 600_000 + 50 + Date.now() - before, `a lease of ${leaseMs} ms`)
   await expire(held.id)
-  t.match(await queue.heartbeat(db, held), { outcome: 'held' }, 'even late, while nobody has ended it')
+  t.match(await queue.heartbeat(db, held), { outcome: 'held' }, 'also after its expiry, until the attempt is ended')
 })
 
-t.test('an expired lease ends the attempt: it counts as a failure, and the timeline says why', async (t) => {
+t.test('an expired lease ends the attempt, counts as a failure, and is the reason in the timeline', async (t) => {
   const [lost, live] = [await ada.queue(), await grace.queue()]
   await queue.claim(db, { worker, limit: 2 })
   t.strictSame(await queue.requeueExpired(db), [])
@@ -239,15 +239,15 @@ t.test('an expired lease ends the attempt: it counts as a failure, and the timel
   t.match(await readGeneration(owner, lost), { status: 'queued', failure_count: 1, error_message: 'its worker was lost: the lease expired' })
   t.equal(await lastReason(owner, lost), 'its worker was lost: the lease expired')
   t.strictSame(await leases(), [{ id: live, attempt: 1, worker }])
-  t.strictSame(await claimIds(), [], 'it waits as after any failure')
+  t.strictSame(await claimIds(), [], 'it is delayed as after any failure')
 
-  await letWait(lost)
+  await endDelay(lost)
   await claimOne()
   await expire(lost)
   t.strictSame(await queue.requeueExpired(db, { maxFailures: 2 }), [{ id: lost, attempt: 2, status: 'failed' }])
 })
 
-t.test('a lease that its user has left behind goes when its time is over', async (t) => {
+t.test('the lease of a paused generation is deleted when it expires', async (t) => {
   const id = await ada.queue()
   await claimOne()
   await setStatus(ada, id, 'paused')
@@ -259,7 +259,7 @@ t.test('a lease that its user has left behind goes when its time is over', async
   t.match(await readGeneration(owner, id), { status: 'paused', failure_count: 0 })
 })
 
-t.test('a lease that is left behind is overwritten by the next', async (t) => {
+t.test('the lease of an earlier attempt is replaced by the next claim', async (t) => {
   const id = await ada.queue()
   await claimOne()
   await setStatus(ada, id, 'paused')
@@ -268,7 +268,7 @@ t.test('a lease that is left behind is overwritten by the next', async (t) => {
   t.strictSame(await leases(), [{ id, attempt: 2, worker: 'worker-2' }])
 })
 
-t.test('many may ask for expired leases at once: each gets others, and waits for nobody', async (t) => {
+t.test('concurrent calls of requeueExpired return different leases without waiting', async (t) => {
   for (const customer of [ada, grace, mary]) await customer.queue()
   const ids = await claimIds()
   for (const id of ids) await expire(id)
@@ -280,7 +280,7 @@ t.test('many may ask for expired leases at once: each gets others, and waits for
   })
 })
 
-t.test('a heartbeat at the last moment saves the lease', async (t) => {
+t.test('a heartbeat that commits before requeueExpired keeps the lease', async (t) => {
   const id = await ada.queue()
   const held = await claimOne()
   await expire(id)

@@ -13,7 +13,7 @@ import { context, contexts, devBox, inEnvironment, ofAge, secret, startKms } fro
 const loaded = (): string[] =>
   Object.keys((Module as unknown as { _cache: object })._cache).filter((name) => /@aws-sdk|@smithy/.test(name))
 
-t.test('the client of KMS is loaded when it is first used, and not before', async (t) => {
+t.test('the client of KMS is loaded at the first use, not at import', async (t) => {
   t.type(root.createClient, 'function')
   const { box } = await startKms(t)
   await devBox().seal(context, secret())
@@ -28,7 +28,7 @@ const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 const other = (character: string): string => (character === 'A' ? 'B' : 'A')
 const refused = /^(secret_(tampered|malformed|not_encrypted)|key_not_accepted)$/
 
-/** Parts as somebody with access to the rows would change them: flipped, cut, emptied, taken from another row. */
+/** Forged texts: each part changed, truncated, emptied, or taken from another row. */
 function* forgeries(sealed: string, foreign: string): Generator<[string, SealedSecret]> {
   const parts = sealed.split('.')
   for (const [index, part] of parts.entries()) {
@@ -40,27 +40,27 @@ function* forgeries(sealed: string, foreign: string): Generator<[string, SealedS
     yield [`part ${index} without its end`, changed(part.slice(0, -1))]
     yield [`part ${index} empty`, changed('')]
     yield [`part ${index} twice`, changed(part + part)]
-    // Base64 may have bits to spare at the end, and says nothing about them.
+    // The last character of base64 may have unused bits.
     const ends = index < 3 ? '' : base64url.replace(part.slice(-1), '')
     for (const end of ends) yield [`part ${index} ending with ${end}`, changed(part.slice(0, -1) + end)]
     const theirs = foreign.split('.')[index]
     if (theirs !== undefined && theirs !== part) yield [`part ${index} of another one`, changed(theirs)]
   }
-  yield ['a part more', `${sealed}.AAAA` as SealedSecret]
-  yield ['a part less', parts.slice(0, -1).join('.') as SealedSecret]
-  yield ['a line more', `${sealed}\n` as SealedSecret]
+  yield ['an additional part', `${sealed}.AAAA` as SealedSecret]
+  yield ['a missing part', parts.slice(0, -1).join('.') as SealedSecret]
+  yield ['an additional line', `${sealed}\n` as SealedSecret]
 }
 
 for (const [scheme, box] of Object.entries(schemes)) {
-  t.test(`${scheme}: what was sealed for a row is opened for it`, async (t) => {
+  t.test(`${scheme}: a sealed secret is opened for its row`, async (t) => {
     const sealed = await box.seal(context, secret('hush'))
     t.match(sealed, new RegExp(`^leo1\\.${scheme}\\.`))
     t.equal(keyIdOf(sealed), await box.currentKeyId())
     t.equal((await box.open(context, sealed)).reveal(), 'hush')
-    t.not(await box.seal(context, secret('hush')), sealed, 'and never sealed the same way twice')
+    t.not(await box.seal(context, secret('hush')), sealed, 'two seals of one value differ')
   })
 
-  t.test(`${scheme}: no section of it may be changed`, async (t) => {
+  t.test(`${scheme}: a change of any part is detected`, async (t) => {
     const sealed = await box.seal(context, secret())
     const foreign = await box.seal(context, secret('another'))
     for (const [title, forged] of forgeries(sealed, foreign)) {
@@ -69,14 +69,14 @@ for (const [scheme, box] of Object.entries(schemes)) {
     t.equal((await box.open(context, sealed)).reveal(), secret().reveal())
   })
 
-  t.test(`${scheme}: from 1 byte to 64 KiB`, async (t) => {
+  t.test(`${scheme}: values of 1 byte to 64 KiB`, async (t) => {
     for (const length of [1, 2, 11, 12, 13, 4095, 4096, 4097, 65_535, 65_536]) {
       const text = 'x'.repeat(length)
       t.ok((await box.open(context, await box.seal(context, secret(text)))).reveal() === text, `${length} bytes`)
     }
   })
 
-  t.test(`${scheme}: every plane of Unicode`, async (t) => {
+  t.test(`${scheme}: values of every plane of Unicode`, async (t) => {
     for (let plane = 0; plane <= 16; plane += 1) {
       const first = plane * 0x10000
       const text = String.fromCodePoint(first, first + 0x41, first + 0x301, first + 0xfffd, first + 0xffff)
@@ -87,7 +87,7 @@ for (const [scheme, box] of Object.entries(schemes)) {
   })
 }
 
-t.test('what is no text of this length is no secret', (t) => {
+t.test('a text that is empty, too long or not well-formed is not a secret', (t) => {
   for (const text of ['', 'x'.repeat(65_537), '𐍈'.repeat(16_384) + 'x', '\ud800x', 'x\udfff', '\udfff\ud800']) {
     t.throws(() => new SecretValue(text), { code: 'invalid_secret_use' }, `${text.length} units`)
   }
@@ -107,12 +107,12 @@ const swaps = async (t: Test, box: SecretBox): Promise<void> => {
   }
 }
 
-t.test('a secret that was moved to another row does not open there', async (t) => {
+t.test('a secret that was moved to another row cannot be opened there', async (t) => {
   await swaps(t, schemes['dev'] as SecretBox)
   await swaps(t, kmsBox)
 })
 
-t.test('the cipher is bound to the row and the scheme even if whoever gives out keys looks at neither', async (t) => {
+t.test('the cipher authenticates row and scheme even if the key provider does not', async (t) => {
   const careless = (scheme: KeyProvider['scheme']): SecretBox => {
     const plain = async () => Buffer.alloc(32, 7)
     const generate = async () => ({ keyId: 'any', wrapped: Buffer.of(1), plain: await plain() })
@@ -129,7 +129,7 @@ t.test('the cipher is bound to the row and the scheme even if whoever gives out 
   await t.rejects(careless('dev').open(context, renamed), { code: 'secret_tampered' })
 })
 
-t.test('a secret that was moved or changed does not open when its data key is in the cache either', async (t) => {
+t.test('a secret that was moved or changed cannot be opened with a cached data key either', async (t) => {
   const warm = boxOf({}, { cache: ofAge })
   await swaps(t, warm)
   const sealed = await warm.seal(context, secret())
@@ -141,12 +141,12 @@ t.test('a secret that was moved or changed does not open when its data key is in
   }
   kms.takeCalls()
   await warm.open(context, sealed)
-  t.equal(kms.takeCalls(), 0, 'where it is still')
+  t.equal(kms.takeCalls(), 0, 'the data key is still cached')
   await t.rejects(warm.open(contexts['of another user'], sealed), { code: 'secret_tampered' })
-  t.equal(kms.takeCalls(), 1, 'KMS is asked about another row')
+  t.equal(kms.takeCalls(), 1, 'another row is another entry of the cache')
 })
 
-t.test('a context is one that a row can have', async (t) => {
+t.test('a context that no row can have is rejected', async (t) => {
   const box = devBox()
   const impossible: readonly SecretContext[] = [
     { ...contexts.mine, user_id: '' as UserId },
@@ -163,7 +163,7 @@ t.test('a context is one that a row can have', async (t) => {
   }
 })
 
-t.test('a text is taken for a sealed secret if it has the form of one', async (t) => {
+t.test('a text with the format of a sealed secret is accepted as one', async (t) => {
   const sealed = await devBox().seal(context, secret())
   t.equal(parseSealedSecret(sealed), sealed)
   for (const text of ['', 'gho_plain', 'leo', 'LEO1.dev.a.b.c', ` ${sealed}`]) {
@@ -174,7 +174,7 @@ t.test('a text is taken for a sealed secret if it has the form of one', async (t
   }
 })
 
-t.test('outside of development and tests the embedded key neither seals nor opens', async (t) => {
+t.test('the development key neither seals nor opens in production', async (t) => {
   const box = devBox()
   const sealed = await box.seal(context, secret())
   const insecure = { code: 'insecure_in_production', isRetrySafe: false }
@@ -191,11 +191,11 @@ t.test('outside of development and tests the embedded key neither seals nor open
     await inEnvironment({ NODE_ENV }, () => t.resolves(devBox().open(context, sealed)))
   }
   const notAccepted = { code: 'key_not_accepted' }
-  await t.rejects(kmsBox.open(context, sealed), notAccepted, 'a key of KMS opens nothing that it sealed')
-  await t.rejects(box.open(context, await kmsBox.seal(context, secret())), notAccepted, 'nor does it the other way')
+  await t.rejects(kmsBox.open(context, sealed), notAccepted, 'KMS keys cannot open its secrets')
+  await t.rejects(box.open(context, await kmsBox.seal(context, secret())), notAccepted, 'and it cannot open theirs')
 })
 
-t.test('a set of tokens is one secret', async (t) => {
+t.test('a set of tokens is encoded as one secret', async (t) => {
   const tokens = {
     access_token: secret('gho_access'),
     refresh_token: secret('ghr_refresh'),
@@ -214,7 +214,7 @@ t.test('a set of tokens is one secret', async (t) => {
   }
 })
 
-t.test('the database takes what is sealed, and sees its key', async (t) => {
+t.test('the database accepts sealed secrets, and reads the id of their key', async (t) => {
   const db = await createTestDatabase(t)
   const user_id = root.parseUserId(await db.signUp())
   const context: SecretContext = { table: 'user_secrets', user_id, provider: 'github' }
@@ -235,7 +235,7 @@ t.test('the database takes what is sealed, and sees its key', async (t) => {
   }
 })
 
-t.test('a setting that is re-wrapped has the same substance', async (t) => {
+t.test('a re-wrap does not change the substance of a setting', async (t) => {
   const db = await createTestDatabase(t)
   const context: SecretContext = { table: 'deployment_config', key: 'token' }
   const second = kms.keys.create()

@@ -26,7 +26,7 @@ const misused = { code: 'invalid_secret_use', isRetrySafe: false }
 
 interface Case {
   readonly fault: Fault
-  /** What it leads to when it happens once; undefined where the next try mends it. */
+  /** The error if the fault occurs once; undefined if a retry succeeds. */
   readonly once: Expected | undefined
   readonly forever: Expected
 }
@@ -45,18 +45,18 @@ const answered: readonly Case[] = [
   { fault: 'drop', once: undefined, forever: unavailable },
   { fault: 'page', once: undefined, forever: unavailable },
   { fault: 'tail', once: unavailable, forever: unavailable },
-  // The SDK waits longer between the tries: up to three seconds in all.
+  // The SDK waits longer between these retries: up to three seconds in total.
   { fault: { error: 'ThrottlingException' }, once: undefined, forever: throttled },
 ]
 
-/** What only the deadline ends. */
+/** Faults that only the deadline ends. */
 const unanswered: readonly Case[] = [
   { fault: 'hang', once: undefined, forever: unavailable },
   { fault: 'stall', once: unavailable, forever: unavailable },
 ]
 
-/** Each of them on every call of a box of its own, all at once. */
-async function endure(t: Test, cases: readonly Case[], deadlineMs: number): Promise<void> {
+/** Applies each fault to every call of a separate box, concurrently. */
+async function assertFaults(t: Test, cases: readonly Case[], deadlineMs: number): Promise<void> {
   const ends = async (title: string, call: () => Promise<unknown>, error: Expected | undefined): Promise<void> => {
     const isTooLate = timeLimit(deadlineMs + 1000)
     await (error === undefined ? t.resolves(call, title) : t.rejects(call, error, title))
@@ -87,11 +87,11 @@ async function endure(t: Test, cases: readonly Case[], deadlineMs: number): Prom
   )
 }
 
-t.test('every fault that KMS or the network reports is the error that it is', (t) => endure(t, answered, 20_000))
+t.test('each fault that KMS or the network reports has its error code', (t) => assertFaults(t, answered, 20_000))
 
-t.test('one that nobody reports ends with the deadline', (t) => endure(t, unanswered, 1500))
+t.test('a fault that is not reported ends at the deadline', (t) => assertFaults(t, unanswered, 1500))
 
-t.test('no endpoint, no credentials', async (t) => {
+t.test('a missing endpoint and missing credentials are key_service_unavailable', async (t) => {
   const { kms, boxOf, box } = await startKms(t)
   const sealed = await box.seal(context, secret())
   await inEnvironment({ AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }, async () => {
@@ -106,7 +106,7 @@ t.test('no endpoint, no credentials', async (t) => {
   )
 })
 
-t.test('a prepared key seals what must not be lost while KMS is down', async (t) => {
+t.test('a prepared key seals a value while KMS is unavailable', async (t) => {
   const [id, material] = [randomUUID(), randomBytes(32)]
   const kms = await TestKms.start()
   const arn = kms.keys.create(id, material)
@@ -118,7 +118,7 @@ t.test('a prepared key seals what must not be lost while KMS is down', async (t)
   const sealed = prepared.seal(secret('the new token'))
   t.throws(() => prepared.seal(secret()), misused, 'once')
   unused.discard()
-  t.throws(() => unused.seal(secret()), misused, 'not after it was thrown away')
+  t.throws(() => unused.seal(secret()), misused, 'not after discard()')
 
   const again = await TestKms.start(Number(new URL(kms.endpoint).port))
   t.teardown(() => again.stop())
@@ -127,7 +127,7 @@ t.test('a prepared key seals what must not be lost while KMS is down', async (t)
   await t.rejects(box.open(contexts['of another user'], sealed), tampered)
 })
 
-t.test('only listed keys seal and open', async (t) => {
+t.test('only accepted keys seal and open', async (t) => {
   const { kms, arn, box, boxOf } = await startKms(t)
   const second = kms.keys.create()
   const sealed = await box.seal(context, secret())
@@ -135,14 +135,14 @@ t.test('only listed keys seal and open', async (t) => {
   kms.takeCalls()
   await t.rejects(box.open(context, byOther), notAccepted)
   await t.rejects(box.rewrap(context, byOther), notAccepted)
-  t.equal(kms.takeCalls(), 0, 'KMS is not even asked')
+  t.equal(kms.takeCalls(), 0, 'without a call of KMS')
   const both = boxOf({ sealWith: second, accept: [arn, second] })
   t.equal((await both.open(context, sealed)).reveal(), secret().reveal())
   t.equal((await both.open(context, byOther)).reveal(), secret().reveal())
-  await t.rejects(both.open(context, sealed.replace(arn, second) as SealedSecret), tampered, 'each by its own')
+  await t.rejects(both.open(context, sealed.replace(arn, second) as SealedSecret), tampered, 'each secret by its own key')
 })
 
-t.test('settings that cannot work are refused at once', (t) => {
+t.test('invalid options are rejected at once', (t) => {
   const arn = 'arn:aws:kms:eu-central-1:111122223333:key/mrk-1'
   const other = arn.replace('eu-central-1', 'us-east-1')
   for (const [sealWith, accept] of [
@@ -159,7 +159,7 @@ t.test('settings that cannot work are refused at once', (t) => {
   t.end()
 })
 
-t.test('in production KMS is reached by TLS only', async (t) => {
+t.test('in production KMS is called with TLS only', async (t) => {
   const { kms, boxOf } = await startKms(t)
   const insecure = { code: 'insecure_in_production', isRetrySafe: false }
   await inEnvironment({ NODE_ENV: 'production' }, async () => {
@@ -172,13 +172,13 @@ t.test('in production KMS is reached by TLS only', async (t) => {
     const box = new SecretBox(kmsKeys({ sealWith: arn, accept: [arn] }))
     await t.resolves(box.seal(context, secret()), 'an endpoint of the environment is used')
     await inEnvironment({ NODE_ENV: 'production' }, async () => {
-      await t.rejects(box.seal(context, secret()), insecure, 'and looked at, too')
+      await t.rejects(box.seal(context, secret()), insecure, 'and is checked as well')
     })
     box.close()
   })
 })
 
-t.test('a key that is disabled, going or gone', async (t) => {
+t.test('a key that is disabled, pending deletion or deleted is key_unusable', async (t) => {
   const { kms, arn, box, boxOf } = await startKms(t)
   const second = kms.keys.create()
   const sealed = await box.seal(context, secret())
@@ -189,7 +189,7 @@ t.test('a key that is disabled, going or gone', async (t) => {
     await t.rejects(box.seal(context, secret()), unusable, state)
     await t.rejects(both.open(context, sealed), unusable, state)
     await t.rejects(both.rewrap(context, sealed), unusable, state)
-    await t.resolves(both.open(context, byOther), 'what other keys sealed opens')
+    await t.resolves(both.open(context, byOther), 'secrets of other keys can be opened')
   }
   kms.keys.setState(arn, 'Enabled')
   await t.resolves(both.open(context, sealed))
@@ -197,7 +197,7 @@ t.test('a key that is disabled, going or gone', async (t) => {
   await t.rejects(both.open(context, sealed), unusable)
 })
 
-t.test('material that is rotated and an alias that is moved leave what is stored as it is', async (t) => {
+t.test('stored secrets can be opened after a rotation by KMS and a move of the alias', async (t) => {
   const { kms, arn, boxOf } = await startKms(t)
   const second = kms.keys.create()
   kms.keys.pointAlias('alias/leo', arn)
@@ -213,12 +213,12 @@ t.test('material that is rotated and an alias that is moved leave what is stored
   t.equal((await box.open(context, sealed)).reveal(), secret().reveal())
   t.equal(keyIdOf(await box.seal(context, secret())), second)
   t.equal(keyIdOf(await box.rewrap(context, sealed)), second)
-  await t.rejects(narrow.seal(context, secret()), notAccepted, 'nothing is sealed that would not open')
+  await t.rejects(narrow.seal(context, secret()), notAccepted, 'a key that is not accepted does not seal')
   await t.rejects(narrow.rewrap(context, sealed), notAccepted)
   await t.rejects(narrow.currentKeyId(), notAccepted)
 })
 
-t.test('re-wrapping changes the key and needs no right to decrypt', async (t) => {
+t.test('a re-wrap changes the key and does not need kms:Decrypt', async (t) => {
   const { kms, arn, box, boxOf } = await startKms(t)
   const second = kms.keys.create()
   const sealed = await box.seal(context, secret())
@@ -240,12 +240,12 @@ t.test('re-wrapping changes the key and needs no right to decrypt', async (t) =>
 const readers = (box: SecretBox, sealed: SealedSecret, count = 50): Promise<unknown> =>
   Promise.all(Array.from({ length: count }, () => box.open(context, sealed)))
 
-t.test('fifty cold reads at once are one call, if keys are cached', async (t) => {
+t.test('fifty concurrent reads are one call of KMS with a cache', async (t) => {
   const { kms, box, boxOf } = await startKms(t)
   const sealed = await box.seal(context, secret())
   kms.takeCalls()
   await readers(box, sealed)
-  t.equal(kms.takeCalls('Decrypt'), 50, 'and fifty if they are not')
+  t.equal(kms.takeCalls('Decrypt'), 50, 'and fifty calls without')
   const cached = boxOf({}, { cache: ofAge })
   await readers(cached, sealed)
   t.equal(kms.takeCalls(), 1)
@@ -253,7 +253,7 @@ t.test('fifty cold reads at once are one call, if keys are cached', async (t) =>
   t.equal(kms.takeCalls(), 0)
 })
 
-t.test('a failure is everyone\'s who waits, and nobody\'s later', async (t) => {
+t.test('a failed load rejects all waiting calls and is not cached', async (t) => {
   const { kms, box, boxOf } = await startKms(t)
   const sealed = await box.seal(context, secret())
   const cached = boxOf({}, { cache: ofAge })
@@ -263,7 +263,7 @@ t.test('a failure is everyone\'s who waits, and nobody\'s later', async (t) => {
   await t.resolves(cached.open(context, sealed))
 })
 
-t.test('keys are cached for their time, and no more than said', async (t) => {
+t.test('keys are cached up to maxAgeMs and maxKeys', async (t) => {
   const { kms, box, boxOf } = await startKms(t)
   const sealed = await Promise.all([1, 2, 3].map((n) => box.seal(context, secret(String(n)))))
   const calls = async (cached: SecretBox, ...order: number[]): Promise<number> => {
@@ -272,7 +272,7 @@ t.test('keys are cached for their time, and no more than said', async (t) => {
     return kms.takeCalls()
   }
   const two = boxOf({}, { cache: { maxKeys: 2, maxAgeMs: 60_000 } })
-  t.equal(await calls(two, 0, 1, 0, 2, 0), 3, 'the least recently used goes first')
+  t.equal(await calls(two, 0, 1, 0, 2, 0), 3, 'the least recently used one is evicted first')
   t.equal(await calls(two, 1), 1)
   // So long that two calls fit into it, as busy as the machine is.
   const before = performance.now()
@@ -285,17 +285,17 @@ t.test('keys are cached for their time, and no more than said', async (t) => {
   const one = boxOf({}, { cache: { maxKeys: 1, maxAgeMs: 60_000 } })
   const crowd = Array.from({ length: 60 }, (_, n) => one.open(context, sealed[n % 3]!))
   for (const [n, value] of (await Promise.all(crowd)).entries()) {
-    t.equal(value.reveal(), String((n % 3) + 1), 'nobody loses a key to the others while waiting for it')
+    t.equal(value.reveal(), String((n % 3) + 1), 'an eviction does not affect waiting calls')
   }
 })
 
-t.test('a key that leaves the cache is overwritten, when nobody is using it any more', async (t) => {
+t.test('an evicted key is overwritten when its last user has finished', async (t) => {
   const cache = new DataKeyCache({ maxKeys: 1, maxAgeMs: 60_000 })
   const [first, second] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
   const copy = (key: Uint8Array): Buffer => Buffer.from(key)
   const used = cache.withKey('1', () => pause(20, first), copy)
   t.strictSame(await cache.withKey('2', async () => second, copy), Buffer.alloc(32, 2))
-  t.strictSame(await used, Buffer.alloc(32, 1), 'evicted while it was waited for')
+  t.strictSame(await used, Buffer.alloc(32, 1), 'evicted while a call waits for it')
   t.strictSame(first, Buffer.alloc(32))
   t.strictSame(second, Buffer.alloc(32, 2), 'kept')
   cache.clear()

@@ -12,46 +12,46 @@ import { context, contexts, ofAge, secret, startKms } from '../fixtures/secret_b
 
 const hidden = new SecretValue(plaintext)
 
-t.test('a secret shows itself in no print', (t) => {
+t.test('a secret is redacted in every output', (t) => {
   const known = spellings(plaintext)
   for (const print of everyPrint(hidden)) t.notOk(known.some((text) => print.includes(text)), print)
   t.equal(`${hidden}`, '[secret]')
   t.equal(inspect(hidden), 'SecretValue [secret]')
   t.strictSame(Reflect.ownKeys(hidden), [])
   t.ok(Object.isFrozen(hidden))
-  t.ok(everyPrint(plaintext).every((print) => print.includes(plaintext)), 'a look that finds what is there')
+  t.ok(everyPrint(plaintext).every((print) => print.includes(plaintext)), 'the search finds a revealed secret')
   t.end()
 })
 
-/** What a service prints until it dies. */
+/** The output of a service until it crashes. */
 const printed = (...args: string[]): Promise<string> =>
   new Promise((resolve, reject) => {
     const script = fileURLToPath(new URL('fixtures/print_secrets.js', import.meta.url))
     execFile(process.execPath, [script, ...args], { env: { NODE_ENV: 'test' } }, (error, stdout, stderr) => {
       if (error?.code === 1) resolve(stdout + stderr)
-      else reject(new Error('the service did not die of its error', { cause: error }))
+      else reject(new Error('the service did not crash', { cause: error }))
     })
   })
 
-t.test('a service prints, logs and dies without showing one', async (t) => {
+t.test('a service prints, logs and crashes without revealing a secret', async (t) => {
   const [output, revealed] = await Promise.all([printed(), printed('reveal')])
-  t.match(output, /"msg":".*\[secret\]/, 'pino had one to print')
-  t.match(output, /Error: a secret as the cause[^]*\[cause\]: SecretValue \[secret\]/, 'so had Node.js at the end')
+  t.match(output, /"msg":".*\[secret\]/, 'pino logged a redacted one')
+  t.match(output, /Error: a secret as the cause[^]*\[cause\]: SecretValue \[secret\]/, 'Node.js printed a redacted one at the crash')
   for (const text of spellings(plaintext)) t.notOk(output.includes(text), text)
-  t.ok(revealed.includes(plaintext), 'a look that finds what is there')
+  t.ok(revealed.includes(plaintext), 'the search finds a revealed secret')
 })
 
 const answers = ['ThrottlingException', 'AccessDeniedException', 'KMSInternalException'].map((error) => ({ error }))
 const faults: readonly Fault[] = [...answers, 'drop', 'tail', 'page', 'stall']
 
-t.test('no error repeats a secret, a data key or what is stored', async (t) => {
+t.test('no error contains a secret, a data key or a sealed text', async (t) => {
   const { kms, arn, boxOf, box } = await startKms(t)
   const sealed = await box.seal(context, hidden)
   const foreign = await box.seal(context, secret())
   const others = [boxOf({ deadlineMs: 300 }), boxOf({ deadlineMs: 300 }, { cache: ofAge })]
   const refusalOf = (call: Promise<unknown>): Promise<unknown> =>
     call.then(
-      () => Promise.reject(new Error('the call was not refused')),
+      () => Promise.reject(new Error('the call did not reject')),
       (error: unknown) => error,
     )
   const refusalsOf = (calls: readonly Promise<unknown>[]): Promise<unknown[]> => Promise.all(calls.map(refusalOf))
@@ -89,7 +89,7 @@ t.test('no error repeats a secret, a data key or what is stored', async (t) => {
   }
 })
 
-t.test('the error of the client, which nobody gets to see, would', async (t) => {
+t.test('the original error of the KMS client does contain a data key', async (t) => {
   const { kms, arn } = await startKms(t)
   const client = new KMSClient({ endpoint: kms.endpoint, region: 'eu-central-1' })
   const CiphertextBlob = kms.keys.encrypt(kms.keys.find(arn), Buffer.alloc(32), {})

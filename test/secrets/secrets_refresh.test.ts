@@ -24,7 +24,7 @@ const isLeased = async (): Promise<boolean> =>
 const endLeases = () =>
   test.owner.query(`update private.secret_refreshes set expires_at = '-infinity' where holder is not null`)
 
-/** A user whose token has expired, and what is stored for them. */
+/** A user with an expired token, and a function that reads the stored tokens. */
 async function connected() {
   const user_id = parseUserId(await test.signUp())
   await connectExpired(serviceDb, box, user_id)
@@ -33,10 +33,10 @@ async function connected() {
   return { name, stored }
 }
 
-/** For those who wait for an event of the test, however long that takes. */
-const patient = { timeoutMs: 600_000, leaseMs: 600_000 }
+/** Options of calls that wait for an event of the test, which may take long on a busy machine. */
+const longWait = { timeoutMs: 600_000, leaseMs: 600_000 }
 
-/** `ms` and ten times what a refresh takes now, so that the provider is asked before that is over on a busy machine too. */
+/** Returns `ms` plus ten times the current duration of a refresh, so that the provider is called within it on a busy machine. */
 async function longEnough(ms: number): Promise<number> {
   const { name } = await connected()
   const before = performance.now()
@@ -44,26 +44,26 @@ async function longEnough(ms: number): Promise<number> {
   return ms + Math.ceil(10 * (performance.now() - before))
 }
 
-/** Something that happens when somebody else wants it to. */
+/** A promise that the test resolves. */
 function gate() {
   let open = (): void => undefined
   const opened = new Promise<void>((resolve) => (open = resolve))
   return { open, opened }
 }
 
-t.test('tokens that are fresh, or never expire, are returned as they are', async (t) => {
+t.test('tokens that are fresh or never expire are returned unchanged', async (t) => {
   const { name } = await connected()
   const asked = new Error('the provider was asked')
   const never: Exchange = () => Promise.reject(asked)
-  await t.rejects(refresh(serviceDb, box, name, never), asked, 'those that have expired are not')
+  await t.rejects(refresh(serviceDb, box, name, never), asked, 'expired ones are refreshed')
   await user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(1, 90_000) })
   t.equal(accessOf(await refresh(serviceDb, box, name, never)), `${mark}_access_1`)
   await t.rejects(refresh(serviceDb, box, name, never, { earlyMs: 100_000 }), asked)
-  await user_secrets.put(serviceDb, box, { ...name, tokens: { access_token: secret('for ever') } })
-  t.equal(accessOf(await refresh(serviceDb, box, name, never, { earlyMs: 86_400_000 })), 'for ever')
+  await user_secrets.put(serviceDb, box, { ...name, tokens: { access_token: secret('no expiry') } })
+  t.equal(accessOf(await refresh(serviceDb, box, name, never, { earlyMs: 86_400_000 })), 'no expiry')
 })
 
-t.test('many who ask at once ask the provider once, and hold no connection while they wait', async (t) => {
+t.test('concurrent calls call the provider once, and wait without holding a connection', async (t) => {
   const { name, stored } = await connected()
   const provider = new StrictProvider()
   const { open, opened } = gate()
@@ -71,9 +71,9 @@ t.test('many who ask at once ask the provider once, and hold no connection while
     await opened
     return provider.exchange(tokens)
   }
-  const all = Array.from({ length: 30 }, () => refresh(serviceDb, box, name, slowly, patient))
+  const all = Array.from({ length: 30 }, () => refresh(serviceDb, box, name, slowly, longWait))
   await until('one has the lease', isLeased)
-  // The pool has three connections: if waiting took one, this would not come through.
+  // The pool has three connections. If a waiting call held one, these three calls would not get theirs.
   const held = gate()
   let taken = 0
   const three = Array.from({ length: 3 }, () => serviceDb.connection().execute(async () => {
@@ -88,40 +88,40 @@ t.test('many who ask at once ask the provider once, and hold no connection while
   t.equal(provider.calls, 1)
   t.strictSame(new Set(tokens.map(accessOf)), new Set([`${mark}_access_1`]))
   t.equal(accessOf(await stored()), `${mark}_access_1`)
-  t.notOk(await isLeased(), 'the lease is given back')
+  t.notOk(await isLeased(), 'the lease is released')
 
   const without = await connected()
   const another = new StrictProvider()
   const alone = async () => another.exchange(await without.stored())
   const outcomes = await Promise.allSettled([alone(), alone(), alone(), alone(), alone()])
-  t.equal(outcomes.filter(({ status }) => status === 'rejected').length, 4, 'without a lease the others are refused')
+  t.equal(outcomes.filter(({ status }) => status === 'rejected').length, 4, 'without a lease the provider rejects the other calls')
 })
 
-t.test('those who wait take tokens that expire soon again, too', async (t) => {
+t.test('waiting calls accept new tokens that expire soon', async (t) => {
   const { name } = await connected()
   const provider = new StrictProvider(1_000)
   const { db, statements } = databaseWith(t, async () => undefined)
-  // Whoever first looks only when the new ones are there would find them about to expire, and rightly ask again. The pool
-  // serves in turn: of five that read and then ask for the lease, all have read before the tenth statement.
+  // A call that first reads the new tokens would refresh them again, because they are about to expire. The pool serves in
+  // order: of five calls that read and then request the lease, all have read before the tenth statement.
   const slowly: Exchange = async (old) => {
     await until('all five wait', () => statements() >= 10)
     return provider.exchange(old)
   }
-  const all = Array.from({ length: 5 }, () => refresh(db, box, name, slowly, { ...patient, earlyMs: 60_000 }))
+  const all = Array.from({ length: 5 }, () => refresh(db, box, name, slowly, { ...longWait, earlyMs: 60_000 }))
   t.strictSame(new Set((await Promise.all(all)).map(accessOf)), new Set([`${mark}_access_1`]))
   t.equal(provider.calls, 1)
 })
 
-t.test('what the provider does not grant anew is kept', async (t) => {
+t.test('values that the provider does not grant again are kept', async (t) => {
   const { name, stored } = await connected()
   await refresh(serviceDb, box, name, async () => ({ access_token: secret('new') }))
   const { access_token, refresh_token, ...others } = await stored()
   t.equal(access_token.reveal(), 'new')
   t.equal(refresh_token?.reveal(), `${mark}_refresh_0`)
-  t.strictSame(others, { scope: 'repo' }, 'when they expire is of the new ones')
+  t.strictSame(others, { scope: 'repo' }, 'the expiry is that of the new tokens')
 })
 
-t.test('a refusal is remembered of that token, until the user connects anew', async (t) => {
+t.test('a rejection is recorded for the token until the user connects again', async (t) => {
   const { name } = await connected()
   let calls = 0
   const refuse: Exchange = async () => {
@@ -138,13 +138,13 @@ t.test('a refusal is remembered of that token, until the user connects anew', as
     for (const outcome of outcomes) t.match(outcome, { reason: { code: 'refresh_rejected', isRetrySafe: false } })
     t.equal(calls, 1)
   }
-  t.equal(await listed(), 0, 'whoever refreshes in advance leaves it alone')
+  t.equal(await listed(), 0, 'listExpiring omits it')
   await connectExpired(serviceDb, box, name.user_id)
   t.equal(await listed(), 1)
   t.equal(accessOf(await refresh(serviceDb, box, name, new StrictProvider().exchange)), `${mark}_access_1`)
 })
 
-t.test('another error of the exchange is thrown on, and the next one tries at once', async (t) => {
+t.test('another error of the exchange is rethrown, and the next call tries at once', async (t) => {
   const { name } = await connected()
   const failure = new Error('502')
   await t.rejects(refresh(serviceDb, box, name, () => Promise.reject(failure)), failure)
@@ -156,7 +156,7 @@ t.test('another error of the exchange is thrown on, and the next one tries at on
   t.equal(accessOf(await refresh(serviceDb, box, name, new StrictProvider().exchange)), `${mark}_access_1`)
 })
 
-t.test('one who lost the lease stores what it got, unless there is something newer', async (t) => {
+t.test('a call that lost its lease stores its tokens unless newer ones are stored', async (t) => {
   const { name, stored } = await connected()
   const [asked, slow] = [gate(), gate()]
   const late = refresh(serviceDb, box, name, async () => {
@@ -172,7 +172,7 @@ t.test('one who lost the lease stores what it got, unless there is something new
     throw new RefreshRejectedError()
   })
   t.equal(accessOf(await late), `${mark}_access_7`)
-  t.equal(accessOf(await refused), `${mark}_access_7`, 'whoever took over and was refused reads it')
+  t.equal(accessOf(await refused), `${mark}_access_7`, 'the call that took over and was rejected reads them')
   t.equal(accessOf(await stored()), `${mark}_access_7`)
 
   const again = await connected()
@@ -189,7 +189,7 @@ t.test('one who lost the lease stores what it got, unless there is something new
   t.equal(accessOf(await again.stored()), `${mark}_access_9`)
 })
 
-t.test('a token that is re-wrapped meanwhile is the same token', async (t) => {
+t.test('a token that is re-wrapped during a refresh is the same token', async (t) => {
   const { name, stored } = await connected()
   const context = { table: 'user_secrets', ...name } as const
   await refresh(serviceDb, box, name, async (tokens) => {
@@ -202,7 +202,7 @@ t.test('a token that is re-wrapped meanwhile is the same token', async (t) => {
   t.equal(accessOf(await stored()), `${mark}_access_1`)
 })
 
-t.test('a connection that is cut meanwhile stays cut, and the new token can be revoked', async (t) => {
+t.test('a secret that is deleted during a refresh stays deleted, and the new token can be revoked', async (t) => {
   const { name } = await connected()
   const cut = refresh(serviceDb, box, name, async () => {
     await user_secrets.delete(serviceDb, name)
@@ -216,7 +216,7 @@ t.test('a connection that is cut meanwhile stays cut, and the new token can be r
   await t.rejects(refresh(serviceDb, box, name, new StrictProvider().exchange), { code: 'not_found' })
 })
 
-t.test('who waits too long is told so, and what the provider says later is stored', async (t) => {
+t.test('a call times out, and a late answer of the provider is stored', async (t) => {
   const { name, stored } = await connected()
   const slow = gate()
   let isAborted = false
@@ -228,7 +228,7 @@ t.test('who waits too long is told so, and what the provider says later is store
   const times = { timeoutMs: await longEnough(200), leaseMs: 600_000 }
   await t.rejects(refresh(serviceDb, box, name, hang, times), { code: 'refresh_timed_out', isRetrySafe: false })
   t.ok(isAborted)
-  t.ok(await isLeased(), 'the exchange may still be going on')
+  t.ok(await isLeased(), 'the exchange may still be running')
   await t.rejects(refresh(serviceDb, box, name, hang, times), { code: 'refresh_timed_out', isRetrySafe: true })
   slow.open()
   t.equal(accessOf(await refresh(serviceDb, box, name, hang)), `${mark}_access_1`)
@@ -249,13 +249,13 @@ async function refreshWithout(t: Test, breakIt: 'before' | 'during') {
   return { refreshed, provider }
 }
 
-t.test('if KMS goes down during the exchange, the new token is stored all the same', async (t) => {
+t.test('if KMS becomes unavailable during the exchange, the new token is stored', async (t) => {
   const { refreshed, provider } = await refreshWithout(t, 'during')
   t.equal(accessOf(await refreshed), `${mark}_access_1`)
   t.equal(provider.calls, 1)
 })
 
-t.test('who loses the lease before it has asked the provider leaves that to the other', async (t) => {
+t.test('a call that loses its lease before the exchange does not call the provider', async (t) => {
   const { kms, box } = await startKms(t)
   const user_id = parseUserId(await test.signUp())
   await connectExpired(serviceDb, box, user_id)
@@ -266,24 +266,24 @@ t.test('who loses the lease before it has asked the provider leaves that to the 
   const update = `
     update private.secret_refreshes set holder = gen_random_uuid(), expires_at = 'infinity'
     where user_id = $1 and holder is not null`
-  await until('another takes the lease from it', async () => (await test.owner.query(update, [user_id])).rowCount === 1)
+  await until('another call takes the lease', async () => (await test.owner.query(update, [user_id])).rowCount === 1)
   const before = statements()
   kms.release()
-  await until('it has found the lease lost, and waits', () => statements() > before + 3)
-  t.equal(provider.calls, 0, 'the other has died without asking')
+  await until('the call has found its lease lost, and waits', () => statements() > before + 3)
+  t.equal(provider.calls, 0, 'the new holder ended without calling it')
   await endLeases()
   t.equal(accessOf(await refreshed), `${mark}_access_1`)
   t.equal(provider.calls, 1)
 })
 
-t.test('if it does not work before, the provider is not asked', async (t) => {
+t.test('if KMS is unavailable before the exchange, the provider is not called', async (t) => {
   const { refreshed, provider } = await refreshWithout(t, 'before')
   await t.rejects(refreshed, { code: 'key_access_denied' })
   t.equal(provider.calls, 0)
   t.notOk(await isLeased())
 })
 
-t.test('if the database goes away during the exchange, the new token is stored when it is back', async (t) => {
+t.test('if the database is unavailable during the exchange, the new token is stored when it is available again', async (t) => {
   const { name, stored } = await connected()
   const target = loginTo(test.name, logins.leo_worker)
   const proxy = await startProxy(t, target)
@@ -299,7 +299,7 @@ t.test('if the database goes away during the exchange, the new token is stored w
   t.equal(accessOf(await stored()), `${mark}_access_1`)
 })
 
-t.test('if it stays away, whoever asked has the new token, sealed', async (t) => {
+t.test('if it stays unavailable, the error contains the sealed new token', async (t) => {
   const { name, stored } = await connected()
   const gone = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 3 })
   const refreshed = refresh(
@@ -317,14 +317,14 @@ t.test('if it stays away, whoever asked has the new token, sealed', async (t) =>
   t.match(error, { code: 'refresh_not_saved', isRetrySafe: false, cause: { code: 'connection_failed' } })
   t.equal(accessOf(await stored()), `${mark}_access_0`)
   t.strictSame(await saveRefresh(serviceDb, error.unsaved), { outcome: 'saved' })
-  t.strictSame(await saveRefresh(serviceDb, error.unsaved), { outcome: 'saved' }, 'twice is as good as once')
+  t.strictSame(await saveRefresh(serviceDb, error.unsaved), { outcome: 'saved' }, 'saveRefresh is idempotent')
   t.equal(accessOf(await stored()), `${mark}_access_1`)
   await user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(5, 1_000) })
   t.strictSame(await saveRefresh(serviceDb, error.unsaved), { outcome: 'superseded' })
   t.notOk(await isLeased())
 })
 
-/** The service's database; before its n-th statement is sent `hook` is run, which may end the connection. */
+/** The database of the service. It runs `hook` before its n-th statement, which may end the connection. */
 function databaseWith(t: Test, hook: (n: number, stream: Socket, send: () => Promise<unknown>) => Promise<void>) {
   const pool = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 3 })
   t.teardown(() => pool.end())
@@ -342,8 +342,8 @@ function databaseWith(t: Test, hook: (n: number, stream: Socket, send: () => Pro
   return { db: createServiceClient(pool), statements: () => statements }
 }
 
-/** The same, whose connection goes at the n-th statement: before it is sent, or before it is answered. */
-const databaseThatGoes = (t: Test, at: number, moment: 'unsent' | 'unanswered') =>
+/** The same, but its connection is lost at the n-th statement, before it is sent or before it is answered. */
+const disconnectingDatabase = (t: Test, at: number, moment: 'unsent' | 'unanswered') =>
   databaseWith(t, async (n, stream, send) => {
     if (n !== at) return
     if (moment === 'unanswered') await send()
@@ -351,11 +351,11 @@ const databaseThatGoes = (t: Test, at: number, moment: 'unsent' | 'unanswered') 
     throw new Error('Connection terminated unexpectedly')
   })
 
-t.test('who comes to the lease when another is done finds its tokens', async (t) => {
+t.test('a call that takes the lease after another refresh returns its tokens', async (t) => {
   const { name } = await connected()
   const provider = new StrictProvider()
   let overtaken = 0
-  // Between the first look and the lease.
+  // Between the first read and the lease.
   const { db } = databaseWith(t, async (n) => {
     if (n !== 2) return
     await refresh(serviceDb, box, name, provider.exchange)
@@ -367,7 +367,7 @@ t.test('who comes to the lease when another is done finds its tokens', async (t)
   t.notOk(await isLeased())
 })
 
-t.test('a lease is one holder\'s until it ends, and can be renewed until another takes it', async (t) => {
+t.test('a lease has one holder until it expires, and can be renewed until another call takes it', async (t) => {
   const { name } = await connected()
   const [first, second] = [randomUUID(), randomUUID()]
   t.ok(await takeLease(serviceDb, name, first, 60_000))
@@ -376,22 +376,22 @@ t.test('a lease is one holder\'s until it ends, and can be renewed until another
   await releaseLease(serviceDb, name, second)
   t.ok(await renewLease(serviceDb, name, first, 60_000))
   await endLeases()
-  t.ok(await renewLease(serviceDb, name, first, 60_000), 'nobody has taken it meanwhile')
+  t.ok(await renewLease(serviceDb, name, first, 60_000), 'no other call has taken it')
   await endLeases()
   t.ok(await takeLease(serviceDb, name, second, 60_000))
   t.notOk(await renewLease(serviceDb, name, first, 60_000))
   await releaseLease(serviceDb, name, second)
-  t.notOk(await renewLease(serviceDb, name, second, 60_000), 'somebody may have had it meanwhile')
-  t.notOk(await takeLease(serviceDb, { ...name, provider: 'fly' }, first, 60_000), 'there is no such connection')
+  t.notOk(await renewLease(serviceDb, name, second, 60_000), 'another call may have held it')
+  t.notOk(await takeLease(serviceDb, { ...name, provider: 'fly' }, first, 60_000), 'there is no such secret')
 })
 
-t.test('whenever the connection goes, the provider is asked once, and what it grants is stored', async (t) => {
+t.test('whichever statement loses its connection, the provider is called once and its tokens are stored', async (t) => {
   for (const moment of ['unsent', 'unanswered'] as const) {
     let isReached = true
     for (let at = 1; isReached && at < 20; at += 1) {
       const { name, stored } = await connected()
       const provider = new StrictProvider()
-      const { db, statements } = databaseThatGoes(t, at, moment)
+      const { db, statements } = disconnectingDatabase(t, at, moment)
       const title = `statement ${at}, ${moment}`
       const codeOf = (error: { code?: string }) => error.code
       const outcome = await refresh(db, box, name, provider.exchange).then(accessOf, codeOf)
@@ -406,7 +406,7 @@ t.test('whenever the connection goes, the provider is asked once, and what it gr
   }
 })
 
-t.test('what cannot be is refused before anything is asked', async (t) => {
+t.test('invalid options are rejected before the provider is called', async (t) => {
   const { name } = await connected()
   const { exchange } = new StrictProvider()
   for (const ms of [-1, 0.5, Number.NaN, 86_400_001]) {

@@ -15,7 +15,7 @@ const test = await createTestDatabase(t)
 const user_id = parseUserId(await test.signUp())
 const plain = (): string => `gho_${randomBytes(12).toString('hex')}`
 
-/** A service whose sessions begin with these settings. */
+/** A service whose sessions have these settings. */
 async function serviceWith(t: Test, settings: Readonly<Record<string, string>>): Promise<ServiceDatabase> {
   await configure(test.name, settings)
   const pool = createPool({ ...loginTo(test.name, logins.leo_worker).pg, max: 2 })
@@ -23,7 +23,7 @@ async function serviceWith(t: Test, settings: Readonly<Record<string, string>>):
   return createServiceClient(pool)
 }
 
-/** The log, once it has what was logged last. */
+/** Reads the log when it contains the last message. */
 async function logAfter(db: ServiceDatabase): Promise<string> {
   const word = `end_${randomBytes(8).toString('hex')}`
   await t.rejects(db.selectFrom(word as 'apps').select('id').execute())
@@ -32,7 +32,7 @@ async function logAfter(db: ServiceDatabase): Promise<string> {
   return log
 }
 
-/** Somebody passes the brand by and sends a plaintext, wherever a secret is stored; each has to be refused. */
+/** Statements that bypass the type and store a plaintext as a secret; each has to be rejected. */
 function mistakes(db: ServiceDatabase, text: string): readonly { execute(): Promise<unknown> }[] {
   const encrypted_token = text as SealedSecret
   const setting = { key: 'a.token', value: text, encrypted: true }
@@ -47,14 +47,14 @@ function mistakes(db: ServiceDatabase, text: string): readonly { execute(): Prom
   ]
 }
 
-/** Sends the mistakes and returns what the server has logged of them. */
+/** Sends these statements and returns the log of the server. */
 async function loggedMistakes(t: Test, settings: Readonly<Record<string, string>>) {
   const db = await serviceWith(t, settings)
   const text = plain()
   for (const mistake of mistakes(db, text)) {
     const error: unknown = await mistake.execute().catch((error: unknown) => error)
     t.match(error, { code: 'value_not_sealed', constraint: 'sealed_secret_form_check' })
-    t.notOk(has(everyPrint(error).join('\n'), text), 'the error repeats nothing')
+    t.notOk(has(everyPrint(error).join('\n'), text), 'the error does not contain it')
   }
   return { log: await logAfter(db), text }
 }
@@ -67,10 +67,10 @@ t.before(async () => {
   await deployment_config.setSecret(db, devBox(), 'fly.token', new SecretValue('hush'))
 })
 
-t.test('as a server logs by itself, a refused plaintext is in no error and not in the log', async (t) => {
+t.test('with default settings a rejected plaintext is in no error and not in the log', async (t) => {
   const { log, text } = await loggedMistakes(t, {})
   t.notOk(has(log, text))
-  t.match(log, /value for domain sealed_secret violates check constraint/, 'the refusal is')
+  t.match(log, /value for domain sealed_secret violates check constraint/, 'the rejection is logged')
 })
 
 const quiet = [
@@ -79,13 +79,13 @@ const quiet = [
   { log_parameter_max_length: '-1' },
 ]
 for (const settings of quiet) {
-  t.test(`nor with ${JSON.stringify(settings)}`, async (t) => {
+  t.test(`also with ${JSON.stringify(settings)}`, async (t) => {
     const { log, text } = await loggedMistakes(t, settings)
     t.notOk(has(log, text))
   })
 }
 
-/** These log the parameters of whatever is sent, before anything of the schema sees it. */
+/** Settings that log the parameters of a statement before the schema checks them. */
 const telling: readonly Readonly<Record<string, string>>[] = [
   { log_statement: 'all' },
   { log_statement: 'mod' },
@@ -93,20 +93,20 @@ const telling: readonly Readonly<Record<string, string>>[] = [
   talkative,
 ]
 for (const settings of telling) {
-  t.test(`a server that is told to log parameters logs it: ${JSON.stringify(settings)}`, async (t) => {
+  t.test(`a server that logs parameters logs it: ${JSON.stringify(settings)}`, async (t) => {
     const { log, text } = await loggedMistakes(t, settings)
-    t.ok(has(log, text), 'which shows that this look finds what is there')
+    t.ok(has(log, text), 'which proves that the search finds it')
   })
 }
 
-t.test('unless it is also told to leave parameters out', async (t) => {
+t.test('unless the length of logged parameters is 0', async (t) => {
   const without = { log_parameter_max_length: '0', log_parameter_max_length_on_error: '0' }
   const { log, text } = await loggedMistakes(t, { ...talkative, ...without })
   t.notOk(has(log, text))
   t.match(log, /encrypted_token/, 'statements are logged')
 })
 
-t.test('however much it logs, what goes through this package is sealed by then', async (t) => {
+t.test('with any log settings, secrets stored through this package are logged sealed', async (t) => {
   const db = await serviceWith(t, talkative)
   const box = devBox()
   const name = { user_id, provider: 'github' }
@@ -124,6 +124,6 @@ t.test('however much it logs, what goes through this package is sealed by then',
   t.equal((await deployment_config.getSecret(db, box, 'b.token')).reveal(), setting)
   await user_secrets.delete(db, name)
   const log = await logAfter(db)
-  t.match(log, /leo1\.dev\./, 'the sealed ones are in it')
+  t.match(log, /leo1\.dev\./, 'the sealed secrets are logged')
   for (const text of [first, second, setting]) t.notOk(has(log, text))
 })

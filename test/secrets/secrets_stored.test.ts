@@ -16,7 +16,7 @@ const { db, serviceDb } = createClients(t, test)
 const box = devBox()
 const signUp = async (): Promise<UserId> => parseUserId(await test.signUp())
 
-t.test("a user's secret is sealed, stored, and opened for whom it is", async (t) => {
+t.test("a user's secret is sealed, stored, and opened for that user", async (t) => {
   const user_id = await signUp()
   const name = { user_id, provider: 'github' }
   t.equal(await user_secrets.find(serviceDb, box, name), undefined)
@@ -30,20 +30,20 @@ t.test("a user's secret is sealed, stored, and opened for whom it is", async (t)
   t.notOk(JSON.stringify(await test.owner.query('select * from user_secrets')).includes('hush'))
 })
 
-t.test('another one takes the place of all that was there', async (t) => {
+t.test('a second secret replaces the first one and its expiry', async (t) => {
   const user_id = await signUp()
   const name = { user_id, provider: 'github' }
   const { id } = await user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(1, 60_000) })
   const again = await user_secrets.put(serviceDb, box, { ...name, tokens: { access_token: secret('second') } })
-  t.match(again, { id, expires_at: null }, 'the old end does not stay with the new token')
+  t.match(again, { id, expires_at: null }, 'the old expiry is not kept')
   const tokens = secretToTokens((await user_secrets.get(serviceDb, box, name)).value)
   t.strictSame(Object.keys(tokens), ['access_token'])
   t.equal(accessOf(tokens), 'second')
   const log = await test.owner.query('select action from user_activity_log where user_id = $1 order by id', [user_id])
-  t.strictSame(log.rows, [{ action: 'connect' }, { action: 'replace' }], 'both were the doing of the user')
+  t.strictSame(log.rows, [{ action: 'connect' }, { action: 'replace' }], 'both are actions of the user')
 })
 
-t.test('of two who store at once, one is there in the end, whole', async (t) => {
+t.test('concurrent calls store one of the secrets completely', async (t) => {
   const name = { user_id: await signUp(), provider: 'github' }
   const put = (n: number) => user_secrets.put(serviceDb, box, { ...name, tokens: tokensOf(n, n * 1_000_000) })
   await Promise.all([1, 2, 3, 4, 5, 6].map(put))
@@ -51,7 +51,7 @@ t.test('of two who store at once, one is there in the end, whole', async (t) => 
   t.equal(secretToTokens(value).expires_at?.getTime(), expires_at?.getTime())
 })
 
-t.test('what no row can be is refused', async (t) => {
+t.test('invalid providers and users are rejected', async (t) => {
   const user_id = await signUp()
   const put = (provider: string, user = user_id) =>
     user_secrets.put(serviceDb, box, { user_id: user, provider, value: secret() })
@@ -63,7 +63,7 @@ t.test('what no row can be is refused', async (t) => {
   await t.rejects(put('fly', nobody), { code: 'user_not_found' })
 })
 
-t.test('KMS is not called while a transaction waits', async (t) => {
+t.test('KMS is not called inside a transaction', async (t) => {
   const { kms, box } = await startKms(t)
   const name = { user_id: await signUp(), provider: 'github' }
   const refused = { code: 'invalid_secret_use' }
@@ -80,7 +80,7 @@ t.test('KMS is not called while a transaction waits', async (t) => {
   t.equal(kms.takeCalls(), 1)
 })
 
-t.test('users see that there is a secret, never which, and cut their own', async (t) => {
+t.test('users list and delete their own secrets without reading the values', async (t) => {
   const [ada, bob] = [await signUp(), await signUp()]
   for (const user_id of [ada, bob]) {
     for (const provider of ['fly', 'github', 'supabase']) {
@@ -95,7 +95,7 @@ t.test('users see that there is a secret, never which, and cut their own', async
 
   const cut = () => asUser(db, ada, (trx) => user_secrets.deleteOwn(trx, 'github'))
   t.strictSame(await cut(), { outcome: 'deleted' })
-  t.strictSame(await cut(), { outcome: 'not_found' }, "nobody else's")
+  t.strictSame(await cut(), { outcome: 'not_found' }, 'the secret of another user is not found')
   t.ok(await user_secrets.find(serviceDb, box, { user_id: bob, provider: 'github' }))
   t.strictSame(await user_secrets.delete(serviceDb, { user_id: bob, provider: 'github' }), { outcome: 'deleted' })
   t.strictSame(await user_secrets.delete(serviceDb, { user_id: bob, provider: 'github' }), { outcome: 'not_found' })
@@ -103,14 +103,14 @@ t.test('users see that there is a secret, never which, and cut their own', async
 
 type Expiring = Awaited<ReturnType<typeof user_secrets.listExpiring>>
 
-t.test('what expires is listed page by page, the first to expire first', async (t) => {
+t.test('expiring secrets are listed in pages, ordered by expiry', async (t) => {
   await test.owner.query('delete from user_secrets')
   const before = new Date('2030-01-01T00:00:00Z')
   const put = async (expires_at: Date | null) =>
     user_secrets.put(serviceDb, box, { user_id: await signUp(), provider: 'github', value: secret(), expires_at })
   const ids: string[] = []
   for (let n = 0; n < 7; n += 1) ids.push((await put(new Date(1_800_000_000_000))).id)
-  // A cursor made of milliseconds would skip or repeat these.
+  // A cursor with milliseconds would skip or repeat these.
   await test.owner.query(
     `update user_secrets as s set expires_at = s.expires_at + u.n * interval '1 microsecond'
      from unnest($1::uuid[]) with ordinality as u (id, n) where s.id = u.id and u.n % 3 <> 0`,
@@ -133,9 +133,9 @@ t.test('what expires is listed page by page, the first to expire first', async (
   await t.rejects(user_secrets.listExpiring(serviceDb, { before, limit: 101 }), { name: 'RangeError' })
 })
 
-t.test('listing what expires reads a page of it, however much there is', async (t) => {
+t.test('listing expiring secrets reads one page of rows', async (t) => {
   await withClient(clusterAdmin(test.name), async (client) => {
-    // Without triggers and foreign keys, which are not what is asked about.
+    // Disables triggers and foreign keys, which are not tested here.
     await client.query('set session_replication_role = replica')
     await client.query(
       `insert into user_secrets (user_id, provider, encrypted_token, expires_at)
@@ -164,7 +164,7 @@ t.test('listing what expires reads a page of it, however much there is', async (
   }
 })
 
-t.test('a secret setting is sealed, stored, changed and opened', async (t) => {
+t.test('a secret setting is sealed, stored, updated and opened', async (t) => {
   const key = 'github.app_private_key'
   t.equal(await deployment_config.findSecret(serviceDb, box, key), undefined)
   await t.rejects(deployment_config.getSecret(serviceDb, box, key), { code: 'not_found' })
@@ -175,7 +175,7 @@ t.test('a secret setting is sealed, stored, changed and opened', async (t) => {
   await t.rejects(config.get(serviceDb, key), { code: 'config_encrypted' })
 })
 
-t.test('plain and secret settings do not turn into each other unasked', async (t) => {
+t.test('a plain setting and a secret one do not replace each other', async (t) => {
   await config.set(serviceDb, { key: 'fly.region', value: 'fra-plain' })
   const refused = { code: 'secret_not_encrypted', isRetrySafe: false }
   await t.rejects(deployment_config.findSecret(serviceDb, box, 'fly.region'), refused)
@@ -189,11 +189,11 @@ t.test('plain and secret settings do not turn into each other unasked', async (t
   t.ok(await inHistory())
   await config.delete(serviceDb, 'fly.region')
   await deployment_config.setSecret(serviceDb, box, 'fly.region', secret('hush'))
-  t.notOk(await inHistory(), 'what it was while it was plain is forgotten')
+  t.notOk(await inHistory(), 'its plain values are removed from the history')
   await t.rejects(config.set(serviceDb, { key: 'fly.region', value: 'x' }), { code: 'config_encrypted' })
 })
 
-t.test('keys are listed, and whether they are secret, without a value', async (t) => {
+t.test('keys are listed with their encrypted flag and without values', async (t) => {
   await test.owner.query('delete from deployment_config')
   for (const key of ['a', 'b', 'c']) await config.set(serviceDb, { key, value: 'x' })
   await deployment_config.setSecret(serviceDb, box, 'd', secret())
@@ -203,7 +203,7 @@ t.test('keys are listed, and whether they are secret, without a value', async (t
   t.strictSame(second, { keys: [{ key: 'd', encrypted: true }], next: null })
 })
 
-t.test('a row that was moved to another user, provider or key does not open', async (t) => {
+t.test('a sealed text that was copied to another user, provider or key cannot be opened', async (t) => {
   const [ada, bob] = [await signUp(), await signUp()]
   const mine = { user_id: ada, provider: 'github' }
   const others = [{ user_id: bob, provider: 'github' }, { user_id: ada, provider: 'fly' }]
@@ -225,6 +225,6 @@ t.test('a row that was moved to another user, provider or key does not open', as
     t.notOk(isAsked)
   }
   await t.rejects(deployment_config.getSecret(serviceDb, box, 'k2'), tampered)
-  t.equal((await user_secrets.get(serviceDb, box, mine)).value.reveal(), 'hush', 'where it belongs it does')
+  t.equal((await user_secrets.get(serviceDb, box, mine)).value.reveal(), 'hush', 'the original can be opened')
   t.equal((await deployment_config.getSecret(serviceDb, box, 'k1')).reveal(), 'hush')
 })

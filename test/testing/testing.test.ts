@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { asUser, checkSchema, inTransaction, schemaVersion } from '../../db/index.ts'
 import { createTestDatabase, startTestServer } from '../../db/testing/index.ts'
-import { assertGone, elsewhere, start, stay } from './fixtures/testing.ts'
+import { assertGone, spawnConsumer, start, stay } from './fixtures/testing.ts'
 
 const started = performance.now()
 const server = await startTestServer()
@@ -13,7 +13,7 @@ const db = await createTestDatabase(server)
 t.comment(`the first database was there after ${(performance.now() - started).toFixed(0)} ms`)
 t.teardown(() => server.stop())
 
-t.test('a database has the whole schema, and a client for each persona', async (t) => {
+t.test('a database has the schema, and a client for each login', async (t) => {
   const [ada, grace] = [await db.signUp(), await db.signUp()]
   await db.owner.insertInto('apps').values({ user_id: ada, app_name: 'Notes' }).execute()
   await db.owner.insertInto('deployment_config').values({ key: 'region', value: 'eu' }).execute()
@@ -33,7 +33,7 @@ t.test('a database has the whole schema, and a client for each persona', async (
   await t.rejects(sql`select from auth.users`.execute(db.worker), { code: 'access_denied' })
 })
 
-t.test('databases know nothing of each other, and are dropped with whoever is connected', async (t) => {
+t.test('databases are isolated, and are dropped while connections exist', async (t) => {
   const before = performance.now()
   await using other = await createTestDatabase({ url: server.url })
   t.comment(`the next one after ${(performance.now() - before).toFixed(0)} ms`)
@@ -52,12 +52,12 @@ t.test('databases know nothing of each other, and are dropped with whoever is co
 t.test('a service under test and another process log in by URL', async (t) => {
   const script = `const db = await testing.createTestDatabase({ url: process.env.SERVER })
     await db.signUp(); console.log(new URL(db.urls.api).username, new URL(db.urls.worker).username); await db.drop()`
-  const child = elsewhere(script, { SERVER: server.url })
+  const child = spawnConsumer(script, { SERVER: server.url })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   t.equal(line.toString(), 'leo_test_api leo_test_worker\n')
   t.strictSame(await once(child, 'exit'), [0, null])
 })
 
-t.test('nothing of a server is left when the process that started it is killed', async (t) => {
+t.test('a server and its data are removed when the process that started it is killed', async (t) => {
   await assertGone(t, `${start}; ${stay}`, (pid) => process.kill(pid, 'SIGKILL'))
 })

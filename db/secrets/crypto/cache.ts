@@ -1,13 +1,14 @@
-/** How many data keys are kept, and how long. */
+/** Limits of the cache of data keys. */
 export interface DataKeyCacheOptions {
+  /** The maximum number of cached keys. */
   readonly maxKeys: number
-  /** How long a key that KMS would no longer give out may still open secrets here. */
+  /** How long a key is cached, in milliseconds. For so long it opens secrets after KMS has stopped decrypting it. */
   readonly maxAgeMs: number
 }
 
 interface Entry {
   readonly key: Promise<Uint8Array>
-  /** The same, once it is there. */
+  /** The resolved value of `key`. */
   plain: Uint8Array | undefined
   readonly timer: NodeJS.Timeout
   users: number
@@ -15,8 +16,8 @@ interface Entry {
 }
 
 /**
- * Data keys in plain, for reads: the least recently used go first, each after its time, and are then overwritten.
- * Those who ask for a key that is on its way wait for that one.
+ * A cache of plain data keys, for opening secrets. It evicts the least recently used key, and each key after its maximum
+ * age, and overwrites it then. Concurrent calls for the same key load it once.
  */
 export class DataKeyCache {
   readonly #options: DataKeyCacheOptions
@@ -26,7 +27,7 @@ export class DataKeyCache {
     this.#options = options
   }
 
-  /** `use` is done with the key when it returns. */
+  /** `use` must not keep the key after it returns. */
   async withKey<T>(id: string, load: () => Promise<Uint8Array>, use: (key: Uint8Array) => T): Promise<T> {
     const entry = this.#entries.get(id) ?? this.#add(id, load)
     this.#entries.delete(id)
@@ -64,7 +65,7 @@ export class DataKeyCache {
   }
 }
 
-/** Not under the hands of somebody who waits for it. */
+/** A key in use is overwritten by its last user. */
 function overwriteUnused({ isEvicted, users, plain }: Entry): void {
   if (isEvicted && users === 0) plain?.fill(0)
 }

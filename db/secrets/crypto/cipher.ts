@@ -6,14 +6,14 @@ export const tagBytes = 16
 
 const algorithm = 'aes-256-gcm'
 
-/** AES-256-GCM: nonce, ciphertext and tag in one. */
+/** Encrypts with AES-256-GCM. Returns nonce, ciphertext and tag. */
 export function encrypt(key: Uint8Array, plain: Uint8Array, additionalData: string): Buffer {
   const nonce = randomBytes(nonceBytes)
   const cipher = createCipheriv(algorithm, key, nonce, { authTagLength: tagBytes }).setAAD(Buffer.from(additionalData))
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
-/** Undefined for whatever was not encrypted by this key with this additional data. */
+/** Returns undefined if the body was not encrypted with this key and additional data. */
 export function decrypt(key: Uint8Array, body: Uint8Array, additionalData: string): Buffer | undefined {
   if (body.length < nonceBytes + tagBytes) return undefined
   const decipher = createDecipheriv(algorithm, key, body.subarray(0, nonceBytes), { authTagLength: tagBytes })
@@ -24,7 +24,7 @@ export function decrypt(key: Uint8Array, body: Uint8Array, additionalData: strin
     decipher.final()
     return plain
   } catch {
-    // Never handed out: it is not what somebody sealed.
+    // Not authenticated, so it must not be returned.
     plain.fill(0)
     return undefined
   }

@@ -2,24 +2,24 @@ import type { UserId } from '../../../types/index.ts'
 import { InvalidSecretUseError } from '../errors.ts'
 
 /**
- * Which row a secret belongs to: KMS and the cipher are given it, and a text that was moved to another row does not
- * open. KMS logs it in plain text, so these are ids and names, never an e-mail address.
+ * The row that a secret belongs to. KMS and the cipher authenticate it, so that a sealed text cannot be opened for another
+ * row. CloudTrail logs it in plain text, so it contains ids and names, never an e-mail address.
  */
 export type SecretContext =
   | { readonly table: 'user_secrets'; readonly user_id: UserId; readonly provider: string }
   | { readonly table: 'deployment_config'; readonly key: string }
 
-/** One spelling of a context, in the order of its names. */
+/** The canonical form of a context: its members ordered by name. */
 export type EncryptionContext = Readonly<Record<string, string>>
 
-/** The forms that the tables' constraints ask for. */
+/** The formats that the constraints of the tables require. */
 const forms = {
   user_id: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   provider: /^(?=.{1,64}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
   key: /^(?=.{1,128}$)[A-Za-z][A-Za-z0-9_.-]*$/,
 } as const
 
-/** @throws {InvalidSecretUseError} for what no row can have. */
+/** @throws {InvalidSecretUseError} `invalid_secret_use`: no row can have these values. */
 export function encryptionContext(context: SecretContext): EncryptionContext {
   switch (context.table) {
     case 'user_secrets':
@@ -35,5 +35,5 @@ export function encryptionContext(context: SecretContext): EncryptionContext {
 
 function matching(name: keyof typeof forms, value: string): string {
   if (forms[name].test(value)) return value
-  throw new InvalidSecretUseError(`the context of a secret has no valid ${name}: take it from the row`)
+  throw new InvalidSecretUseError(`the context of a secret has an invalid ${name}: read it from the row`)
 }

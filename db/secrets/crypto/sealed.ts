@@ -3,12 +3,12 @@ import { MalformedSecretError, NotEncryptedError } from '../errors.ts'
 import { maxSecretBytes } from './value.ts'
 import { nonceBytes, tagBytes } from './cipher.ts'
 
-/** Who wrapped the data key: KMS, or the key for development that is in this package. */
+/** The type of key that wrapped the data key: of KMS, or the development key of this package. */
 export type Scheme = 'kms' | 'dev'
 
 export const version = 'leo1'
 
-/** What the five parts of a stored text say. */
+/** The decoded parts of a sealed text. */
 export interface SealedParts {
   readonly scheme: Scheme
   readonly keyId: string
@@ -18,19 +18,19 @@ export interface SealedParts {
 }
 
 /** The pattern of the domain `sealed_secret`. */
-const form = /^leo1\.(kms|dev)\.([A-Za-z0-9:/_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
+const format = /^leo1\.(kms|dev)\.([A-Za-z0-9:/_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
 
-/** KMS takes no longer ones. */
+/** The limits of KMS. */
 const maxKeyIdLength = 2048
 const maxWrappedBytes = 6144
 
 /**
- * Takes a text for a sealed secret if it has the form of one; whether it opens, only opening tells. Anybody may
- * call it.
+ * Checks that a text has the format of a sealed secret. Anybody may call it. It does not check that the secret can be
+ * opened.
  *
- * @returns the text as it is.
- * @throws {NotEncryptedError} for what does not even begin like one.
- * @throws {MalformedSecretError}
+ * @returns the text, typed as a sealed secret.
+ * @throws {NotEncryptedError} `secret_not_encrypted`: the text does not begin like a sealed secret.
+ * @throws {MalformedSecretError} `secret_malformed`: it begins like one, but does not have its format.
  * @example
  * const sealed = parseSealedSecret(row.encrypted_token)
  */
@@ -40,9 +40,9 @@ export function parseSealedSecret(text: string): SealedSecret {
 }
 
 /**
- * Reads which key a sealed secret needs. Anybody may call it. In SQL: `split_part(encrypted_token, '.', 3)`.
+ * Reads the id of the key that wrapped the data key of a secret. Anybody may call it. In SQL: `split_part(encrypted_token, '.', 3)`.
  *
- * @returns the key's id, for KMS its ARN.
+ * @returns the id of the key, for KMS its ARN.
  * @example
  * console.log(keyIdOf(parseSealedSecret(row.encrypted_token)))
  */
@@ -53,9 +53,9 @@ export const sealedSecret = ({ scheme, keyId, wrapped, body }: SealedParts): Sea
 
 export function partsOf(text: string): SealedParts {
   if (!/^leo[0-9]+\./.test(text)) {
-    throw new NotEncryptedError('a value that has to be sealed is not: seal it and store it again')
+    throw new NotEncryptedError('a value that has to be sealed is plain: seal it and store it again')
   }
-  const [, scheme, keyId, wrapped, body] = form.exec(text) ?? []
+  const [, scheme, keyId, wrapped, body] = format.exec(text) ?? []
   if (scheme === undefined || keyId === undefined || wrapped === undefined || body === undefined) throw malformed()
   if (keyId.length > maxKeyIdLength) throw malformed()
   return {
@@ -69,7 +69,7 @@ export function partsOf(text: string): SealedParts {
 export const base64url = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 
-/** Only the one way of writing these bytes: spare bits of the last character could be anything otherwise. */
+/** Accepts only the canonical encoding, because the unused bits of the last character could have any value. */
 function bytesOf(text: string, min: number, max: number): Uint8Array {
   const bytes = Buffer.from(text, 'base64url')
   if (bytes.length < min || bytes.length > max || base64url(bytes) !== text) throw malformed()
@@ -77,4 +77,4 @@ function bytesOf(text: string, min: number, max: number): Uint8Array {
 }
 
 const malformed = (): MalformedSecretError =>
-  new MalformedSecretError('a sealed secret is not of the form that sealing gives it: restore it, or store it anew')
+  new MalformedSecretError('a sealed secret does not have the format of one: restore it, or store it again')

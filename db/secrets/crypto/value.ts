@@ -3,11 +3,11 @@ import { InvalidSecretUseError } from '../errors.ts'
 
 export const maxSecretBytes = 65_536
 
-const shown = '[secret]'
+const redacted = '[secret]'
 
 /**
- * A text that shows itself nowhere: not as a string, in JSON, in `util.inspect`, in a log or in a clone, only by
- * `reveal()`. For the same reason `deepStrictEqual` finds any two of them equal: compare what they reveal.
+ * A text that is redacted when it is converted to a string or to JSON, inspected, logged or cloned. Only `reveal()`
+ * returns it. `deepStrictEqual` therefore treats any two values as equal: compare the revealed texts.
  *
  * @example
  * const secret = new SecretValue(token)
@@ -16,37 +16,38 @@ const shown = '[secret]'
 export class SecretValue {
   readonly #text: string
 
-  /** @throws {InvalidSecretUseError} for an empty text, one of more than 64 KiB, or half a surrogate pair. */
+  /** @throws {InvalidSecretUseError} `invalid_secret_use`: the text is empty, longer than 64 KiB, or has a lone surrogate. */
   constructor(text: string) {
     const bytes = Buffer.byteLength(text)
     if (bytes < 1 || bytes > maxSecretBytes) {
-      throw new InvalidSecretUseError('a secret has 1 byte to 64 KiB: leave out what is none, or store it in parts')
+      throw new InvalidSecretUseError('a secret has to have 1 byte to 64 KiB: omit an empty one, split a longer one')
     }
-    // It would come back as U+FFFD.
+    // UTF-8 would replace it by U+FFFD.
     if (/\p{Surrogate}/u.test(text)) {
-      throw new InvalidSecretUseError('a secret is a well-formed text: encode bytes, as base64 say')
+      throw new InvalidSecretUseError('a secret has to be well-formed Unicode: encode bytes, for example as base64')
     }
     this.#text = text
     Object.freeze(this)
   }
 
+  /** Returns the text. */
   reveal(): string {
     return this.#text
   }
 
   toString(): string {
-    return shown
+    return redacted
   }
 
   toJSON(): string {
-    return shown
+    return redacted
   }
 
   [Symbol.toPrimitive](): string {
-    return shown
+    return redacted
   }
 
   [inspect.custom](): string {
-    return `SecretValue ${shown}`
+    return `SecretValue ${redacted}`
   }
 }

@@ -7,15 +7,15 @@ import type { KeyProvider, WrappedKey } from './key-provider.ts'
 
 const keyId = 'embedded'
 
-/** No secret: everybody has this package. */
+/** Not secret: it is part of this package. */
 const embeddedKey = createHash('sha256').update('leo-saas-schema, the key for development').digest()
 
 /**
- * Keys without KMS. For services in development, and for tests: seals by a key that is in this package. Works only where
- * NODE_ENV is exactly `development` or `test`.
+ * Creates a key provider without KMS, whose key is part of this package. For services in development, and for tests. It
+ * requires that NODE_ENV is `development` or `test`.
  *
- * @returns what `SecretBox` takes.
- * @throws {InsecureInProductionError} anywhere else, and at each later use too.
+ * @returns the key provider for `SecretBox`.
+ * @throws {InsecureInProductionError} `insecure_in_production`: NODE_ENV is another value; each later use throws it too.
  * @example
  * const box = new SecretBox(devKeys())
  */
@@ -36,7 +36,7 @@ export function devKeys(): KeyProvider {
     scheme: 'dev',
     assertAccepts(id) {
       if (id === keyId) return
-      throw new KeyNotAcceptedError('a secret was sealed by an unknown development key: store it anew')
+      throw new KeyNotAcceptedError('a secret was sealed with an unknown development key: store it again')
     },
     generate: async (context) => {
       assertNotProduction()
@@ -59,6 +59,6 @@ export function devKeys(): KeyProvider {
 
 export function assertNotProduction(): void {
   if (isProduction()) {
-    throw new InsecureInProductionError('the development key protects nothing: use kmsKeys, or NODE_ENV=development')
+    throw new InsecureInProductionError('the development key is public: use kmsKeys, or set NODE_ENV=development')
   }
 }

@@ -14,7 +14,7 @@ interface Loaded {
   readonly client: Sdk.KMSClient
 }
 
-/** The client, loaded and made when first used, with an end to every call. */
+/** The KMS client, loaded and created at the first call, with a deadline for every call. */
 export class KmsConnection {
   readonly #options: KmsConnectionOptions
   #loaded: Promise<Loaded> | undefined
@@ -23,21 +23,21 @@ export class KmsConnection {
     this.#options = options
   }
 
-  /** Sends one command; all retries included it takes no longer than the deadline, and throws only SecretErrors. */
+  /** Sends one command. With its retries it takes no longer than the deadline; it throws only SecretErrors. */
   async send<T>(call: (loaded: Loaded, options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
     const loaded = await (this.#loaded ??= this.#load())
     const abort = new AbortController()
-    // Not AbortSignal.timeout(), which cannot be cleared: thousands of calls a second would each leave a timer behind.
+    // Not AbortSignal.timeout(), whose timer cannot be cleared: thousands of calls a second would each leave one.
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         const { deadlineMs } = this.#options
-        reject(new KeyServiceUnavailableError(`KMS gave no answer within ${deadlineMs} ms: try again later`))
+        reject(new KeyServiceUnavailableError(`KMS did not answer within ${deadlineMs} ms: try again later`))
         abort.abort()
       }, this.#options.deadlineMs)
     })
     try {
-      // A race, since looking for credentials heeds no signal.
+      // A race, because the search for credentials ignores the signal.
       return await Promise.race([call(loaded, { abortSignal: abort.signal }), deadline])
     } catch (error) {
       throw translated(error)
@@ -64,7 +64,7 @@ export class KmsConnection {
       region,
       retryMode: 'standard',
       maxAttempts: 3,
-      // A single try may take less than half of the time, so that one that hangs leaves time for another.
+      // One attempt may take less than half of the deadline, so that a second one is possible.
       requestHandler: {
         connectionTimeout: Math.ceil(deadlineMs * 0.2),
         requestTimeout: Math.ceil(deadlineMs * 0.4),
@@ -72,12 +72,12 @@ export class KmsConnection {
       },
       ...(endpoint === undefined ? {} : { endpoint }),
     })
-    // On each request and not on the setting: an endpoint may come from the environment or a profile, too.
+    // Checked for each request, because the endpoint may also come from the environment or a profile.
     client.middlewareStack.add(
       (next) => (args) => {
         const { protocol } = args.request as { readonly protocol?: string }
         if (protocol !== 'https:' && isProduction()) {
-          throw new InsecureInProductionError('KMS is reached without TLS: give an https endpoint')
+          throw new InsecureInProductionError('KMS is called without TLS: use an https endpoint')
         }
         return next(args)
       },

@@ -8,8 +8,8 @@ import {
 } from '../errors.ts'
 
 /**
- * What is kept of an error of the KMS client. Not the error itself: of an answer that could not be read it repeats the
- * text in its message, by version of the client in properties too, and that is where a data key is.
+ * The safe parts of an error of the KMS client. The error itself is not kept: for an answer that cannot be parsed, its
+ * message, and in some versions its properties, quote the answer, which contains a data key.
  */
 export class KmsFault extends Error {
   override readonly name: string
@@ -19,7 +19,7 @@ export class KmsFault extends Error {
   readonly attempts: number | undefined
 
   constructor(error: SdkError) {
-    super(isAnswer(error) || isSystemError(error) ? error.message : 'its message may repeat the answer and is left out')
+    super(isAnswer(error) || isSystemError(error) ? error.message : 'the message is omitted, since it may quote the answer')
     this.name = error.name
     this.code = error.code
     this.httpStatusCode = error.$metadata?.httpStatusCode
@@ -35,12 +35,12 @@ type SdkError = Error & {
   readonly syscall?: string
 }
 
-/** KMS itself said so. No request that this package makes has a plaintext that KMS could repeat. */
+/** The error is an answer of KMS. Its message cannot quote a plaintext, because no request of this package has one. */
 const isAnswer = (error: SdkError): boolean =>
   error.$fault !== undefined && (error.$metadata?.httpStatusCode ?? 0) >= 400
 const isSystemError = (error: SdkError): boolean => error.syscall !== undefined
 
-/** By name: the client exports no classes for most of them. The same name never means two things to a caller here. */
+/** Compared by name, because the client exports no class for most of them. */
 const throttled = new Set(['ThrottlingException', 'Throttling', 'LimitExceededException', 'TooManyRequestsException'])
 const tampered = new Set(['InvalidCiphertextException', 'IncorrectKeyException'])
 const noCredentials = new Set([
@@ -55,7 +55,7 @@ const noCredentials = new Set([
   'UnrecognizedClientException',
 ])
 
-/** As one of this package's errors, whatever a call of the client threw. */
+/** Converts an error of the KMS client to one of this package. */
 export function translated(error: unknown): SecretError {
   if (error instanceof SecretError) return error
   const thrown: SdkError = error instanceof Error ? error : new Error()
@@ -63,16 +63,16 @@ export function translated(error: unknown): SecretError {
   const cause = new KmsFault(thrown)
   if (tampered.has(name)) return new TamperedSecretError(cause)
   if (throttled.has(name)) {
-    return new KeyThrottledError('KMS throttles: try again later, or ask AWS for a higher quota', cause)
+    return new KeyThrottledError('KMS throttles the calls: try again later, or request a higher quota', cause)
   }
   if (noCredentials.has(name)) {
-    return new KeyServiceUnavailableError(`KMS is given no valid credentials (${name}): renew them`, cause)
+    return new KeyServiceUnavailableError(`KMS rejects the credentials (${name}): renew them`, cause)
   }
   if (name === 'AccessDeniedException') {
-    return new KeyAccessDeniedError('KMS denies the use of the key: look at its policy and at that of the role', cause)
+    return new KeyAccessDeniedError('KMS denies the use of the key: check the policies of the key and the role', cause)
   }
   if (isAnswer(thrown) && thrown.$fault === 'client') {
-    return new KeyUnusableError(`KMS cannot use the key (${name}): look at its state and at what it is for`, cause)
+    return new KeyUnusableError(`KMS cannot use the key (${name}): check its state and its type`, cause)
   }
   return new KeyServiceUnavailableError(`KMS gave no usable answer (${name}): try again later`, cause)
 }

@@ -3,28 +3,28 @@ import { InvalidSecretUseError, KeyNotAcceptedError, KeyServiceUnavailableError 
 import type { KeyProvider } from './key-provider.ts'
 import { KmsConnection } from './kms-connection.ts'
 
-/** Which keys of KMS, and how long to wait for it. */
+/** Options of `kmsKeys`. */
 export interface KmsOptions {
-  /** The key that seals: the ARN of an accepted one, or an alias that points to one (`alias/leo`, or its ARN). */
+  /** The current key: the ARN of an accepted key, or an alias of one (`alias/leo`, or the ARN of the alias). */
   readonly sealWith: string
-  /** ARNs of the keys whose secrets are opened, all of one region. While keys are being rotated these are two. */
+  /** The ARNs of the keys whose secrets can be opened, all of one region; two during a rotation. */
   readonly accept: readonly string[]
-  /** For one call of KMS with its retries; 5000 if absent. */
+  /** The deadline of one call of KMS with its retries, in milliseconds; 5000 if absent. */
   readonly deadlineMs?: number
-  /** Where KMS is, if it is not where the AWS SDK looks for it; only https in production. */
+  /** The URL of KMS; the endpoint that the AWS SDK determines if absent. In production it has to be https. */
   readonly endpoint?: string
 }
 
-/** Without dots, which the stored form has between its parts. */
+/** Has no dots, which separate the parts of a sealed text. */
 const keyArn = /^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key\/[A-Za-z0-9-]+$/
 
 /**
- * Makes data keys from AWS KMS, by `@aws-sdk/client-kms`, which is loaded when first used and takes its credentials from
- * where the SDK looks for them. For services. Sealing needs `kms:GenerateDataKey`, opening `kms:Decrypt`, re-wrapping
- * `kms:ReEncryptFrom` and `kms:ReEncryptTo`, an alias in `sealWith` also `kms:DescribeKey` for `currentKeyId()`.
+ * Creates a key provider that uses AWS KMS. For services. It loads `@aws-sdk/client-kms` at the first call, which finds
+ * its credentials as usual. `seal` needs `kms:GenerateDataKey`, `open` `kms:Decrypt`, `rewrap` `kms:ReEncryptFrom` and
+ * `kms:ReEncryptTo`, and `currentKeyId` `kms:DescribeKey` if `sealWith` is an alias.
  *
- * @returns what `SecretBox` takes.
- * @throws {InvalidSecretUseError} for settings that cannot work. All later errors are other `SecretError`s.
+ * @returns the key provider for `SecretBox`.
+ * @throws {InvalidSecretUseError} `invalid_secret_use`: the options are invalid. Later calls throw other `SecretError`s.
  * @example
  * const box = new SecretBox(kmsKeys({ sealWith: keyArn, accept: [keyArn, oldKeyArn] }))
  */
@@ -32,12 +32,12 @@ export function kmsKeys({ sealWith, accept, deadlineMs = 5000, endpoint }: KmsOp
   const accepted = new Set(accept)
   const connection = new KmsConnection({ region: regionOf(accept), deadlineMs, endpoint })
   if (!accepted.has(sealWith) && !/^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias\//.test(sealWith)) {
-    throw new InvalidSecretUseError('the key that seals is not among the accepted ones: add its ARN to them')
+    throw new InvalidSecretUseError('the key in sealWith is not accepted: add its ARN to accept')
   }
 
   const acceptedKey = (keyId: string | undefined): string => {
     if (keyId !== undefined && accepted.has(keyId)) return keyId
-    throw new KeyNotAcceptedError('a key of KMS is not among the accepted ones: add its ARN if it should be')
+    throw new KeyNotAcceptedError('a KMS key is not accepted: add its ARN to the accepted keys if you trust it')
   }
 
   return {
@@ -50,7 +50,7 @@ export function kmsKeys({ sealWith, accept, deadlineMs = 5000, endpoint }: KmsOp
           options,
         ),
       )
-      // An alias may have been moved to a key that nobody here may open.
+      // The alias may point to a key that is not accepted.
       return { keyId: acceptedKey(KeyId), wrapped: present(CiphertextBlob), plain: dataKey(Plaintext) }
     },
     async unwrap({ keyId, wrapped }, context) {
@@ -88,11 +88,11 @@ export function kmsKeys({ sealWith, accept, deadlineMs = 5000, endpoint }: KmsOp
   }
 }
 
-/** A wrapped key is not carried to another region, so neither can be what goes with it. */
+/** All keys have to be of one region, because a data key cannot be unwrapped in another. */
 function regionOf(arns: readonly string[]): string {
   const [region, ...others] = new Set(arns.map((arn) => keyArn.exec(arn)?.[1]))
   if (region === undefined || others.length > 0) {
-    throw new InvalidSecretUseError('the accepted keys have to be ARNs of keys, one or more, all of one region')
+    throw new InvalidSecretUseError('the accepted keys are invalid: pass ARNs of keys, one or more, all of one region')
   }
   return region
 }
@@ -108,4 +108,4 @@ function present(bytes: Uint8Array | undefined): Uint8Array {
 }
 
 const unreadable = (): KeyServiceUnavailableError =>
-  new KeyServiceUnavailableError('KMS answered something else: look at what is between it and the service')
+  new KeyServiceUnavailableError('KMS sent an invalid answer: check proxies between the service and KMS')

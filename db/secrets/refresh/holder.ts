@@ -13,20 +13,20 @@ import { contextOf } from '../secret-name.ts'
 import type { SecretName } from '../secret-name.ts'
 
 /**
- * Asks the provider for new tokens. Throws `RefreshRejectedError` where the provider says that the refresh token is
- * good for nothing (`invalid_grant`), and anything else where asking again may help. Heeds the signal, after which
- * nobody waits for it.
+ * Requests new tokens from the provider. It throws `RefreshRejectedError` if the provider reports the refresh token as
+ * invalid (`invalid_grant`), and another error if a retry may succeed. It should pass the signal to its request, which is
+ * aborted when the time is up.
  *
- * @returns the new tokens; a refresh token or scope that is not among them is still the old one.
+ * @returns the new tokens; an absent refresh token or scope keeps its old value.
  */
 export type Exchange = (tokens: TokenSet, signal: AbortSignal) => Promise<TokenSet>
 
-/** Whether it will do: it is fresh, or newer than when the call began, however long it lasts. */
-export interface SeenToken extends StoredToken {
-  readonly will_do: boolean
+/** A stored token that is usable if it is fresh, or was stored after the call began, whenever it expires. */
+export interface CurrentToken extends StoredToken {
+  readonly is_usable: boolean
 }
 
-/** A call of `refresh` that has taken the lease. */
+/** A call of `refresh` that holds the lease. */
 interface Holder {
   readonly db: ServiceDatabase
   readonly box: SecretBox
@@ -34,68 +34,68 @@ interface Holder {
   readonly exchange: Exchange
   readonly lease: string
   readonly leaseMs: number
-  /** When the caller wants to have an answer, by this process's clock. */
+  /** When the call has to end, by the monotonic clock of this process. */
   readonly deadline: number
-  look(): Promise<SeenToken>
+  read(): Promise<CurrentToken>
   open(stored: StoredToken): Promise<TokenSet>
 }
 
-/** What a provider has granted is not lost for the sake of punctuality: at least so long it may take to store it. */
-const savingMs = 5_000
+/** The minimum time for storing granted tokens, even after the deadline of the call. */
+const minSavingMs = 5_000
 
 /**
- * Undefined where it has lost the lease before it asked the provider. The lease is given back as soon as the next one
- * may try; while an exchange may still be going on it ends by itself.
+ * Refreshes the token. Returns undefined if the lease was lost before the provider was called. The lease is released when
+ * another call may try. It is left to expire if the exchange may still be running.
  */
 export async function refreshAsHolder(holder: Holder): Promise<TokenSet | undefined> {
-  const { db, box, name, exchange, lease, leaseMs, deadline, look, open } = holder
+  const { db, box, name, exchange, lease, leaseMs, deadline, read, open } = holder
   let prepared: PreparedSeal | undefined
-  let refused: string | undefined
+  let rejected: string | undefined
   const discard = (): void => prepared?.discard()
-  const release = (): Promise<void> => releaseLease(db, name, lease, refused).catch(() => undefined)
+  const release = (): Promise<void> => releaseLease(db, name, lease, rejected).catch(() => undefined)
   try {
-    // Whoever had the lease before may have stored new tokens since they were last read.
-    const stored = await look()
+    // The previous holder may have stored new tokens since they were last read.
+    const stored = await read()
     const old = await open(stored)
-    if (stored.will_do) {
+    if (stored.is_usable) {
       await release()
       return old
     }
     const key = (prepared = await box.prepare(contextOf(name)))
-    // However long KMS took, the exchange has its time: to cut it short could lose a token. It is counted from before
-    // the database does, so that this one is through when another may begin.
+    // The lease is renewed after the call of KMS, so that the exchange has its full time: aborting it could lose a token.
+    // The time is measured from before the renewal, so that the exchange ends before the lease.
     const until = Math.min(deadline, performance.now() + leaseMs * 0.8)
     if (!(await renewLease(db, name, lease, leaseMs))) {
       discard()
       return undefined
     }
-    if (performance.now() >= until) throw new RefreshTimedOutError('no time was left for the provider: try again', true)
-    const { exchanged, inTime } = ask(exchange, old, until)
+    if (performance.now() >= until) throw new RefreshTimedOutError('no time is left to call the provider: try again', true)
+    const { exchanged, inTime } = callProvider(exchange, old, until)
     exchanged.catch(discard)
-    // By itself: what is granted is stored even if nobody waits for it any more.
-    const kept = exchanged.then((granted) => keep(holder, key, stored, merged(old, granted)))
-    kept.catch(() => undefined)
+    // Not awaited here: the tokens are stored even if they arrive after the caller's deadline.
+    const storedTokens = exchanged.then((granted) => store(holder, key, stored, merged(old, granted)))
+    storedTokens.catch(() => undefined)
     await inTime.catch((error: unknown) => {
-      if (error instanceof RefreshRejectedError) refused = stored.digest
+      if (error instanceof RefreshRejectedError) rejected = stored.digest
       throw error
     })
-    return await kept
+    return await storedTokens
   } catch (error) {
     if (error instanceof RefreshNotSavedError || isUnanswered(error)) throw error
     discard()
     await release()
-    // One that was faster may have spent the refresh token, and stored what it got for it.
-    const stored = refused === undefined ? undefined : await look().catch(() => undefined)
-    if (stored?.will_do) return open(stored)
+    // Another call may have used up the refresh token and stored the new tokens.
+    const stored = rejected === undefined ? undefined : await read().catch(() => undefined)
+    if (stored?.is_usable) return open(stored)
     throw error
   }
 }
 
-/** The exchange may still be going on. */
+/** The exchange may still be running. */
 const isUnanswered = (error: unknown): boolean => error instanceof RefreshTimedOutError && !error.isRetrySafe
 
-/** Asks the provider, and tells whether it has answered in time. */
-function ask(
+/** Calls the provider. `inTime` rejects at the deadline, after which `exchanged` may still resolve. */
+function callProvider(
   exchange: Exchange,
   old: TokenSet,
   until: number,
@@ -104,7 +104,7 @@ function ask(
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new RefreshTimedOutError('the provider has not answered in time: look again after the lease', false))
+      reject(new RefreshTimedOutError('the provider did not answer in time: read the token again after the lease', false))
       abort.abort()
     }, until - performance.now())
   })
@@ -113,16 +113,16 @@ function ask(
   return { exchanged, inTime }
 }
 
-/** By OAuth, what is not granted anew is still good. */
+/** In OAuth, a refresh token or scope that is absent in the answer is unchanged. */
 function merged(old: TokenSet, granted: TokenSet): TokenSet {
   const refresh_token = granted.refresh_token ?? old.refresh_token
   const scope = granted.scope ?? old.scope
   return { ...granted, ...(refresh_token !== undefined && { refresh_token }), ...(scope !== undefined && { scope }) }
 }
 
-/** Seals and stores what was granted, and returns what is stored then. */
-async function keep(holder: Holder, prepared: PreparedSeal, old: StoredToken, tokens: TokenSet): Promise<TokenSet> {
-  const { name, lease, look, open } = holder
+/** Seals and stores the granted tokens. Returns the stored ones, which may be newer. */
+async function store(holder: Holder, prepared: PreparedSeal, old: StoredToken, tokens: TokenSet): Promise<TokenSet> {
+  const { name, lease, read, open } = holder
   const { user_id, provider } = name
   const sealed = prepared.seal(tokensToSecret(tokens))
   const expires_at = tokens.expires_at ?? null
@@ -131,22 +131,22 @@ async function keep(holder: Holder, prepared: PreparedSeal, old: StoredToken, to
     case 'saved':
       return tokens
     case 'superseded':
-      return open(await look())
+      return open(await read())
     case 'not_found':
-      throw new RefreshNotSavedError('the user has cut the connection meanwhile: revoke the new token', unsaved)
+      throw new RefreshNotSavedError('the user deleted the secret during the refresh: revoke the new token', unsaved)
   }
 }
 
 async function save({ db, deadline }: Holder, unsaved: UnsavedRefresh): Promise<'saved' | 'superseded' | 'not_found'> {
-  const until = Math.max(deadline, performance.now() + savingMs)
+  const until = Math.max(deadline, performance.now() + minSavingMs)
   for (let pause = 50; ; pause = Math.min(pause * 2, 1_000)) {
     try {
       const { outcome } = await within(until - performance.now(), saveRefresh(db, unsaved))
       return outcome
     } catch (error) {
-      // Whatever it is: to give up early would lose a token, to try once more harms nobody.
+      // Every error is retried, because storing is idempotent, and giving up loses the token.
       if (performance.now() + pause > until) {
-        const message = 'the new token could not be stored: pass error.unsaved to saveRefresh() later'
+        const message = 'the new token was not stored: pass error.unsaved to saveRefresh() later'
         throw new RefreshNotSavedError(message, unsaved, error instanceof LeoError ? error : undefined)
       }
       await sleep(pause)
@@ -154,7 +154,7 @@ async function save({ db, deadline }: Holder, unsaved: UnsavedRefresh): Promise<
   }
 }
 
-/** Rejects after that time; what was begun goes on. */
+/** Rejects after that time; the work continues. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -4,22 +4,22 @@ import type { ServiceDatabase } from '../../client/session.ts'
 import type { UnsavedRefresh } from '../errors.ts'
 import type { SecretName } from '../secret-name.ts'
 
-/** Which token it is: of its ciphertext, which a re-wrap leaves as it is. */
+/** Identifies a token: the digest of its ciphertext, which a re-wrap does not change. */
 const digest = (row: string): string => `sha256(convert_to(split_part(${row}.encrypted_token, '.', 5), 'UTF8'))`
 
-/** Whether the provider has refused to refresh this very token; null or false where not. A look-up for each row. */
-export const refusedToken = (row: string): string => `
+/** Whether the provider rejected the refresh of this token; null or false if not. A subquery per row. */
+export const isRejected = (row: string): string => `
   select r.rejected_digest = ${digest(row)}
   from private.secret_refreshes as r
   where r.user_id = ${row}.user_id and r.provider = ${row}.provider`
 
-/** A stored set of tokens, as whoever wants to refresh it finds it. The database's clock says what is fresh. */
+/** A stored set of tokens and the state of its refresh. `is_fresh` is computed with the clock of the database. */
 export interface StoredToken {
   readonly sealed: SealedSecret
   readonly digest: string
   readonly is_fresh: boolean
-  readonly is_refused: boolean
-  /** Somebody is refreshing it. */
+  readonly is_rejected: boolean
+  /** Another call is refreshing it. */
   readonly is_leased: boolean
 }
 
@@ -28,7 +28,7 @@ const readText = `
     s.encrypted_token as sealed,
     encode(${digest('s')}, 'hex') as digest,
     coalesce(s.expires_at > now() + $3::float8 * interval '1 millisecond', true) as is_fresh,
-    coalesce((${refusedToken('s')}), false) as is_refused,
+    coalesce((${isRejected('s')}), false) as is_rejected,
     coalesce(l.expires_at > now(), false) as is_leased
   from user_secrets as s
   left join private.secret_refreshes as l on l.user_id = s.user_id and l.provider = s.provider
@@ -43,7 +43,7 @@ export async function readToken(
   return rows[0]
 }
 
-// The connection is locked, or its deletion at this moment would be an error.
+// Locks the secret, because its concurrent deletion would violate the foreign key.
 const takeText = `
   with connection as (select user_id, provider from user_secrets where user_id = $1 and provider = $2 for key share)
   insert into private.secret_refreshes as l (user_id, provider, holder, expires_at)
@@ -52,7 +52,7 @@ const takeText = `
     where l.holder is null or l.expires_at <= now()
   returning l.holder`
 
-/** False where another has it, or the connection is gone. Says nothing of the token: read it again. */
+/** Returns false if another call holds the lease, or the secret was deleted. The token may have changed: read it again. */
 export async function takeLease(
   db: ServiceDatabase,
   { user_id, provider }: SecretName,
@@ -68,7 +68,7 @@ const renewText = `
   where user_id = $1 and provider = $2 and holder = $3::uuid
   returning holder`
 
-/** False where another has it, or had it since: the token may be another one by now. */
+/** Returns false if another call holds the lease or has held it since; the token may have changed. */
 export async function renewLease(
   db: ServiceDatabase,
   { user_id, provider }: SecretName,
@@ -84,14 +84,14 @@ const releaseText = `
   set holder = null, expires_at = null, rejected_digest = coalesce(decode($4, 'hex'), rejected_digest)
   where user_id = $1 and provider = $2 and holder = $3::uuid`
 
-/** Gives the lease back, unless another has it by now; with a digest it also says which token was refused. */
+/** Releases the lease unless another call holds it. A digest records that the provider rejected this token. */
 export async function releaseLease(
   db: ServiceDatabase,
   { user_id, provider }: SecretName,
   lease: string,
-  refused: string | null = null,
+  rejected: string | null = null,
 ): Promise<void> {
-  await db.executeQuery(CompiledQuery.raw(releaseText, [user_id, provider, lease, refused]))
+  await db.executeQuery(CompiledQuery.raw(releaseText, [user_id, provider, lease, rejected]))
 }
 
 const saveText = `
@@ -106,11 +106,10 @@ const saveText = `
   select id from saved`
 
 /**
- * Stores what `refresh` could not, as a `RefreshNotSavedError` carries it: later, or from another process. For
- * services; once more than needed does no harm.
+ * Stores the tokens of a `RefreshNotSavedError` later, or from another process. For services. It is idempotent.
  *
- * @returns `superseded` where there is a newer token, which stays; `not_found` where the user has cut the connection:
- *   open it and revoke it.
+ * @returns `saved`; `superseded` if a newer token is stored, which is kept; `not_found` if the user deleted the secret:
+ *   open the unsaved one and revoke it at the provider.
  * @example
  * if (error instanceof RefreshNotSavedError) await user_secrets.saveRefresh(serviceDb, error.unsaved)
  */
@@ -122,7 +121,7 @@ export async function saveRefresh(
   if ((await db.executeQuery(query)).rows.length > 0) return { outcome: 'saved' }
   const stored = await readToken(db, { user_id, provider }, 0)
   if (stored === undefined) return { outcome: 'not_found' }
-  // The connection went after the server had saved it, and this is the second try; it may have been re-wrapped since.
+  // An earlier call may have saved it and lost its connection; a re-wrap since then keeps the ciphertext.
   return { outcome: ciphertextOf(stored.sealed) === ciphertextOf(sealed) ? 'saved' : 'superseded' }
 }
 

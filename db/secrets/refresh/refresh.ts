@@ -7,7 +7,7 @@ import type { SecretBox } from '../secret-box.ts'
 import { RefreshRejectedError, RefreshTimedOutError } from '../errors.ts'
 import { assertOutsideTransaction } from '../assert-no-transaction.ts'
 import { refreshAsHolder } from './holder.ts'
-import type { Exchange, SeenToken } from './holder.ts'
+import type { CurrentToken, Exchange } from './holder.ts'
 import { readToken, takeLease } from './lease.ts'
 import type { StoredToken } from './lease.ts'
 import { secretToTokens } from '../tokens.ts'
@@ -15,41 +15,40 @@ import type { TokenSet } from '../tokens.ts'
 import { contextOf } from '../secret-name.ts'
 import type { SecretName } from '../secret-name.ts'
 
-/** How patient `refresh` is. */
+/** Time limits of `refresh`. */
 export interface RefreshOptions {
-  /** How long to wait for new tokens, in milliseconds, whoever gets them; 30 000 unless given. */
+  /** How long to wait for new tokens, including those that another call obtains, in milliseconds; 30 000 if absent. */
   readonly timeoutMs?: number
   /**
-   * When another takes over from one that died, in milliseconds, longer than KMS may take; four fifths of it are the
-   * exchange's. 15 000 unless given.
+   * The duration of the lease, after which another call takes over from a crashed process, in milliseconds; 15 000 if
+   * absent. It has to be longer than a call of KMS. The exchange has four fifths of it.
    */
   readonly leaseMs?: number
-  /** How long before they expire tokens are no longer fresh, in milliseconds; 60 000 unless given. */
+  /** How long before their expiry tokens are refreshed, in milliseconds; 60 000 if absent. */
   readonly earlyMs?: number
 }
 
 /**
- * Gets a user's tokens, refreshed if they are about to expire. However many ask at once, in however many processes, one
- * asks the provider; the others wait, hold no connection meanwhile, and read what it has stored. For services, outside
- * of transactions.
+ * Reads a user's tokens, and refreshes them if they are about to expire. Of concurrent calls, in any number of processes,
+ * one calls the provider; the others wait without holding a connection, and read the tokens that it stored. For services,
+ * outside of transactions.
  *
- * Who dies while refreshing is taken over from once the lease ends: before the exchange nothing is lost; after it has
- * stored the new tokens neither. In between the tokens are lost with it, and where the provider takes a refresh token
- * only once, the next one is refused: the user has to connect it anew. That moment is as short as it can be: the data
- * key is fetched before the exchange, so that it does not matter if KMS goes down; while the database is away storing
- * is tried again.
+ * If a process crashes mid-refresh, another takes over when the lease expires. A crash between the answer of the provider
+ * and the storing of the tokens loses them; if the provider accepts a refresh token only once, the user has to connect
+ * again. To keep that interval short, the data key is fetched before the exchange, so that KMS is not needed after it, and
+ * storing is repeated while the database is unavailable.
  *
- * Tokens are stored only over those that they came from. One that was too slow to keep its lease stores its own if
- * nobody was faster, and returns the newer ones if somebody was, or the user has connected the provider anew.
+ * Tokens replace only the tokens from which they were refreshed. A call that lost its lease stores its tokens if no other
+ * call has stored newer ones and the user has not connected again; otherwise it returns the newer ones.
  *
- * @param exchange is called once at most.
- * @returns tokens that are fresh.
+ * @param exchange calls the provider; it is called once at most.
+ * @returns tokens that do not expire within `earlyMs`.
  * @throws {NotFoundError} `not_found`: the user has not connected the provider.
- * @throws {RefreshRejectedError} `refresh_rejected`: now, or before and not connected anew since.
- * @throws {RefreshTimedOutError} `refresh_timed_out`.
- * @throws {RefreshNotSavedError} `refresh_not_saved`: there are new tokens; `error.unsaved` has them, sealed.
- * @throws {SecretError} whatever `SecretBox` throws, before the exchange; what it throws by itself is thrown on.
- * @throws {RangeError} an option that is no whole number of milliseconds up to a day.
+ * @throws {RefreshRejectedError} `refresh_rejected`: the provider rejects this token, or did so in an earlier call.
+ * @throws {RefreshTimedOutError} `refresh_timed_out`: no tokens were obtained within `timeoutMs`.
+ * @throws {RefreshNotSavedError} `refresh_not_saved`: the new tokens were not stored; `error.unsaved` has them, sealed.
+ * @throws {SecretError} as `SecretBox`, before the exchange. Errors of `exchange` are rethrown.
+ * @throws {RangeError} an option is not a whole number of milliseconds up to a day.
  * @example
  * const name = { user_id: userId, provider: 'github' }
  * const expires_at = new Date(Date.now() + 3_600_000)
@@ -76,29 +75,29 @@ export async function refresh(
   const deadline = performance.now() + timeoutMs
   let first: string | undefined
 
-  const look = async (): Promise<SeenToken> => {
+  const read = async (): Promise<CurrentToken> => {
     const stored = await readToken(db, name, earlyMs)
-    if (stored === undefined) throw new NotFoundError('not_found', 'the user has not connected this provider')
+    if (stored === undefined) throw new NotFoundError('not_found', 'the user has not connected this provider: ask the user to connect it')
     first ??= stored.digest
-    const will_do = stored.is_fresh || stored.digest !== first
-    if (stored.is_refused && !will_do) throw new RefreshRejectedError()
-    return { ...stored, will_do }
+    const is_usable = stored.is_fresh || stored.digest !== first
+    if (stored.is_rejected && !is_usable) throw new RefreshRejectedError()
+    return { ...stored, is_usable }
   }
   const open = async ({ sealed }: StoredToken): Promise<TokenSet> =>
     secretToTokens(await box.open(contextOf(name), sealed))
 
   for (let pause = 20; ; pause = Math.min(pause * 1.5, 500)) {
-    const stored = await look()
-    if (stored.will_do) return open(stored)
+    const stored = await read()
+    if (stored.is_usable) return open(stored)
     const lease = randomUUID()
     if (!stored.is_leased && (await takeLease(db, name, lease, leaseMs))) {
-      const tokens = await refreshAsHolder({ db, box, name, exchange, lease, leaseMs, deadline, look, open })
+      const tokens = await refreshAsHolder({ db, box, name, exchange, lease, leaseMs, deadline, read, open })
       if (tokens !== undefined) return tokens
     }
-    // They have all seen the same, and should not all look again at the same moment.
+    // Random, so that the waiting calls do not all read again at the same time.
     const wait = pause * (0.5 + Math.random())
     if (performance.now() + wait > deadline) {
-      throw new RefreshTimedOutError('somebody else was refreshing this token and is not done: try again', true)
+      throw new RefreshTimedOutError('another call is still refreshing this token: try again', true)
     }
     await sleep(wait)
   }
@@ -106,5 +105,5 @@ export async function refresh(
 
 function assertMilliseconds(ms: number): void {
   if (Number.isInteger(ms) && ms >= 0 && ms <= 86_400_000) return
-  throw new RangeError('timeoutMs, leaseMs and earlyMs are whole numbers of milliseconds, up to a day')
+  throw new RangeError('timeoutMs, leaseMs and earlyMs have to be whole numbers of milliseconds, up to a day')
 }
