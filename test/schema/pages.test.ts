@@ -52,7 +52,7 @@ t.test('the same schema gives the same bytes, in whatever order it was made', as
   await withClient(target, (client) => client.query(schema))
   const other = await withClient(target, readCatalog)
   t.not(other.objects.map(({ id }) => id).join(), catalog.objects.map(({ id }) => id).join())
-  t.ok((await docs(other)) === page)
+  t.ok((await docs(other)) === page, 'else run `make schema`, if db/schema.sql is stale')
   t.ok((await inHtml(hostileReport)) === (await inHtml(hostileReport)))
 })
 
