@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { availableParallelism, loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,6 +27,9 @@ export async function endGroup(leader: number): Promise<void> {
     await sleep(20)
   }
 }
+
+/** How many processes wait for a processor, for each that there is: how much slower than alone one runs. */
+export const slowness = (): number => Math.max(1, loadavg()[0]! / availableParallelism())
 
 /** The processor seconds that the living processes of a group used so far. */
 export async function processorSeconds(leader: number): Promise<number> {

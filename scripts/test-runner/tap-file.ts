@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { Parser, type Result } from 'tap-parser'
 import { fromRoot } from '../core/paths.ts'
-import { endGroup, processorSeconds, signalGroup } from './processes.ts'
+import { endGroup, processorSeconds, signalGroup, slowness } from './processes.ts'
 
 /** How a test file ended. */
 export interface FileResult {
@@ -35,8 +35,8 @@ export interface TestFile {
   readonly compiled: string
 }
 
-/** A test that neither prints nor computes for so long does not end; one that only polls gets longer. */
-const limits = { idleMs: 5 * 60_000, silentMs: 20 * 60_000 }
+/** A test that neither prints nor computes for so long does not end; one that only polls gets longer. On a busy machine both are longer. */
+const limits = { idleMs: 10 * 60_000, silentMs: 30 * 60_000 }
 
 /**
  * Runs a compiled test file in a process group of its own. tap's own runner would load its hooks into each process, which
@@ -111,7 +111,7 @@ function watchProgress(child: ChildProcess, lastOutput: () => number): { stop():
       used = Math.max(now, used)
       const silent = performance.now() - lastOutput()
       const idle = Math.min(performance.now() - lastUse, silent)
-      if (idle < limits.idleMs && silent < limits.silentMs) return
+      if (idle < limits.idleMs * slowness() && silent < limits.silentMs * slowness()) return
       stalled ??= `no output for ${Math.round(silent / 60_000)} minutes: it was ended`
       // tap prints what it waits for.
       signalGroup(child.pid!, 'SIGALRM')

@@ -12,7 +12,7 @@ const db = await createTestDatabase(t)
 const pool = (login: string) => new pg.Pool(loginTo(db.name, login).pg)
 
 t.test('the package exports its schema version and has an oldest supported one', async (t) => {
-  t.equal(schemaVersion, versions.at(-1))
+  t.equal(schemaVersion, versions.at(-1), 'otherwise run `make version`')
   t.ok(versions.includes(oldestSchemaVersion), 'the oldest is a migration')
 })
 

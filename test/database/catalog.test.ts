@@ -2,6 +2,7 @@ import t from 'tap'
 import { catalogRules } from './fixtures/catalog_rules.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
+import { rolledBack } from '../fixtures/probe.ts'
 
 const db = await createTestDatabase(t)
 
@@ -13,9 +14,9 @@ for (const { title, query, violation, caught } of catalogRules) {
     const place = placeOf('test/database/fixtures/catalog_rules.ts', title.replaceAll("'", "\\'"))
     t.strictSame(await violations(query), [], `correct the migration, or the rule in ${place}`)
 
-    await db.owner.query('begin')
-    await db.owner.query(violation)
-    t.ok((await violations(query)).includes(caught), `the rule finds the violation: ${violation}`)
-    await db.owner.query('rollback')
+    await rolledBack(db.owner, async () => {
+      await db.owner.query(violation)
+      t.ok((await violations(query)).includes(caught), `the rule finds the violation: ${violation}`)
+    })
   })
 }

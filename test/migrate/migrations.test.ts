@@ -112,9 +112,10 @@ t.test('everything is defined by one migration, all error codes are inserted by 
 
 t.test('every section that locks anything first bounds how long it waits', async (t) => {
   const isBounded = (sql: string) => /^\s*(--.*\n\s*)*(set local lock_timeout|select '[^']*';\s*$)/.test(sql)
+  const remedy = "begins with set local lock_timeout = '3s';"
   for (const { name, transaction, up, down, source } of migrations) {
-    if (transaction) t.ok(isBounded(up), `${name} up`)
-    if (!source.includes('-- migrate:down transaction:false')) t.ok(isBounded(down), `${name} down`)
+    if (transaction) t.ok(isBounded(up), `the up section of ${name} ${remedy}`)
+    if (!source.includes('-- migrate:down transaction:false')) t.ok(isBounded(down), `the down section of ${name} ${remedy}`)
   }
   t.notOk(isBounded('\n-- a comment\ndrop table apps;'))
 })

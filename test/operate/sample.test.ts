@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
 import { verifyAudit } from '../../scripts/operate/audit.ts'
 import { createTestDatabase } from '../fixtures/database.ts'
+import { placeOf } from '../fixtures/place_of.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
 process.env['NODE_ENV'] = 'test'
@@ -27,7 +28,8 @@ async function emptyRelations(client: pg.Client): Promise<string[]> {
 t.test('the samples fill every table and view', async (t) => {
   t.ok((await emptyRelations(db.owner)).includes('generation_costs_by_month'), 'they are empty before')
   t.equal(await load(), true)
-  t.strictSame(await emptyRelations(db.owner), [])
+  const place = placeOf('scripts/operate/sample/sample.ts', 'export ')
+  t.strictSame((await emptyRelations(db.owner)).map((table) => `${place}: insert rows of ${table}, or in a file beside it`), [])
 })
 
 t.test('a table without samples is found', async (t) => {

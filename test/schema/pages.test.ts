@@ -52,7 +52,7 @@ t.test('the same schema gives the same bytes, whatever the order of creation', a
   await withClient(target, (client) => client.query(schema))
   const other = await withClient(target, readCatalog)
   t.not(other.objects.map(({ id }) => id).join(), catalog.objects.map(({ id }) => id).join())
-  t.ok((await docs(other)) === page)
+  t.ok((await docs(other)) === page, 'otherwise run `make schema` if db/schema.sql is stale')
   t.ok((await formatHtml(hostileReport)) === (await formatHtml(hostileReport)))
 })
 

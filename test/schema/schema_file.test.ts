@@ -14,7 +14,7 @@ for (const privileges of ['since_2026', 'until_2026'] as const) {
     const db = await createEmptyDatabase(t, privileges)
     // On a separate connection: the file clears the session's search_path.
     await withClient(db.target, (client) => client.query(schema))
-    t.equal(await schemaFile(db.target), await schemaFile(migrated.target))
+    t.equal(await schemaFile(db.target), await schemaFile(migrated.target), 'else run `make schema`')
   })
 }
 
