@@ -9,14 +9,16 @@ import { status, type MigrationStatus } from '../../migrate/migrator.ts'
 import { withScratchServer } from '../../postgres/scratch.ts'
 import { casesOf, type CaseCode, type Found } from './cases.ts'
 import { examineFiles } from './files.ts'
-import { forecast, rewriteTime } from './forecast.ts'
+import { forecast, rewriteTime } from '../../schema/measure/forecast.ts'
 import { judgeAdoption, judgeQuestions, judgeUnknown, judgeZone, next, tablesOf } from './judge.ts'
 import { readOnly, rowsOf } from './read-only.ts'
 import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './questions.ts'
-import { readLikeness, rehearse, type Likeness, type Rehearsal } from './rehearsal.ts'
+import type { Rehearsal } from '../../schema/measure/rehearse.ts'
+import { readSizes } from '../../schema/measure/sizes.ts'
+import { readLikeness, rehearseUpgrade, type Likeness } from './rehearsal.ts'
 import { verdictOf } from './report.ts'
 import type { Adoption, ContestedApp, Data, Finding, Report, Stage } from './report.ts'
-import { examineAdoption, examineUnknown, examineZone, findStage, readSizes, refuseHistory } from './live-state.ts'
+import { examineAdoption, examineUnknown, examineZone, findStage, refuseHistory } from './live-state.ts'
 import type { Zone } from './live-state.ts'
 
 export interface PreflightOptions {
@@ -49,7 +51,7 @@ export async function preflight(target: Target, options: PreflightOptions = {}):
       if (historyRefusals.length === 0 && pending.size > 0) {
         const { withServer = withScratchServer } = options
         const { likeness } = situation
-        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, likeness))
+        rehearsal = withServer((admin) => rehearseUpgrade(admin, migrations, pending, likeness))
         // It is awaited below, whatever happens here meanwhile.
         rehearsal.catch(() => undefined)
       }

@@ -1,6 +1,6 @@
-import type { Rehearsed } from './rehearsal.ts'
-import { add, roughly } from './forecast.ts'
-import type { Adoption, Case, Finding, Range, Stage } from './report.ts'
+import { add, roughly, type Range } from '../../schema/measure/forecast.ts'
+import type { Rehearsed } from '../../schema/measure/rehearse.ts'
+import type { Adoption, Case, Finding, Stage } from './report.ts'
 import type { Zone } from './live-state.ts'
 
 /** What follows from what was seen: refusals, questions, and what to do next. */

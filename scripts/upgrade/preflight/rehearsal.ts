@@ -1,29 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { baselineVersion, tables } from '../adopt/baseline.ts'
-import { withClient } from '../../core/connect.ts'
-import { withDatabase, type Target } from '../../core/target.ts'
-import { Failure } from '../../core/failure.ts'
+import type { Target } from '../../core/target.ts'
 import { fillLegacyDatabase } from '../legacy-database.ts'
-import { measureMigration, type StatementEffect } from '../../schema/measure/measure.ts'
-import { fileName, type Migration } from '../../migrate/migrations.ts'
-import { ownerOf } from '../../postgres/scratch.ts'
-import { createSupabaseDatabase } from '../../postgres/supabase.ts'
+import type { Migration } from '../../migrate/migrations.ts'
+import { rehearse, type Rehearsal } from '../../schema/measure/rehearse.ts'
 import { rowsOf } from './read-only.ts'
-
-export interface Rehearsed {
-  readonly version: string
-  readonly file: string
-  readonly effects: readonly StatementEffect[]
-}
-
-export interface Rehearsal {
-  readonly migrations: readonly Rehearsed[]
-  /** What stopped it: the migration would fail on the live database too. */
-  readonly failure?: Failure
-  /** What of the live tables could not be made there, and so is not measured. */
-  readonly missing: readonly string[]
-}
 
 /** What of the live database decides what a migration does to it. */
 export interface Likeness {
@@ -69,64 +50,30 @@ const baselineColumns = Object.entries(tables).flatMap(([table, columns]) =>
 /** Enough that reading one of them cannot be taken for reading them all. */
 const fewRows = { seed: 1, users: 4, requests: 40, snapshots: 80, dirt: {} }
 
-/**
- * Applies to a database of its own what the live one has applied, makes its tables alike, gives them a few rows and
- * measures what is pending.
- */
-export async function rehearse(
+/** As `rehearse`, on tables like the live ones, with a few rows of the previous schema. */
+export async function rehearseUpgrade(
   admin: Target,
   migrations: readonly Migration[],
   pending: ReadonlySet<string>,
   likeness: Likeness | undefined,
 ): Promise<Rehearsal> {
-  const database = `preflight_${randomBytes(6).toString('hex')}`
-  await createSupabaseDatabase(admin, database)
-  try {
-    return await withClient(ownerOf(withDatabase(admin, database)), (client) =>
-      run(client, migrations, pending, likeness),
-    )
-  } finally {
-    await withClient(admin, (client) => client.query(`drop database ${database} with (force)`))
-  }
-}
-
-async function run(
-  client: pg.Client,
-  migrations: readonly Migration[],
-  pending: ReadonlySet<string>,
-  likeness: Likeness | undefined,
-): Promise<Rehearsal> {
-  const measured: Rehearsed[] = []
-  const missing: string[] = []
-  let isAlike = likeness === undefined
-  for (const migration of migrations) {
-    // Where there are rows, the contract step waits for the operator's word.
-    await client.query(`do $$
-      begin
-        if to_regclass('private.upgrade_progress') is not null then
-          insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true) on conflict do nothing;
-        end if;
-      end
-      $$`)
-    if (!pending.has(migration.version)) {
-      await client.query(migration.transaction ? `begin; ${migration.up}; commit` : migration.up)
-      // Before anything that an old writer could break is there.
-      if (migration.version === baselineVersion) await fillLegacyDatabase(client, fewRows)
-      continue
-    }
-    if (likeness && !isAlike) {
-      missing.push(...(await makeAlike(client, likeness)))
-      isAlike = true
-    }
-    try {
-      const effects = await measureMigration(client, migration)
-      measured.push({ version: migration.version, file: fileName(migration), effects })
-    } catch (failure) {
-      if (!(failure instanceof Failure)) throw failure
-      return { migrations: measured, failure, missing }
-    }
-  }
-  return { migrations: measured, missing }
+  return rehearse(admin, migrations, pending, {
+    // Where there are rows, the contract step waits for the confirmation of the operator.
+    beforeEach: async (client) => {
+      await client.query(`do $$
+        begin
+          if to_regclass('private.upgrade_progress') is not null then
+            insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true) on conflict do nothing;
+          end if;
+        end
+        $$`)
+    },
+    // Before there is anything that a writer of the previous schema could break.
+    afterApplied: async (client, { version }) => {
+      if (version === baselineVersion) await fillLegacyDatabase(client, fewRows)
+    },
+    beforePending: (client) => (likeness ? makeAlike(client, likeness) : Promise.resolve([])),
+  })
 }
 
 async function makeAlike(client: pg.Client, { statements, zone }: Likeness): Promise<string[]> {

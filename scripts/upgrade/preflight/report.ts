@@ -1,5 +1,6 @@
 import type { Difference } from '../adopt/difference.ts'
-import type { LockMode, StatementEffect } from '../../schema/measure/measure.ts'
+import type { MigrationForecast } from '../../schema/measure/forecast.ts'
+import type { TableSize } from '../../schema/measure/sizes.ts'
 
 /**
  * What `npm run --silent preflight -- --json` prints. Codes, names and this shape are kept from version to version;
@@ -44,38 +45,6 @@ export interface Adoption {
   readonly outcome: 'adopted' | 'to adopt' | 'refused' | 'nothing there'
   /** Those that `make adopt` would show; of an adopted database, those that it does not know. */
   readonly differences: readonly Difference[]
-}
-
-export interface TableSize {
-  readonly table: string
-  /** By statistics, not counted. */
-  readonly rows: number
-  /** Of its rows, without indexes and long values out of line. */
-  readonly bytes: number
-  /** All in all. */
-  readonly total_bytes: number
-}
-
-/** In seconds, a guess from below and one from above. */
-export type Range = readonly [low: number, high: number]
-
-export interface MigrationForecast {
-  readonly version: string
-  readonly file: string
-  readonly statements: readonly StatementForecast[]
-  /** The strongest of each table, and for how long it is held. */
-  readonly locks: readonly HeldLock[]
-  readonly seconds: Range
-}
-
-export interface StatementForecast extends StatementEffect {
-  readonly seconds: Range
-}
-
-export interface HeldLock {
-  readonly table: string
-  readonly mode: LockMode
-  readonly seconds: Range
 }
 
 export interface Data {
