@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { orFailure, withClient } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
-import { refusePooler } from '../core/refuse-pooler.ts'
+import { refusePooledSessions, refusePooler } from '../core/refuse-pooler.ts'
 import type { Target } from '../core/target.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 import { exists } from './migrator.ts'
@@ -19,10 +19,10 @@ export async function onDatabase<T>(
   { isDirect = false }: { readonly isDirect?: boolean } = {},
 ): Promise<T> {
   const target = await resolveTarget()
-  if (isDirect) await refusePooler(target)
+  if (isDirect) refusePooler(target)
   return withClient(target, (client) =>
     orFailure(target, async () => {
-      if (isDirect) await withClient(target, (second) => refusePooler(target, [client, second]))
+      if (isDirect) await withClient(target, (second) => refusePooledSessions(target, client, second))
       await requireMigrated(client, target, needs)
       return work(client, target)
     }),
