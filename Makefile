@@ -11,7 +11,7 @@ override installed := node_modules/.package-lock.json
 # make would expand `$(shell …)` in the values that it exports.
 unexport $(foreach word,$(MAKEOVERRIDES),$(foreach name,$(firstword $(subst :, ,$(subst =, ,$(word)))),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 
-.PHONY: help up down reset test new schema version types diagram api docs generate check diff sizes build package \
+.PHONY: help up down reset psql test new schema version types diagram api docs generate check diff sizes build package \
 	test-matrix test-full bench bench-upgrade bench-costs status migrate adopt preflight backfill put-back verify \
 	rollback doctor verify-audit key-usage rotate-keys import-env export-env retention export-user erase-user
 
@@ -27,6 +27,9 @@ down: $(installed) ## Stop the embedded PostgreSQL; its data stays
 	@$(leo) $@
 
 reset: $(installed) ## Remove the embedded PostgreSQL's data; refuses a database that is not local
+	@$(leo) $@
+
+psql: $(installed) ## Open the embedded database (or DATABASE_URL) in psql, or in a small SQL prompt without it
 	@$(leo) $@
 
 test: $(installed) ## Run the core tests and those that a change affects (all of them: all=1; some: file=apps,tenants)
@@ -94,7 +97,7 @@ bench-costs: $(installed) ## Time a user's sums per month in a ledger of a milli
 status: $(installed) ## Show which migrations are pending, edited, missing or out of order (all of them: all=1; json=1)
 	@$(leo) $@
 
-migrate: $(installed) ## Apply the pending migrations
+migrate: $(installed) ## Apply the pending migrations (only show order, SQL size, locks and time: plan=1)
 	@$(leo) $@
 
 adopt: $(installed) ## Compare a live database's tables with the baseline and record it as applied (compare only: dry=1; time_zone=UTC)

@@ -14,6 +14,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, () => Promise<{ co
     up: () => import('./commands/up.ts'),
     down: () => import('./commands/down.ts'),
     reset: () => import('./commands/reset.ts'),
+    psql: () => import('./commands/psql.ts'),
   },
   Developers: {
     new: () => import('./commands/new.ts'),

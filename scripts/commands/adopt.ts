@@ -13,14 +13,26 @@ export const command = new LeoCommand({
   .flag('dry', 'compare only')
   .option('--time-zone <name>', 'the zone of times without one; needed where the server is not in UTC')
   .run<{ dry?: boolean; timeZone?: string }>(async ({ dry = false, timeZone }) => {
+    const { orFailure, withClient } = await import('../core/connect.ts')
+    const { requireUtf8 } = await import('../migrate/migrator.ts')
     const { resolveTarget } = await import('../postgres/resolve-target.ts')
     const { adopt } = await import('../upgrade/adopt/adopt.ts')
+    const { examineZone } = await import('../upgrade/preflight/live-state.ts')
     const { baselineVersion } = await import('../upgrade/adopt/baseline.ts')
     const target = await resolveTarget()
+    await withClient(target, (client) => orFailure(target, () => requireUtf8(target, client)))
     const options = { dryRun: dry, say: console.log, ...(timeZone === undefined ? {} : { timeZone }) }
     const { outcome, differences } = await adopt(target, options)
     const summary = dry && outcome === 'adopted' ? 'can be adopted: run it without dry=1' : summaries(baselineVersion)[outcome]
     process.stdout.write([...differences.map(line), `${target.label}: ${summary}`, ''].join('\n'))
+    const isAdopted = outcome === 'adopted' || outcome === 'adopted already'
+    if (isAdopted && timeZone === undefined) {
+      const { server, isUtc, answer, naive } = await withClient(target, (client) => orFailure(target, () => examineZone(client)))
+      if (naive.length > 0 && !isUtc && answer === undefined) {
+        const missing = `before make migrate say in which zone times without one were written, since the server is in ${server}`
+        process.stdout.write(`${missing}: make adopt time_zone=${server} (or UTC)\n`)
+      }
+    }
     return outcome === 'refused' || outcome === 'drifted' ? 1 : 0
   })
 

@@ -3,6 +3,7 @@ import process from 'node:process'
 import type pg from 'pg'
 import { LeoCommand, Option } from '../core/command.ts'
 import { Failure } from '../core/failure.ts'
+import type { Target } from '../core/target.ts'
 
 interface Options {
   readonly owners?: string
@@ -22,8 +23,6 @@ export const command = new LeoCommand({
   .addOption(new Option('--old-writers <gone>', 'the last run: confirms that the writers of the previous schema are stopped').choices(['gone']))
   .run<Options>(async ({ owners, staleAfter, oldWriters }) => {
     const { batchBar } = await import('../core/batch-progress.ts')
-    const { withClient } = await import('../core/connect.ts')
-    const { refusePooler } = await import('../core/refuse-pooler.ts')
     const { exists } = await import('../migrate/migrator.ts')
     const { onDatabase } = await import('../migrate/on-database.ts')
     const { backfill } = await import('../upgrade/backfill.ts')
@@ -31,10 +30,7 @@ export const command = new LeoCommand({
     const stop = () => abort.abort()
     process.once('SIGINT', stop).once('SIGTERM', stop)
 
-    return onDatabase([], async (client, target) => {
-      const { label } = target
-      await refusePooler(target)
-      await withClient(target, (second) => refusePooler(target, [client, second]))
+    const work = async (client: pg.Client, { label }: Target): Promise<number> => {
       if (!(await exists(client, 'private.upgrade_progress'))) {
         throw new Failure(`${label} has no tables of the backfill`, 'run `make migrate` first')
       }
@@ -62,7 +58,8 @@ export const command = new LeoCommand({
       }
       await report(client, label, oldWriters === 'gone')
       return 0
-    })
+    }
+    return onDatabase([], work, { isDirect: true })
   })
 
 async function isContracted(client: pg.Client): Promise<boolean> {

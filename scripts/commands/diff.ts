@@ -27,13 +27,15 @@ export const command = new LeoCommand({
   .option('--sizes <path>', 'what make sizes wrote')
   .addOption(new Option('--fail-on <verdict>', 'exit with 1 when the verdict is this or worse').choices(severities))
   .run<Options>(async ({ json, markdown, html, sizes, failOn }) => {
+    const { stepOnTerminal } = await import('../core/progress.ts')
     const { compare } = await import('../schema/diff/compare.ts')
     const { formatHtml } = await import('../schema/diff/html.ts')
     const { formatFailure, formatMarkdown } = await import('../schema/diff/markdown.ts')
     const { formatText } = await import('../schema/diff/text.ts')
     const { exitCode } = await import('../schema/diff/verdict.ts')
     try {
-      const report = await compare({ base: named('BASE'), head: named('HEAD'), sizes })
+      const sides = { base: named('BASE'), head: named('HEAD'), sizes }
+      const report = await stepOnTerminal('applying and comparing both sides', () => compare(sides))
       const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
       if (html !== undefined) await writePage(html, await formatHtml(report))
       if (json) await print(`${JSON.stringify(report, null, 2)}\n`)

@@ -14,12 +14,17 @@ export const command = new LeoCommand({
   .flag('deep', 'read all files of snapshots instead of a sample')
   .run<{ json?: boolean; deep?: boolean }>(async ({ json, deep = false }) => {
     try {
+      const { orFailure, withClient } = await import('../core/connect.ts')
+      const { stepOnTerminal } = await import('../core/progress.ts')
+      const { requireUtf8 } = await import('../migrate/migrator.ts')
       const { resolveTarget } = await import('../postgres/resolve-target.ts')
       const { preflight } = await import('../upgrade/preflight/examine.ts')
       const { formatReport } = await import('../upgrade/preflight/format-text.ts')
       const { exitCode } = await import('../upgrade/preflight/report.ts')
-      const say = (line: string) => process.stderr.write(`${line}\n`)
-      const report = await preflight(await resolveTarget(), { deep, say })
+      const target = await resolveTarget()
+      await withClient(target, (client) => orFailure(target, () => requireUtf8(target, client)))
+      const title = 'examining the database and rehearsing the migrations'
+      const report = await stepOnTerminal(title, (say) => preflight(target, { deep, say }))
       const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
       process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, isColoured))
       return exitCode(report)

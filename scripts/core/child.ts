@@ -4,9 +4,15 @@ import process from 'node:process'
 import { Failure } from './failure.ts'
 import { fromRoot } from './paths.ts'
 
-/** Runs a program in the repository's folder, on this terminal. Returns its exit code. */
-export function runProgram(program: string, args: readonly string[]): Promise<number> {
-  const child = spawn(program, args, { cwd: fromRoot(), stdio: 'inherit' })
+interface ProgramOptions {
+  /** The repository's folder without it. */
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Runs a program on this terminal. Returns its exit code. */
+export function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<number> {
+  const child = spawn(program, args, { cwd: fromRoot(), ...options, stdio: 'inherit' })
   // Ctrl-C reaches the child by the terminal, and this process waits for its end.
   const forward = (name: NodeJS.Signals) => void (name === 'SIGTERM' && child.kill(name))
   process.on('SIGINT', forward).on('SIGTERM', forward)

@@ -9,9 +9,7 @@ export async function step<T>(
   summary: (result: T) => string = () => title,
 ): Promise<T> {
   const started = performance.now()
-  // A terminal of no width, which some containers have, would keep ora clearing lines for ever.
-  const hasTerminal = process.stderr.isTTY && process.stderr.columns > 0
-  const line = hasTerminal ? ora({ text: title, discardStdin: false }).start() : plainLine
+  const line = hasTerminal() ? ora({ text: title, discardStdin: false }).start() : plainLine
   try {
     const result = await work((detail) => {
       line.text = `${title}: ${detail}`
@@ -23,6 +21,13 @@ export async function step<T>(
     throw error
   }
 }
+
+// A terminal of no width, which some containers have, would keep ora clearing lines forever.
+const hasTerminal = (): boolean => process.stderr.isTTY && process.stderr.columns > 0
+
+/** `step` on a terminal; elsewhere the details as lines, for a report that another program reads. */
+export const stepOnTerminal = <T>(title: string, work: (say: (detail: string) => void) => Promise<T>): Promise<T> =>
+  hasTerminal() ? step(title, work) : work((detail) => void process.stderr.write(`${detail}\n`))
 
 /** For logs: no colours, which ora would write there too. */
 const plainLine = {

@@ -3,19 +3,23 @@ import { Failure } from './failure.ts'
 import type { Target } from './target.ts'
 
 /**
- * A transaction pooler gives the server process of a session, with its locks and settings, to the next client.
- *
- * @param sessions two idle sessions of the target: they show a pooler on any port. Without them only the port of
- * Supabase's is known.
+ * A transaction pooler gives the server process of a session, with its locks and settings, to the next client. By its
+ * port only Supabase's is recognised.
  */
-export async function refusePooler(target: Target, sessions?: readonly [pg.Client, pg.Client]): Promise<void> {
-  if (target.port === 6543 || (sessions && (await isShared(...sessions)))) {
-    throw new Failure(
-      `${target.host}:${target.port} is a transaction pooler, which keeps neither locks nor settings of a session`,
-      'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
-    )
-  }
+export function refusePooler(target: Target): void {
+  if (target.port === 6543) throw refusal(target)
 }
+
+/** Recognises a pooler on any port, by two idle sessions of the target. */
+export async function refusePooledSessions(target: Target, first: pg.Client, second: pg.Client): Promise<void> {
+  if (await isShared(first, second)) throw refusal(target)
+}
+
+const refusal = ({ host, port }: Target): Failure =>
+  new Failure(
+    `${host}:${port} is a transaction pooler, which keeps neither locks nor settings of a session`,
+    'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
+  )
 
 async function isShared(first: pg.Client, second: pg.Client): Promise<boolean> {
   const before = await backendPid(first)

@@ -29,7 +29,7 @@ export async function migrate(
   }
   const files = migrations.filter(({ version }) => upTo === undefined || version <= upTo)
   return exclusively(target, options, async (run) => {
-    if (options.folder === undefined) await requireSupabase(target, run.client)
+    if (options.folder === undefined) await requireMigratable(target, run.client)
     const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
     const wanted = files.filter(({ version }) => !before.has(version))
     // Before they run, so that no kill can leave an applied migration without its checksum.
@@ -110,7 +110,7 @@ export async function status(target: Target, options: { readonly folder?: string
 }
 
 /** Before anything is changed: the first migrations would still succeed. */
-async function requireSupabase(target: Target, client: pg.Client): Promise<void> {
+export async function requireMigratable(target: Target, client: pg.Client): Promise<void> {
   await requireUtf8(target, client)
   const { rows } = await client.query<{ found: boolean }>(`select exists (
     select from pg_class join pg_namespace n on n.oid = relnamespace where nspname = 'auth' and relname = 'users'

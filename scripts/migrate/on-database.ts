@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { orFailure, withClient } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
+import { refusePooledSessions, refusePooler } from '../core/refuse-pooler.ts'
 import type { Target } from '../core/target.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 import { exists } from './migrator.ts'
@@ -9,15 +10,19 @@ import { exists } from './migrator.ts'
  * Runs `work` on a connection to the database of the command; an error of the server becomes a `Failure`.
  *
  * @param needs relations without which the command cannot work.
+ * @param options `isDirect`: it keeps settings in its session, so a transaction pooler is refused.
  * @throws Failure when one of them is missing; it says what the database lacks.
  */
 export async function onDatabase<T>(
   needs: readonly string[],
   work: (client: pg.Client, target: Target) => Promise<T>,
+  { isDirect = false }: { readonly isDirect?: boolean } = {},
 ): Promise<T> {
   const target = await resolveTarget()
+  if (isDirect) refusePooler(target)
   return withClient(target, (client) =>
     orFailure(target, async () => {
+      if (isDirect) await withClient(target, (second) => refusePooledSessions(target, client, second))
       await requireMigrated(client, target, needs)
       return work(client, target)
     }),

@@ -9,7 +9,7 @@ import { orFailure, withClient } from '../core/connect.ts'
 import type { Target } from '../core/target.ts'
 import { runDbmate, type DbmateError } from './dbmate.ts'
 import { Failure } from '../core/failure.ts'
-import { backendPid, refusePooler } from '../core/refuse-pooler.ts'
+import { backendPid, refusePooledSessions, refusePooler } from '../core/refuse-pooler.ts'
 import { fileName, type Migration } from './migrations.ts'
 
 /**
@@ -57,7 +57,7 @@ export async function exclusively<T>(
   options: RunOptions,
   body: (run: Run) => Promise<T>,
 ): Promise<T> {
-  await refusePooler(target)
+  refusePooler(target)
   return withClient(target, (lock) =>
     withClient(target, (client) => orFailure(target, () => locked(target, options, lock, client, body))),
   )
@@ -78,7 +78,7 @@ async function locked<T>(
   const interrupt = (name: keyof typeof signals) =>
     abort.abort(new Failure(`interrupted by ${name}`, continues, { exitCode: signals[name] }))
 
-  await refusePooler(target, [lock, client])
+  await refusePooledSessions(target, lock, client)
   await takeLock(lock, wait)
   const release = guard(lock, () => abort.abort(new Failure('the session with the migration lock was lost', continues)))
   // Until here nothing was touched, and a signal may simply end the process. A second one still does.

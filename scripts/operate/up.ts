@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { connect, orFailure, withClient } from '../core/connect.ts'
 import { parseDatabaseUrl, targetFromEnvironment } from '../core/target.ts'
 import type { Target } from '../core/target.ts'
-import { migrate } from '../migrate/migrator.ts'
+import { migrate, requireUtf8 } from '../migrate/migrator.ts'
 import { fromRoot } from '../core/paths.ts'
 import { seconds, step } from '../core/progress.ts'
 import { loadSamples } from './sample/sample.ts'
@@ -18,7 +18,7 @@ export async function up(): Promise<void> {
   const started = performance.now()
   const named = targetFromEnvironment()
   const target = named ?? (await startEmbedded())
-  if (named) await step(`using ${named.label}`, () => alone(named, (client) => ensureSupabase(client, named)))
+  if (named) await step(`using ${named.label}`, () => alone(named, (client) => prepare(client, named)))
 
   const { applied } = await step(
     'applying migrations',
@@ -43,6 +43,11 @@ export async function up(): Promise<void> {
     await client.end()
   }
   process.stderr.write(`\nup in ${seconds(performance.now() - started)}, ${applied.length} migrations applied\n`)
+}
+
+async function prepare(client: pg.Client, target: Target): Promise<void> {
+  await requireUtf8(target, client)
+  await ensureSupabase(client, target)
 }
 
 async function startEmbedded(): Promise<Target> {

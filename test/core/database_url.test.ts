@@ -40,9 +40,17 @@ t.test('what is no PostgreSQL URL is refused', async (t) => {
   }
 })
 
+t.test('a character that is not percent-encoded is named', async (t) => {
+  for (const password of ['pa#ss', 'pa#', 'pa/s#s', '#']) {
+    const url = `postgres://me:${password}@localhost/app`
+    t.throws(() => parseDatabaseUrl(url), { name: 'Failure', message: 'DATABASE_URL cannot be parsed', remedy: /# is %23/ }, url)
+  }
+  t.equal(parseDatabaseUrl('postgres://me:pa%23ss@localhost/app').pg.password, 'pa#ss')
+})
+
 t.test('no password is shown, in the label or in a refusal', async (t) => {
   t.equal(parseDatabaseUrl(local).label, 'me@127.0.0.1:5433/app')
-  for (const url of [remote, 'postgres://me:secret@localhost', 'nonsense:secret', `${remote}?sslmode=verify-ca&sslrootcert=/no`]) {
+  for (const url of [remote, 'postgres://me:secret@localhost', 'nonsense:secret', 'postgres://me:#secret@localhost/app', `${remote}?sslmode=verify-ca&sslrootcert=/no`]) {
     try {
       parseDatabaseUrl(url)
       t.fail(url)

@@ -14,7 +14,7 @@ import { parseDatabaseUrl, withDatabase } from '../../scripts/core/target.ts'
 import { Failure } from '../../scripts/core/failure.ts'
 import { migrationLock } from '../../scripts/migrate/run.ts'
 import { createMigration, readMigrations } from '../../scripts/migrate/migrations.ts'
-import { migrate, rollback, status } from '../../scripts/migrate/migrator.ts'
+import { migrate, previewRollback, rollback, status } from '../../scripts/migrate/migrator.ts'
 import { startTestServer, superuser } from '../../scripts/postgres/server.ts'
 import { runLeo } from '../fixtures/command.ts'
 
@@ -67,6 +67,7 @@ async function scratch(t: Test, files: Record<string, string>) {
     migrate: async (more: { upTo?: string; waitSeconds?: number } = {}) =>
       (await migrate(target, { ...options, ...more })).applied.map(({ file }) => basename(file)),
     rollback: async () => basename((await rollback(target, options))[0]?.file ?? ''),
+    rollbackTo: async (to: string) => (await rollback(target, { ...options, to })).map(({ file }) => basename(file)),
     states: async () => (await status(target, { folder })).map(({ state }) => state),
     applied: () => column(client, 'select version from dbmate.schema_migrations order by version'),
     recorded: () => column(client, 'select version from dbmate.migration_checksums order by version'),
@@ -467,6 +468,48 @@ t.test('a down section that raises keeps the migration and its checksum', async 
   t.match(message, 'rows would be lost')
   t.strictSame(await database.states(), ['applied'])
   t.strictSame(await database.recorded(), ['20260101000000'])
+})
+
+t.test('a rollback to a version undoes every newer migration, the newest first', async (t) => {
+  const database = await scratch(t, { [first]: table('a'), [second]: table('b'), [third]: table('c') })
+  await database.migrate()
+  const preview = async (to: string) => (await previewRollback(database.target, { folder: database.folder, to })).map(({ version }) => version)
+  t.strictSame(await preview('20260101000000'), ['20260103000000', '20260102000000'])
+  t.strictSame(await database.applied(), ['20260101000000', '20260102000000', '20260103000000'], 'a preview undoes none')
+  for (const unknown of ['20260101', '20260104000000', '', 'create_a']) {
+    t.match((await failureOf(database.rollbackTo(unknown))).message, `no applied migration has the version ${unknown}`)
+  }
+  t.strictSame(await database.rollbackTo('20260101000000'), [third, second])
+  t.strictSame(await database.states(), ['applied', 'pending', 'pending'])
+  t.strictSame(await database.recorded(), ['20260101000000'])
+  t.strictSame(await database.rollbackTo('20260101000000'), [])
+})
+
+t.test('a rollback to a version stops at the first migration that refuses, and names what is undone and what remains', async (t) => {
+  const refusing = sql('create table b (id int);', `do $$ begin raise 'rows would be lost' using errcode = 'LS001'; end $$;`)
+  const files = { [first]: table('a'), '20260101120000_create_x.sql': table('x'), [second]: refusing, [third]: table('c') }
+  const database = await scratch(t, files)
+  await database.migrate()
+  const { message } = await failureOf(database.rollbackTo('20260101000000'))
+  t.match(message, new RegExp(`^${second}\\S* stays applied: .*LS001.*; undone before it: ${third}; not undone either: 20260101120000_create_x\\.sql$`))
+  t.strictSame(await database.states(), ['applied', 'applied', 'applied', 'pending'])
+})
+
+t.test('a role that may not grant the roles of the API is refused with the grant that it lacks', async (t) => {
+  const role = `migrator_${randomBytes(6).toString('hex')}`
+  const database = await scratch(t, { [first]: sql(`create role ${role}_service nologin; grant ${role}_api to ${role}_service;`) })
+  const { client, folder, target } = database
+  await client.query(`create role ${role} login createrole password 'x'; create role ${role}_api; grant all on database ${target.database} to ${role}`)
+  t.teardown(() => withClient(admin, (client) => client.query(`drop owned by ${role}; drop role ${role}, ${role}_api`).catch(() => undefined)))
+  const url = new URL(target.dbmateUrl)
+  url.username = role
+  url.password = 'x'
+  const { rows } = await client.query<{ version: number }>(`select current_setting('server_version_num')::int as version`)
+  // Up to 15 CREATEROLE alone suffices.
+  if (rows[0]!.version < 160_000) return
+  const { message, remedy } = await failureOf(migrate(parseDatabaseUrl(url.href), { folder }))
+  t.match(message, '42501')
+  t.match(remedy, 'grant anon, authenticated, service_role to postgres with admin option')
 })
 
 t.test('a database that cannot be migrated is a one-line refusal', async (t) => {

@@ -10,7 +10,7 @@ import { fillLegacyDatabase, allDirt } from '../../scripts/upgrade/legacy-databa
 import { fileName } from '../../scripts/migrate/migrations.ts'
 import { caseCodes, type CaseCode } from '../../scripts/upgrade/preflight/cases.ts'
 import { preflight, type PreflightOptions } from '../../scripts/upgrade/preflight/examine.ts'
-import { formatRange } from '../../scripts/upgrade/preflight/forecast.ts'
+import { formatRange } from '../../scripts/schema/measure/forecast.ts'
 import { readOnly } from '../../scripts/upgrade/preflight/read-only.ts'
 import { https, visibleCharacter } from '../../scripts/upgrade/preflight/dirty-data.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'

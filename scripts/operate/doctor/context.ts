@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type pg from 'pg'
 import type { Target } from '../../core/target.ts'
-import { Failure } from '../../core/failure.ts'
 import { status } from '../../migrate/migrator.ts'
 import { fromRoot } from '../../core/paths.ts'
 import { dumpSchema } from '../../schema/dump/pg-dump.ts'
@@ -13,15 +12,6 @@ export interface PatientOptions {
   readonly limits?: Partial<Limits>
   /** Instead of leo_api and leo_worker. */
   readonly roles?: ServiceRoles
-}
-
-/** pg_dump changes settings of its session, which a transaction pooler would hand to whoever comes next. */
-export function refusePooler({ host, port }: Target): void {
-  if (port !== 6543) return
-  throw new Failure(
-    `${host}:${port} is a transaction pooler`,
-    'use the direct connection, port 5432 (on Supabase db.<project>.supabase.co:5432)',
-  )
 }
 
 export async function openPatient(client: pg.Client, target: Target, options: PatientOptions = {}): Promise<Patient> {

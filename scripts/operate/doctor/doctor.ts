@@ -4,13 +4,14 @@ import { orFailure, withClient } from '../../core/connect.ts'
 import type { Target } from '../../core/target.ts'
 import type { Check, Examination, Patient, Status } from './check.ts'
 import { objectChecks } from './objects.ts'
-import { openPatient, refusePooler, type PatientOptions } from './context.ts'
+import { openPatient, type PatientOptions } from './context.ts'
 import { queueChecks } from './queue.ts'
 import { roleChecks } from './roles.ts'
 import { schemaChecks } from './schema.ts'
 import { sessionChecks } from './sessions.ts'
 import { storageChecks } from './storage.ts'
 import { Failure } from '../../core/failure.ts'
+import { refusePooler } from '../../core/refuse-pooler.ts'
 
 export interface Report {
   readonly database: string

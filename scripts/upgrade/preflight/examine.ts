@@ -9,14 +9,16 @@ import { status, type MigrationStatus } from '../../migrate/migrator.ts'
 import { withScratchServer } from '../../postgres/scratch.ts'
 import { casesOf, type CaseCode, type Found } from './cases.ts'
 import { examineFiles } from './files.ts'
-import { forecast, rewriteTime } from './forecast.ts'
+import { forecast, rewriteTime } from '../../schema/measure/forecast.ts'
 import { judgeAdoption, judgeQuestions, judgeUnknown, judgeZone, next, tablesOf } from './judge.ts'
 import { readOnly, rowsOf } from './read-only.ts'
 import { examineApps, examineCopies, examineRequests, examineSnapshots, findContested } from './dirty-data.ts'
-import { readLiveSchema, rehearse, type LiveSchema, type MeasuredMigration, type Rehearsal } from './rehearsal.ts'
+import type { MeasuredMigration, Rehearsal } from '../../schema/measure/rehearse.ts'
+import { readSizes } from '../../schema/measure/sizes.ts'
+import { readLiveSchema, rehearseUpgrade, type LiveSchema } from './rehearsal.ts'
 import { verdictOf } from './report.ts'
 import type { Adoption, ContestedApp, Data, Finding, Report, Stage } from './report.ts'
-import { examineAdoption, examineUnknown, examineZone, findHistoryProblems, findStage, readSizes } from './live-state.ts'
+import { examineAdoption, examineUnknown, examineZone, findStage, findHistoryProblems } from './live-state.ts'
 import type { Zone } from './live-state.ts'
 
 export interface PreflightOptions {
@@ -50,7 +52,7 @@ export async function preflight(target: Target, options: PreflightOptions = {}):
       if (historyRefusals.length === 0 && pending.size > 0) {
         const { withServer = withScratchServer } = options
         const { liveSchema } = state
-        rehearsal = withServer((admin) => rehearse(admin, migrations, pending, liveSchema))
+        rehearsal = withServer((admin) => rehearseUpgrade(admin, migrations, pending, liveSchema))
         // Awaited below; the handler prevents an unhandled rejection if this transaction fails first.
         rehearsal.catch(() => undefined)
       }

@@ -1,8 +1,9 @@
 import { styleText } from 'node:util'
 import { strength } from '../../schema/measure/measure.ts'
 import { seconds } from '../../core/progress.ts'
-import { addRanges, formatRange, negligibleSeconds } from './forecast.ts'
-import type { Case, Finding, HeldLock, MigrationForecast, Report, TableSize, Verdict } from './report.ts'
+import { addRanges, negligibleSeconds, formatRange, type HeldLock, type MigrationForecast } from '../../schema/measure/forecast.ts'
+import type { TableSize } from '../../schema/measure/sizes.ts'
+import type { Case, Finding, Report, Verdict } from './report.ts'
 import { plural, printable, size } from '../../core/text.ts'
 
 const colours = { go: 'green', decide: 'yellow', refused: 'red' } as const

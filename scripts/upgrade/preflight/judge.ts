@@ -1,6 +1,6 @@
-import type { MeasuredMigration } from './rehearsal.ts'
-import { addRanges, formatRange } from './forecast.ts'
-import type { Adoption, Case, Finding, Range, Stage } from './report.ts'
+import { addRanges, formatRange, type Range } from '../../schema/measure/forecast.ts'
+import type { MeasuredMigration } from '../../schema/measure/rehearse.ts'
+import type { Adoption, Case, Finding, Stage } from './report.ts'
 import { isUtc, type Zone } from './live-state.ts'
 
 /** Derives refusals, questions and the next command from the state of the live database. */

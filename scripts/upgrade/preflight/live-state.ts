@@ -7,7 +7,7 @@ import { exists, type MigrationStatus } from '../../migrate/migrator.ts'
 import { finishVersion } from '../steps.ts'
 import type { CaseCode, Found } from './cases.ts'
 import { rowsOf } from './read-only.ts'
-import type { Adoption, Finding, Stage, TableSize } from './report.ts'
+import type { Adoption, Finding, Stage } from './report.ts'
 
 export interface Zone {
   /** The TimeZone setting of a new session. */
@@ -112,22 +112,4 @@ export async function findStage(client: pg.Client, history: readonly MigrationSt
   for (const table of Object.keys(tables)) if (!(await exists(client, table))) return 'nothing to do'
   const isExpanded = (await exists(client, 'private.upgrade_owners')) && (await exists(client, 'public.apps'))
   return isExpanded ? 'backfill pending' : 'before expand'
-}
-
-/** Estimates rows from the statistics and the current file size: on a large table, count(*) takes longer than a migration. */
-export async function readSizes(client: pg.Client, names: readonly string[]): Promise<TableSize[]> {
-  return rowsOf<TableSize>(
-    client,
-    `select name as table,
-       round(case when c.relpages > 0 then c.reltuples / c.relpages * b.pages else greatest(s.n_live_tup, b.pages * 20) end)::float8 as rows,
-       b.bytes::float8 as bytes, pg_total_relation_size(c.oid)::float8 as total_bytes
-     from unnest($1::text[]) as name
-     join pg_class as c on c.oid = to_regclass(name)
-     left join pg_stat_all_tables as s on s.relid = c.oid
-     cross join lateral (
-       select pg_relation_size(c.oid) as bytes, pg_relation_size(c.oid) / current_setting('block_size')::integer as pages
-     ) as b
-     order by total_bytes desc`,
-    [names],
-  )
 }

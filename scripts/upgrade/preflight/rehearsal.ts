@@ -1,29 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { baselineVersion, tables } from '../adopt/baseline.ts'
-import { withClient } from '../../core/connect.ts'
-import { withDatabase, type Target } from '../../core/target.ts'
-import { Failure } from '../../core/failure.ts'
+import type { Target } from '../../core/target.ts'
 import { fillLegacyDatabase } from '../legacy-database.ts'
-import { measureMigration, type StatementEffect } from '../../schema/measure/measure.ts'
-import { fileName, type Migration } from '../../migrate/migrations.ts'
-import { ownerOf } from '../../postgres/scratch.ts'
-import { createSupabaseDatabase } from '../../postgres/supabase.ts'
+import type { Migration } from '../../migrate/migrations.ts'
+import { rehearse, type Rehearsal } from '../../schema/measure/rehearse.ts'
 import { rowsOf } from './read-only.ts'
-
-export interface MeasuredMigration {
-  readonly version: string
-  readonly file: string
-  readonly effects: readonly StatementEffect[]
-}
-
-export interface Rehearsal {
-  readonly migrations: readonly MeasuredMigration[]
-  /** The error of the first migration that failed. It would fail on the live database too. */
-  readonly failure?: Failure
-  /** Statements of the live schema that failed on the rehearsal database: the measured effects do not include them. */
-  readonly skipped: readonly string[]
-}
 
 /** The properties of the live database on which the effects of a migration depend. */
 export interface LiveSchema {
@@ -69,64 +50,30 @@ const baselineColumns = Object.entries(tables).flatMap(([table, columns]) =>
 /** Enough rows that a read of the first row differs from a sequential scan in the statistics. */
 const fewRows = { seed: 1, users: 4, requests: 40, snapshots: 80, dirt: {} }
 
-/**
- * Creates a database, applies the migrations that the live database has applied, inserts a few rows, changes the tables
- * to match the live schema, and measures each pending migration. Drops the database afterwards.
- */
-export async function rehearse(
+/** Rehearses on tables that match the live schema, with a few rows of the previous schema. */
+export async function rehearseUpgrade(
   admin: Target,
   migrations: readonly Migration[],
   pending: ReadonlySet<string>,
   liveSchema: LiveSchema | undefined,
 ): Promise<Rehearsal> {
-  const database = `preflight_${randomBytes(6).toString('hex')}`
-  await createSupabaseDatabase(admin, database)
-  try {
-    return await withClient(ownerOf(withDatabase(admin, database)), (client) =>
-      run(client, migrations, pending, liveSchema),
-    )
-  } finally {
-    await withClient(admin, (client) => client.query(`drop database ${database} with (force)`))
-  }
-}
-
-async function run(
-  client: pg.Client,
-  migrations: readonly Migration[],
-  pending: ReadonlySet<string>,
-  liveSchema: LiveSchema | undefined,
-): Promise<Rehearsal> {
-  const measured: MeasuredMigration[] = []
-  const skipped: string[] = []
-  let isLiveSchemaApplied = liveSchema === undefined
-  for (const migration of migrations) {
+  return rehearse(admin, migrations, pending, {
     // In a database with rows the contract step refuses to run without the operator's confirmation.
-    await client.query(`do $$
-      begin
-        if to_regclass('private.upgrade_progress') is not null then
-          insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true) on conflict do nothing;
-        end if;
-      end
-      $$`)
-    if (!pending.has(migration.version)) {
-      await client.query(migration.transaction ? `begin; ${migration.up}; commit` : migration.up)
-      // The rows satisfy the baseline only: later migrations add constraints and triggers.
-      if (migration.version === baselineVersion) await fillLegacyDatabase(client, fewRows)
-      continue
-    }
-    if (liveSchema && !isLiveSchemaApplied) {
-      skipped.push(...(await applyLiveSchema(client, liveSchema)))
-      isLiveSchemaApplied = true
-    }
-    try {
-      const effects = await measureMigration(client, migration)
-      measured.push({ version: migration.version, file: fileName(migration), effects })
-    } catch (failure) {
-      if (!(failure instanceof Failure)) throw failure
-      return { migrations: measured, failure, skipped }
-    }
-  }
-  return { migrations: measured, skipped }
+    beforeEach: async (client) => {
+      await client.query(`do $$
+        begin
+          if to_regclass('private.upgrade_progress') is not null then
+            insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true) on conflict do nothing;
+          end if;
+        end
+        $$`)
+    },
+    // The rows satisfy the baseline only: later migrations add constraints and triggers.
+    afterApplied: async (client, { version }) => {
+      if (version === baselineVersion) await fillLegacyDatabase(client, fewRows)
+    },
+    beforePending: (client) => (liveSchema ? applyLiveSchema(client, liveSchema) : Promise.resolve([])),
+  })
 }
 
 /** Returns the statements that failed, each with its error code. */

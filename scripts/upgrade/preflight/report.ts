@@ -1,5 +1,6 @@
 import type { Difference } from '../adopt/difference.ts'
-import type { LockMode, StatementEffect } from '../../schema/measure/measure.ts'
+import type { MigrationForecast } from '../../schema/measure/forecast.ts'
+import type { TableSize } from '../../schema/measure/sizes.ts'
 
 /**
  * The output of `npm run --silent preflight -- --json`. Codes, keys and structure are stable across versions; sentences are
@@ -44,38 +45,6 @@ export interface Adoption {
   readonly outcome: 'adopted' | 'to adopt' | 'refused' | 'nothing there'
   /** The differences that `make adopt` would print; for an adopted database, those that it has not recorded. */
   readonly differences: readonly Difference[]
-}
-
-export interface TableSize {
-  readonly table: string
-  /** Estimated from statistics. */
-  readonly rows: number
-  /** The heap, without indexes and TOAST. */
-  readonly bytes: number
-  /** With indexes and TOAST. */
-  readonly total_bytes: number
-}
-
-/** A low and a high estimate in seconds. */
-export type Range = readonly [low: number, high: number]
-
-export interface MigrationForecast {
-  readonly version: string
-  readonly file: string
-  readonly statements: readonly StatementForecast[]
-  /** The strongest lock on each table and the time for which it is held. */
-  readonly locks: readonly HeldLock[]
-  readonly seconds: Range
-}
-
-export interface StatementForecast extends StatementEffect {
-  readonly seconds: Range
-}
-
-export interface HeldLock {
-  readonly table: string
-  readonly mode: LockMode
-  readonly seconds: Range
 }
 
 export interface Data {

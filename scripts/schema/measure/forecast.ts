@@ -1,6 +1,28 @@
-import { strength, type StatementEffect } from '../../schema/measure/measure.ts'
-import type { HeldLock, MigrationForecast, Range, StatementForecast, TableSize } from './report.ts'
-import type { MeasuredMigration } from './rehearsal.ts'
+import { strength, type LockMode, type StatementEffect } from './measure.ts'
+import type { MeasuredMigration } from './rehearse.ts'
+import type { TableSize } from './sizes.ts'
+
+/** In seconds, a low estimate and a high one. */
+export type Range = readonly [low: number, high: number]
+
+export interface MigrationForecast {
+  readonly version: string
+  readonly file: string
+  readonly statements: readonly StatementForecast[]
+  /** The strongest of each table, and for how long it is held. */
+  readonly locks: readonly HeldLock[]
+  readonly seconds: Range
+}
+
+export interface StatementForecast extends StatementEffect {
+  readonly seconds: Range
+}
+
+export interface HeldLock {
+  readonly table: string
+  readonly mode: LockMode
+  readonly seconds: Range
+}
 
 /**
  * Low and high estimates of the cost per table. Both rewrite figures and the low figures of index and scan were measured
