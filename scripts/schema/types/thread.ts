@@ -20,7 +20,7 @@ let thread: Worker | undefined
 /** Starts the thread, which takes most of a second, so that nobody has to wait for it. */
 export function prepareTypes(): Worker {
   if (thread) return thread
-  thread = startThread(new URL('types-worker', import.meta.url), 'kysely-codegen')
+  thread = startThread(new URL('worker', import.meta.url), 'kysely-codegen')
   thread.once('exit', () => (thread = undefined)).unref()
   return thread
 }
