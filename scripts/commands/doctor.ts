@@ -4,11 +4,12 @@ import { inWords } from '../operate/doctor/format-text.ts'
 import { examine, exitCode } from '../operate/doctor/doctor.ts'
 import { Failure, main } from '../core/failure.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
+import { readAdopted } from '../upgrade/adopted.ts'
 
 /** Exits with 0 when there is nothing to do, 1 for warnings, 2 for something bad. `--json` is for machines. */
 await main(async () => {
   const json = wantsJson()
-  const report = await examine(await resolveTarget())
+  const report = await examine(await resolveTarget(), { readAccepted: readAdopted })
   const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : inWords(report, isColoured))
   return exitCode(report)

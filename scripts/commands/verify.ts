@@ -1,19 +1,23 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import type pg from 'pg'
 import { Failure, main } from '../core/failure.ts'
 import { seconds } from '../core/progress.ts'
 import { resolveTarget } from '../postgres/resolve-target.ts'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
 import { verify } from '../schema/verify/verify.ts'
 import { plural, printable } from '../core/text.ts'
+import { readAdopted } from '../upgrade/adopted.ts'
+import { examineBooks } from '../upgrade/books.ts'
 
 /** Exits with 0 when all is as it should be, or known, and with 1 otherwise. `--json` is for machines. */
 await main(async () => {
   const { json, deep } = options()
   const started = performance.now()
   const target = await resolveTarget()
-  const findings = await verify(target, { deep, report: everyTenSeconds() })
+  const books = (client: pg.Client) => examineBooks(client, { deep, report: everyTenSeconds() })
+  const findings = await verify(target, { readAccepted: readAdopted, examinations: [books] })
   const wrong = findings.filter(({ isKnown }) => !isKnown).length
   if (json) {
     const report = { database: target.label, is_right: wrong === 0, findings }

@@ -1,4 +1,4 @@
-import { over, type Check, type Patient } from './check.ts'
+import { over, type Check, type CheckContext } from './check.ts'
 import { plural, span } from '../../core/text.ts'
 
 const queueIndex = 'public.generation_requests_priority_queue_at_id_queued_idx'
@@ -118,7 +118,7 @@ export const queueChecks: readonly Check[] = [
   },
 ]
 
-const hasLeases = async (query: Patient['query']): Promise<boolean> =>
+const hasLeases = async (query: CheckContext['query']): Promise<boolean> =>
   (await query(`select where to_regclass('private.generation_leases') is not null`)).length > 0
 
 /** Of the attempt that the lease was for, so that a worker who took over meanwhile is left alone. */

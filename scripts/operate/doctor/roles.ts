@@ -19,8 +19,8 @@ export const roleChecks: readonly Check[] = [
   {
     name: 'roles',
     looksAt: 'who may act as whom: the roles of services, those who log in as them, and the roles of the Data API',
-    async examine(patient) {
-      const { query, roles } = patient
+    async examine(context) {
+      const { query, roles } = context
       const found = await query<Role>(
         `select
           r.rolname as name,
@@ -53,7 +53,7 @@ export const roleChecks: readonly Check[] = [
       const services = [roles.api, roles.worker]
       return {
         figure: services.map((role) => `${role}: ${logins(found, role).join(', ') || 'no login'}`).join('; '),
-        findings: examineRoles(found, roles, await isPending(patient)),
+        findings: examineRoles(found, roles, await isPending(context)),
       }
     },
   },

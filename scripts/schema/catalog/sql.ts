@@ -19,16 +19,16 @@ export interface Form {
   readonly table?: string
   /** SQL for each fact: text, or null for what it lacks. */
   readonly facts: Readonly<Record<string, string>>
-  readonly essences?: Readonly<Record<string, string>>
+  readonly identityKeys?: Readonly<Record<string, string>>
   /** From `from` on. */
   readonly from: string
 }
 
-export function objects({ id, kind, schema, name, signature, parent, table, facts, essences, from }: Form): string {
+export function objects({ id, kind, schema, name, signature, parent, table, facts, identityKeys, from }: Form): string {
   return `
     select ${id} as id, ${kind} as kind, ${schema} as schema, ${name}::text as name,
       (${signature ?? name})::text as signature, ${parent ?? 'null'} as parent, ${table ?? 'null'} as "table",
-      ${json(facts)} as facts, ${json(essences ?? {})} as essences
+      ${json(facts)} as facts, ${json(identityKeys ?? {})} as "identityKeys"
     ${from}`
 }
 

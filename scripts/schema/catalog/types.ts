@@ -29,7 +29,7 @@ const types = objects({
     end`,
     'comment': comment('t.oid', 'pg_type'),
   },
-  essences: {
+  identityKeys: {
     type: `concat_ws('.', t.typbasetype, t.typtypmod)`,
     default: 'md5(t.typdefaultbin::text)',
     collation: 't.typcollation',
@@ -151,7 +151,7 @@ const eventTriggers = objects({
     enabled: `case e.evtenabled when 'O' then 'yes' when 'D' then 'no' when 'R' then 'on replicas' else 'always' end`,
     comment: comment('e.oid', 'pg_event_trigger'),
   },
-  essences: { function: 'e.evtfoid::oid' },
+  identityKeys: { function: 'e.evtfoid::oid' },
   from: `from pg_catalog.pg_event_trigger as e where ${isOwn('pg_event_trigger', 'e.oid')} order by e.evtname`,
 })
 
@@ -166,7 +166,7 @@ const extensions = objects({
     schema: 'x.extnamespace::regnamespace',
     comment: comment('x.oid', 'pg_extension'),
   },
-  essences: { schema: 'x.extnamespace' },
+  identityKeys: { schema: 'x.extnamespace' },
   from: 'from pg_catalog.pg_extension as x order by x.extname',
 })
 

@@ -1,6 +1,7 @@
-import { bare } from '../verify/parts.ts'
 import type { Entry } from '../dump/schema-text.ts'
 import type { Kind } from '../catalog/model.ts'
+
+const bare = (name: string): string => name.replace(/^"([^]*)"$/, '$1').replaceAll('""', '"')
 
 const qualified: readonly Kind[] = [
   ...(['table', 'partitioned table', 'foreign table', 'view', 'materialized view', 'sequence'] as const),

@@ -26,7 +26,7 @@ export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, 
     .map((fact): FactChange => ({ fact, from: base.facts[fact] ?? null, to: head.facts[fact] ?? null }))
     .filter(({ from, to }) => from !== to)
   const isSame = ({ fact, from, to }: FactChange): boolean =>
-    from !== null && to !== null && base.essences[fact] !== undefined && base.essences[fact] === head.essences[fact]
+    from !== null && to !== null && base.identityKeys[fact] !== undefined && base.identityKeys[fact] === head.identityKeys[fact]
   return {
     facts: [...renaming(base, head, schemas), ...differing.filter((fact) => !isSame(fact))],
     following: differing.filter(isSame),

@@ -65,7 +65,7 @@ function unexplained(from: readonly OldLine[], to: readonly Line[], known: Reado
 
 /** What a change explains in a dump. A comment and a grant are entries of their own. */
 function subjectsOf(change: Change): string[] {
-  const { kind, action, object, was, table, facts, followers, grant } = change
+  const { kind, action, object, was, table, facts, dependents, grant } = change
   if (grant) return [about('acl', grant.object)]
   const names = [object, ...(was === null ? [] : [was])]
   // With another signature a function has all its entries under another name.
@@ -82,7 +82,7 @@ function subjectsOf(change: Change): string[] {
     ...(kind === 'constraint' && table !== null
       ? [about('comment', `${table.split('.')[0]}.${object.slice(0, object.lastIndexOf(' on '))}`)]
       : []),
-    ...followers.map((one) => subject(one.kind, one.object)),
+    ...dependents.map((one) => subject(one.kind, one.object)),
   ]
 }
 

@@ -1,10 +1,22 @@
-import type { Target } from '../../core/target.ts'
 import { withClient } from '../../core/connect.ts'
-import type { withScratchServer } from '../../postgres/scratch.ts'
+import type { Target } from '../../core/target.ts'
 import { installedNative } from '../../postgres/binaries.ts'
+import type { withScratchServer } from '../../postgres/scratch.ts'
+import type { Catalog, CatalogObject, Change } from '../catalog/model.ts'
+import { readCatalog } from '../catalog/read.ts'
+import { diffCatalogs, sortChanges } from '../compare/compare.ts'
+import { remainingHunks } from '../compare/hunks.ts'
+import { withoutIgnored, type Reference } from '../compare/standing.ts'
+import { makeAlike } from '../live/alike.ts'
+import { copiedNote, differencesOf, type LiveDifference } from '../live/compare-live.ts'
+import { withReference } from '../live/reference.ts'
+import { dumpOwnSchemas, withSchemaCopy } from '../live/schema-copy.ts'
+import { majorOf } from '../live/scratch.ts'
+import { compareTypesBeside, generateTypes } from '../types/thread.ts'
 import { compareFiles } from './files.ts'
-import { ownTypes, type Snapshot } from './git.ts'
-import { observe, withMigrated, withMirror, type Pair } from './observe.ts'
+import { ownTypes, type Snapshot, type TypesSource } from './git.ts'
+import type { Pair } from './observe.ts'
+import type { TypesReport } from './report.ts'
 
 export interface Database {
   readonly target: Target
@@ -18,10 +30,18 @@ export interface Observed extends Pair {
   readonly leftOut: readonly string[]
 }
 
+/** A side while it is compared: a database to dump and to generate types from, and its catalog. */
+interface Lent {
+  readonly target: Target
+  readonly catalog: Catalog
+  /** Of a side that the migrations made. */
+  readonly reference?: Reference
+}
+
 /**
- * Two sides, at least one of them a live database, which is only read. Another major of PostgreSQL writes the same view
- * in other words, so the repository's side is made on the live one's major. Where that is not installed, or the two are
- * of different ones, a copy of the live schema is looked at instead, on our server.
+ * Compares two sides, at least one of them a live database, which is only read. Another major of PostgreSQL writes the
+ * same view in other words, so the repository's side is made on the live one's major. Where that is not installed, or
+ * the two are of different majors, a copy of the live schema on our server is compared instead.
  */
 export async function observeDatabases(
   base: Side,
@@ -30,38 +50,89 @@ export async function observeDatabases(
 ): Promise<Observed> {
   const typesIn = (side: Side) => ('types' in side ? side.types : undefined)
   const types = typesIn(head) ?? typesIn(base) ?? (await ownTypes())
-  const sources = { base: types, head: types }
   const live = [base, head].flatMap((side) => ('target' in side ? [side.target] : []))
   const majors = await Promise.all(live.map(majorOf))
+  const lendOwn = async (target: Target): Promise<Lent> => ({ target, catalog: await withClient(target, readCatalog) })
   if (live.length === 2 && majors[0] === majors[1]) {
-    return { ...(await observe(live[0]!, live[1]!, sources)), leftOut: [] }
+    return { ...(await observe(await lendOwn(live[0]!), await lendOwn(live[1]!), types)), leftOut: [] }
   }
   const native = installedNative(majors[0]!)
   return withServer(async (admin) => {
     const major = await majorOf(admin)
     const leftOut: string[] = []
-    const lend = async <T>(side: Side, work: (target: Target) => Promise<T>): Promise<T> => {
+    const lend = async <T>(side: Side, work: (lent: Lent) => Promise<T>): Promise<T> => {
       if (!('target' in side)) {
         const { base: migrations } = await compareFiles(side, side, side)
-        return withMigrated(admin, migrations, side.label, work)
+        return withReference(admin, migrations, side.label, ({ target, ...reference }) =>
+          work({ target, catalog: reference.catalog, reference }),
+        )
       }
       const own = majors[live.indexOf(side.target)]!
-      if (own === major) return work(side.target)
-      leftOut.push(
-        `${side.label} is PostgreSQL ${own} and was compared as PostgreSQL ${major} understands it: ` +
-          'not who owns what, no roles, extensions or settings (`make test-matrix` installs the others, and then all is compared)',
-      )
-      return withMirror(admin, side.target, work)
+      if (own === major) return work(await lendOwn(side.target))
+      leftOut.push(copiedNote(side.label, own, major))
+      return withSchemaCopy(admin, side.target, (target, catalog) => work({ target, catalog }))
     }
-    const seen = await lend(base, (one) => lend(head, (other) => observe(one, other, sources)))
-    return { ...seen, leftOut }
+    const observed = await lend(base, (one) => lend(head, (other) => observe(one, other, types)))
+    return { ...observed, leftOut }
   }, native === undefined ? {} : { native })
 }
 
-const majorOf = (target: Target): Promise<number> =>
-  withClient(target, async (client) => {
-    const { rows } = await client.query<{ major: number }>(
-      `select current_setting('server_version_num')::int / 10000 as major`,
-    )
-    return rows[0]!.major
-  })
+async function observe(base: Lent, head: Lent, source: TypesSource): Promise<Pair> {
+  const { catalogs, changes, foreign } = differences(base, head)
+  const all = diffCatalogs(base.catalog, head.catalog, 'name')
+  const [was, is] = [await generateTypes(base.target, source), await generateTypes(head.target, source)]
+  return {
+    ...catalogs,
+    matching: 'name',
+    changes,
+    remaining: remainingHunks(
+      await dumpOwnSchemas(base.target, base.catalog),
+      await dumpOwnSchemas(head.target, head.catalog),
+      // What is left out of the report explains lines of the dumps, too.
+      all,
+    ),
+    types: withoutForeign(await compareTypesBeside(was, is), foreign),
+  }
+}
+
+interface Compared {
+  readonly catalogs: Pick<Pair, 'base' | 'head'>
+  readonly changes: readonly Change[]
+  /** Objects that only the live database has and the migrations did not make. */
+  readonly foreign: readonly CatalogObject[]
+}
+
+/** With the repository on one side the same differences as `make verify` reports. */
+function differences(base: Lent, head: Lent): Compared {
+  const reference = base.reference ?? head.reference
+  if (!reference) {
+    const [was, is] = [withoutIgnored(base.catalog, base.target.user), withoutIgnored(head.catalog, head.target.user)]
+    return { catalogs: { base: was, head: is }, changes: diffCatalogs(was, is, 'name'), foreign: [] }
+  }
+  const liveIs = base.reference ? 'head' : 'base'
+  const sides = makeAlike({ reference, live: liveIs === 'head' ? head.catalog : base.catalog })
+  const found = differencesOf(sides, liveIs)
+  const ours = sides.reference.catalog
+  return {
+    catalogs: liveIs === 'head' ? { base: ours, head: sides.live } : { base: sides.live, head: ours },
+    changes: sortChanges(found.flatMap((difference) => (liveIs === 'head' ? difference.changes : keepForeign(difference)))),
+    foreign: found.flatMap(({ standing, pair }) => (standing === 'foreign' ? [(pair.head ?? pair.base)!] : [])),
+  }
+}
+
+/** The migrations do not drop what they did not create. */
+const keepForeign = ({ standing, changes }: LiveDifference): readonly Change[] =>
+  standing === 'foreign' ? changes.map((change) => ({ ...change, severity: 'additive', reasons: [] })) : changes
+
+/** A table that is not ours is in the generated types of the live database only, and no consumer of ours uses it. */
+function withoutForeign({ changes }: TypesReport, foreign: readonly CatalogObject[]): TypesReport {
+  const tables = foreign
+    .filter(({ kind }) => /table$|view$/.test(kind))
+    .map(({ schema, name }) => (schema === 'public' ? name : `${schema}.${name}`))
+  const isForeignTable = ({ type, member }: TypesReport['changes'][number]) => type === 'DB' && tables.includes(member ?? '')
+  const types = changes.filter(isForeignTable).flatMap(({ from, to }) => [from, to])
+  const own = changes.filter((change) => !isForeignTable(change) && !types.includes(change.type))
+  const isMajor = own.some(({ breaks }) => breaks !== null)
+  return { changes: own, bump: isMajor ? 'major' : own.length > 0 ? 'minor' : 'none' }
+}
+

@@ -60,7 +60,7 @@ function groupBy(changes: readonly Change[]): Map<string, Change[]> {
 const signs = { added: '+', removed: '-', renamed: '→', changed: '~' } as const
 
 export function describe(change: Change): Item {
-  const { kind, action, object, was, table, facts, severity, reasons, isRecreated, followers } = change
+  const { kind, action, object, was, table, facts, severity, reasons, isRecreated, dependents } = change
   const name = kind === 'column' && table !== null ? object.slice(table.length + 1) : object.replace(` on ${table}`, '')
   const isWhole = (action === 'added' || action === 'removed') && !/^(grant|default privileges|role)$/.test(kind)
   const said = isWhole ? essence(kind, facts) : ''
@@ -72,7 +72,7 @@ export function describe(change: Change): Item {
     ].join(''),
     details: [
       ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isText(fact)).map(tellFact)),
-      ...followers.map((one) => `followed by ${one.kind} ${one.object}`),
+      ...dependents.map((one) => `followed by ${one.kind} ${one.object}`),
       ...(severity === 'additive' ? [] : reasons.map((reason) => `${severity}: ${reason}`)),
     ],
   }

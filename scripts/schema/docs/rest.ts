@@ -32,7 +32,7 @@ export function restOf(known: Known, schemas: readonly string[]): Rest {
   // The grants of what is told are told with it, and so is the sequence of a column.
   const isPart = ({ kind, parent }: CatalogObject): boolean =>
     (kind === 'grant' || kind === 'sequence') && told.includes(catalog.byId.get(parent ?? '')?.kind as Kind)
-  const others = ours.filter((one) => !told.includes(one.kind) && !isPart(one))
+  const others = ours.filter((one) => one.kind !== 'database' && !told.includes(one.kind) && !isPart(one))
   const title = 'Everything else'
   return {
     counts: `${types.length} types, ${routines.length} functions`,
