@@ -118,4 +118,4 @@ export const isPending = async ({ migrations }: CheckContext): Promise<boolean> 
   (await migrations()).some(({ state }) => state === 'pending')
 
 /** The remedy in place of SQL that would anticipate a migration. */
-export const migrateFirst = 'make migrate, then look again'
+export const migrateFirst = 'make migrate, then run it again'

@@ -70,7 +70,7 @@ export const storageChecks: readonly Check[] = [
   },
   {
     name: 'dead rows',
-    looksAt: 'the share of dead rows that vacuum has not taken away, and tables that were never analysed',
+    looksAt: 'the share of dead rows that vacuum has not removed, and tables that were never analysed',
     async examine({ query, tables, limits }) {
       const rows = await query<Vacuumed>(
         `select
@@ -113,7 +113,7 @@ export const storageChecks: readonly Check[] = [
   {
     name: 'unused space',
     // Counted from the average width of rows and columns, as the last ANALYZE saw them. Alignment is not known, so it
-    // is assumed at its worst and only what is far off is said. Values out of line and indexes have no such figures.
+    // is assumed at its worst and only large deviations are reported. TOAST tables and indexes have no such figures.
     looksAt: 'space inside tables that no row uses, estimated from statistics',
     async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; bytes: number; used: number }>(
@@ -150,7 +150,7 @@ export const storageChecks: readonly Check[] = [
             severity: severe,
             subject: name,
             what: `${name}: about ${size(unused)} of ${size(bytes)} (${percent(unused / bytes)}) are unused`,
-            remedy: `pg_repack --table=${name}, or vacuum (full, analyze) ${name} when nobody needs it for a while`,
+            remedy: `pg_repack --table=${name}, or vacuum (full, analyze) ${name} in a maintenance window`,
           }]
         }),
       }

@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, relation, role, when } from './sql.ts'
 
-/** What a table or view has: `c` is it, `n` its schema. */
+/** For parts of a table or view `c` in the schema `n`. */
 const ofTable = {
   schema: 'n.nspname::text',
   parent: id('pg_class', 'c.oid'),
@@ -13,7 +13,7 @@ const joinTable = (oid: string): string => `
 const indexIdentity = `concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, i.indnkeyatts,
   i.indnullsnotdistinct, i.indexprs, x.relam, x.reloptions)`
 
-/** Those of domains too. On PostgreSQL 18 NOT NULL is one as well, and a matter of its column. */
+/** Of tables and domains. NOT NULL, a constraint on PostgreSQL 18, is a fact of its column. */
 const constraints = objects({
   id: id('pg_constraint', 'k.oid'),
   kind: `'constraint'`,
@@ -61,7 +61,7 @@ const constraints = objects({
 const using = `substring(pg_catalog.pg_get_indexdef(x.oid) from ' USING (.*)$')`
 const where = `coalesce(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')`
 
-/** Those of constraints are part of them. */
+/** Without the indexes of constraints, which are facts of these. */
 const indexes = objects({
   ...ofTable,
   id: id('pg_class', 'x.oid'),
@@ -143,7 +143,7 @@ const policies = objects({
     order by n.nspname, c.relname, p.polname`,
 })
 
-/** The one that makes a view a view is its definition. */
+/** Without the rule of a view, which is the definition of that. */
 const rules = objects({
   ...ofTable,
   id: id('pg_rewrite', 'r.oid'),

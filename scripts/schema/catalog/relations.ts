@@ -103,7 +103,7 @@ const tables = objects({
     order by n.nspname, c.relname`,
 })
 
-/** Those of composite types too. */
+/** Of composite types, too. */
 const columns = objects({
   id: id('pg_attribute', 'a.attrelid', 'a.attnum'),
   kind: `case c.relkind when 'c' then 'attribute' else 'column' end`,

@@ -21,7 +21,7 @@ export interface Difference {
 /** Whether a fact of an object that both sides have is compared. */
 export type FactFilter = (pair: Pair, fact: FactChange) => boolean
 
-/** What is different in head, in an order that does not depend on how it came about. */
+/** The differences from base to head, in an order that does not depend on the order of the statements. */
 export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): Change[] {
   return sortChanges(compareCatalogs(base, head, matching).flatMap(({ changes }) => changes))
 }

@@ -7,7 +7,7 @@ import { readCatalog } from '../catalog/read.ts'
 import { diffCatalogs, sortChanges } from '../compare/compare.ts'
 import { remainingHunks } from '../compare/hunks.ts'
 import { withoutIgnored, type Reference } from '../compare/standing.ts'
-import { makeAlike } from '../live/alike.ts'
+import { makeAlike, withoutRoles } from '../live/alike.ts'
 import { copiedNote, differencesOf, type LiveDifference } from '../live/compare-live.ts'
 import { withReference } from '../live/reference.ts'
 import { dumpOwnSchemas, withSchemaCopy } from '../live/schema-copy.ts'
@@ -36,6 +36,8 @@ interface Lent {
   readonly catalog: Catalog
   /** Of a side that the migrations made. */
   readonly reference?: Reference
+  /** A copy has no roles. */
+  readonly isCopy?: true
 }
 
 /**
@@ -70,7 +72,7 @@ export async function observeDatabases(
       const own = majors[live.indexOf(side.target)]!
       if (own === major) return work(await lendOwn(side.target))
       leftOut.push(copiedNote(side.label, own, major))
-      return withSchemaCopy(admin, side.target, (target, catalog) => work({ target, catalog }))
+      return withSchemaCopy(admin, side.target, (target, catalog) => work({ target, catalog, isCopy: true }))
     }
     const observed = await lend(base, (one) => lend(head, (other) => observe(one, other, types)))
     return { ...observed, leftOut }
@@ -104,7 +106,8 @@ interface Compared {
 
 /** With the repository on one side the same differences as `make verify` reports. */
 function differences(base: Lent, head: Lent): Compared {
-  const reference = base.reference ?? head.reference
+  const made = base.reference ?? head.reference
+  const reference = made && (base.isCopy || head.isCopy) ? withoutRoles(made) : made
   if (!reference) {
     const [was, is] = [withoutIgnored(base.catalog, base.target.user), withoutIgnored(head.catalog, head.target.user)]
     return { catalogs: { base: was, head: is }, changes: diffCatalogs(was, is, 'name'), foreign: [] }

@@ -19,6 +19,12 @@ export function makeAlike({ reference, live }: Sides): Sides {
   }
 }
 
+/** For a comparison with a copy, whose catalog has no roles. */
+export const withoutRoles = (reference: Reference): Reference => ({
+  ...reference,
+  catalog: catalogOf(reference.catalog.objects.filter(({ kind }) => kind !== 'role')),
+})
+
 /** The role that owns most of our tables: who migrates a database, owns what the migrations create. */
 function mainOwner({ catalog, managed, owner }: Reference, live: Catalog): string {
   const counts = new Map<string, number>()

@@ -9,7 +9,7 @@ import { compareCatalogs, type Difference } from '../compare/compare.ts'
 import { isIgnoredFact, type Standing } from '../compare/ignored.ts'
 import type { Pair } from '../compare/match.ts'
 import { standings, type Reference } from '../compare/standing.ts'
-import { makeAlike, type Sides } from './alike.ts'
+import { makeAlike, withoutRoles, type Sides } from './alike.ts'
 import { withReference, readReference } from './reference.ts'
 import { withSchemaCopy } from './schema-copy.ts'
 import { majorOf } from './scratch.ts'
@@ -47,14 +47,18 @@ export async function compareWithRepository(target: Target, options: LiveOptions
   const major = await majorOf(target)
   const native = installedNative(major)
   if (native !== undefined) {
-    const [reference, live] = [await readReference(native, withServer), await withClient(target, readCatalog)]
-    return comparison({ reference, live }, [])
+    const { major: own, ...reference } = await readReference(native, withServer)
+    if (own === major) return comparison({ reference, live: await withClient(target, readCatalog) }, [])
   }
   const migrations = await readMigrations()
   return withServer((admin) =>
     withReference(admin, migrations, 'this repository', ({ target: _, ...reference }) =>
-      withSchemaCopy(admin, target, async (copy, live) =>
-        comparison({ reference, live }, [copiedNote(target.label, major, await majorOf(copy))]),
+      withSchemaCopy(
+        admin,
+        target,
+        async (copy, live) =>
+          comparison({ reference: withoutRoles(reference), live }, [copiedNote(target.label, major, await majorOf(copy))]),
+        { isPartial: true },
       ),
     ),
   )

@@ -5,7 +5,7 @@ import { withScratchServer } from '../../postgres/scratch.ts'
 import { createSupabaseDatabase } from '../../postgres/supabase.ts'
 import { readCatalog } from '../catalog/read.ts'
 import { changedObjects, type Reference } from '../compare/standing.ts'
-import { applyMigrations, withScratchDatabases } from './scratch.ts'
+import { applyMigrations, majorOf, withScratchDatabases } from './scratch.ts'
 
 export interface LentReference extends Reference {
   /** The database that it was read from. */
@@ -42,25 +42,35 @@ export async function withReference<T>(
   })
 }
 
-const references = new Map<string | undefined, Promise<Reference>>()
+interface MajorReference extends Reference {
+  readonly major: number
+}
+
+const references = new Map<string, Promise<MajorReference>>()
 
 /**
  * What the migrations of this repository make, read on a throw-away server. Starting that and migrating takes two to
  * four seconds, so a process does it once for each major.
  *
- * @param native the programs of a PostgreSQL; absent: the package's own.
+ * @param native the programs of a PostgreSQL.
  */
-export function readReference(native: string | undefined, withServer: typeof withScratchServer): Promise<Reference> {
-  const known = references.get(native)
+export function readReference(native: string, withServer: typeof withScratchServer): Promise<MajorReference> {
+  const known = withServer === withScratchServer ? references.get(native) : undefined
   if (known) return known
   const reading = readMigrations().then((migrations) =>
     withServer(
-      (admin) => withReference(admin, migrations, 'this repository', async ({ target: _, ...reference }) => reference),
-      native === undefined ? {} : { native },
+      (admin) =>
+        withReference(admin, migrations, 'this repository', async ({ target, ...reference }) => ({
+          ...reference,
+          major: await majorOf(target),
+        })),
+      { native },
     ),
   )
-  references.set(native, reading)
-  // The next call tries again.
-  reading.catch(() => references.delete(native))
+  if (withServer === withScratchServer) {
+    references.set(native, reading)
+    // After a failure the next call tries again.
+    reading.catch(() => references.delete(native))
+  }
   return reading
 }

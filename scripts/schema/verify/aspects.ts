@@ -1,6 +1,6 @@
 import type { CatalogObject, FactChange } from '../catalog/model.ts'
 
-/** What a finding says of one side of an object that differs: part of its name, and texts to compare. */
+/** One aspect in which an object differs: a part of its name, and the texts of both sides. */
 export interface Aspect {
   /** `type`, `not null`; empty for the definition as a whole. `make adopt` records the same names. */
   readonly name: string
@@ -23,7 +23,7 @@ const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const aspectOf = ({ kind }: Pick<CatalogObject, 'kind'>, fact: string): string =>
   names[kind === 'partitioned table' ? 'table' : kind]?.[fact] ?? (kind === 'sequence' ? 'details' : '')
 
-/** By aspect. Comments, owners and what has codes of its own are left to findings.ts. */
+/** The differing facts by aspect. Those that have codes of their own are in findings.ts. */
 export function readAspects(object: Pick<CatalogObject, 'kind'>, facts: readonly FactChange[]): Aspect[] {
   const aspects = new Map<string, FactChange[]>()
   for (const fact of facts) {
@@ -40,7 +40,7 @@ function textOf(object: Pick<CatalogObject, 'kind'>, facts: readonly FactChange[
   return texts.join('\n')
 }
 
-/** Facts whose text says by itself what it is. */
+/** Facts whose text is clear without a label. */
 const plain = /^(definition|type|default|generated|body|returns|options|replica identity|owned by|language)$/
 
 function clause({ kind }: Pick<CatalogObject, 'kind'>, fact: string, text: string | null): string {

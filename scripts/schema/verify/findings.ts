@@ -5,7 +5,7 @@ import { readAspects } from './aspects.ts'
 import { describeDifference, short } from './describe-difference.ts'
 import type { VerifyFinding } from './finding.ts'
 import { codeOf, labelWithKind, objectName, ownerName, qualified, quote } from './names.ts'
-import { mend, privilegeDifferences, type PrivilegeDifference } from './privileges.ts'
+import { privilegeDifferences, statements, type PrivilegeDifference } from './privileges.ts'
 import { comment, commentTarget, create, entryOf, remove, replace, sqlKind } from './remedies.ts'
 
 /** A finding with what it is about, for the decision whether it was accepted when the database was adopted. */
@@ -49,7 +49,7 @@ function describe(difference: LiveDifference, sides: Sides): SchemaFinding[] {
   const object = (found ?? wanted)!
   if (/^(grant|default privileges)$/.test(object.kind)) return []
   if (wanted && found) return describeChange(difference, wanted, found, sides)
-  // What was added or removed as a whole is one finding, but for what is of ours in an object that is not.
+  // A whole object is one finding with its parts, unless a part of ours is in an object that is not ours.
   if (outermost && outermostStanding === standing) return []
   if (wanted) return [missing(wanted, sides)]
   return standing === 'foreign' ? unknown(object, sides) : extra(object, sides)
@@ -97,7 +97,7 @@ function definitionOf({ kind, facts }: CatalogObject): string {
   return `: ${short([...words, ...readAspects({ kind }, texts).map(({ wanted }) => wanted)].join(' '))}`
 }
 
-/** What is in a schema that is not ours is folded into that. */
+/** A schema that is not ours is one finding with its contents. */
 function unknown(found: CatalogObject, { live, reference }: Sides): SchemaFinding[] {
   const hasSchema = ({ objects }: Catalog): boolean => objects.some(({ kind, name }) => kind === 'schema' && name === found.schema)
   const isInForeignSchema = hasSchema(live) && !hasSchema(reference)
@@ -236,7 +236,7 @@ const describePrivileges = (difference: PrivilegeDifference): SchemaFinding[] =>
         code: `privilege_${of}`,
         object: `${object} ${grantee}`,
         what: `${grantee} ${of === 'missing' ? 'lacks' : 'has'} ${difference[of].join(', ')} on ${on}`,
-        remedy: mend(only),
+        remedy: statements(only),
         isKnown: of === 'extra' && isForeign,
         about: { privileges: only },
       }

@@ -9,6 +9,6 @@ export const examineMigrations = (all: readonly MigrationStatus[]): VerifyFindin
       code: `migration_${state.replaceAll(' ', '_')}`,
       object: version,
       what: `${version}_${name} is ${state}`,
-      remedy: state === 'pending' ? 'make migrate' : 'make migrate says what to do, and until then does nothing',
+      remedy: state === 'pending' ? 'make migrate' : 'make migrate stops and reports what to do',
       isKnown: false,
     }))

@@ -2,14 +2,14 @@ import type { Catalog, CatalogObject, FactChange } from '../catalog/model.ts'
 import type { LiveDifference } from '../live/compare-live.ts'
 import { parentOf, qualified, quote } from './names.ts'
 
-/** In what the privileges of one role on one object differ. A privilege on a column names it: `SELECT(encrypted_token)`. */
+/** The differing privileges of one role on one object. A privilege on a column names it: `SELECT(encrypted_token)`. */
 export interface PrivilegeDifference {
   /** `TABLE public.apps`, `DEFAULT IN SCHEMA public ON TABLES` */
   readonly object: string
   readonly grantee: string
   readonly missing: readonly string[]
   readonly extra: readonly string[]
-  /** On columns, and wanted: revoking from the whole table what is too much revokes them, too. */
+  /** Privileges on columns that the migrations grant and that revoking an extra one on the table would revoke. */
   readonly takenAlong: readonly string[]
   readonly isForeign: boolean
 }
@@ -20,7 +20,7 @@ const grantOption = 'GRANT OPTION FOR '
 export function privilegeDifferences(differences: readonly LiveDifference[], reference: Catalog, live: Catalog): PrivilegeDifference[] {
   const found = new Map<string, { missing: string[]; extra: string[]; isForeign: boolean }>()
   for (const { pair, facts, standing, outermost } of differences) {
-    // What is missing or extra as a whole is one finding.
+    // An object that is missing or extra is one finding with its grants.
     if (outermost) continue
     const object = (pair.head ?? pair.base)!
     const read = object.kind === 'default privileges' ? readDefault : object.kind === 'grant' ? readGrant : undefined
@@ -47,7 +47,7 @@ export function privilegeDifferences(differences: readonly LiveDifference[], ref
   })
 }
 
-/** Where a default privilege has no entry, PostgreSQL's own holds: the other side says that it is revoked. */
+/** Without an entry PostgreSQL's own default applies, which the other side tells by revoking it. */
 function holds(fact: FactChange, side: 'from' | 'to'): { has: boolean; isGrantable: boolean } {
   const [text, other] = side === 'from' ? [fact.from, fact.to] : [fact.to, fact.from]
   const has = text === null ? other === 'revoked' : text !== 'revoked'
@@ -93,7 +93,7 @@ function wantedOnColumns(reference: Catalog): ReadonlyMap<string, string[]> {
 }
 
 /** The statements that revoke what is extra and grant what is missing. */
-export function mend({ object, grantee, missing, extra, takenAlong }: Omit<PrivilegeDifference, 'isForeign'>): string {
+export function statements({ object, grantee, missing, extra, takenAlong }: Omit<PrivilegeDifference, 'isForeign'>): string {
   const [, scope, on] = /^DEFAULT (.*)ON (.+)$/.exec(object) ?? []
   const head = on === undefined ? '' : `ALTER DEFAULT PRIVILEGES ${scope}`
   const plain = extra.filter((privilege) => !privilege.startsWith(grantOption))
