@@ -9,7 +9,7 @@ import { clusterAdmin } from '../fixtures/server.ts'
 import { drift, foreign, foreignTrigger, ignored, invalidated } from './fixtures/live_drift.ts'
 
 // Each report starts a server.
-t.setTimeout(5 * 60_000)
+t.setTimeout(15 * 60_000)
 
 const db = await createEmptyDatabase(t)
 await db.owner.query('create publication supabase_realtime')
