@@ -15,9 +15,10 @@ export const command = new LeoCommand({
     const { examine, exitCode } = await import('../operate/doctor/doctor.ts')
     const { inWords } = await import('../operate/doctor/format-text.ts')
     const { resolveTarget } = await import('../postgres/resolve-target.ts')
+    const { readAdopted } = await import('../upgrade/adopted.ts')
     const target = await resolveTarget()
     await withClient(target, (client) => orFailure(target, () => requireMigrated(client, target, [])))
-    const report = await examine(target)
+    const report = await examine(target, { readAccepted: readAdopted })
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : inWords(report, isColoured))
     return exitCode(report)

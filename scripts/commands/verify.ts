@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
+import type pg from 'pg'
 import { LeoCommand } from '../core/command.ts'
 import { plural, printable } from '../core/text.ts'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
 
 export const command = new LeoCommand({
   name: 'verify',
-  summary: 'Compare the schema with db/schema.sql, and reconcile the row counts of the upgrade',
+  summary: 'Compare the schema with the migrations, and reconcile the row counts of the upgrade',
   example: 'verify json=1',
   exits: { 0: 'no difference, or known ones only', 1: 'differences, or an error' },
   reads: ['DATABASE_URL'],
@@ -19,10 +20,13 @@ export const command = new LeoCommand({
     const { requireMigrated } = await import('../migrate/on-database.ts')
     const { resolveTarget } = await import('../postgres/resolve-target.ts')
     const { verify } = await import('../schema/verify/verify.ts')
+    const { readAdopted } = await import('../upgrade/adopted.ts')
+    const { examineBooks } = await import('../upgrade/books.ts')
     const started = performance.now()
     const target = await resolveTarget()
     await withClient(target, (client) => orFailure(target, () => requireMigrated(client, target, [])))
-    const findings = await verify(target, { deep, report: everyTenSeconds() })
+    const books = (client: pg.Client) => examineBooks(client, { deep, report: everyTenSeconds() })
+    const findings = await verify(target, { readAccepted: readAdopted, examinations: [books] })
     const wrong = findings.filter(({ isKnown }) => !isKnown).length
     if (json) {
       const report = { database: target.label, is_right: wrong === 0, findings }

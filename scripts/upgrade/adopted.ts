@@ -3,15 +3,23 @@ import { converted } from './adopt/baseline.ts'
 import { compare } from './adopt/compare.ts'
 import { apiRoles } from './adopt/difference.ts'
 import type { Names } from './adopt/names.ts'
-import type { Difference } from '../operate/doctor/privileges.ts'
 import { exists } from '../migrate/migrator.ts'
-import { bare, type Part } from '../schema/verify/parts.ts'
+import type { SchemaFinding } from '../schema/verify/findings.ts'
+import type { PrivilegeDifference } from '../schema/verify/privileges.ts'
 
-/** The objects of what `make adopt` recorded. */
-export type Adopted = ReadonlySet<string>
+/**
+ * Which findings of `make verify` were accepted when the database was adopted. A recorded difference counts only while
+ * it is as it was recorded: it does not excuse a later one of the same name.
+ */
+export async function readAdopted(client: pg.Client): Promise<(finding: SchemaFinding) => boolean> {
+  const adopted = await readRecorded(client)
+  return (finding) => isAccepted(adopted, finding)
+}
 
-/** What was recorded and is still as it was then; a record does not excuse what came later under its name. */
-export async function readAdopted(client: pg.Client): Promise<Adopted> {
+/** The objects of the recorded differences. */
+type Adopted = ReadonlySet<string>
+
+async function readRecorded(client: pg.Client): Promise<Adopted> {
   await client.query(`begin isolation level repeatable read read only; set local statement_timeout = '30s'`)
   try {
     if (!(await exists(client, 'dbmate.adopted_differences'))) return new Set()
@@ -25,7 +33,7 @@ export async function readAdopted(client: pg.Client): Promise<Adopted> {
   }
 }
 
-/** Which names later migrations give mattered before they ran. */
+/** Which names later migrations give was checked before they ran. */
 export const noNames: Names = {
   schemas: new Set(),
   relations: new Set(),
@@ -34,36 +42,41 @@ export const noNames: Names = {
   constraints: new Set(),
 }
 
-/** Whether an object that is too much, or not there, was so when the database was adopted. */
-export function isAdopted(adopted: Adopted, { kind, object, on, entry }: Part): boolean {
-  const isKey = kind === 'constraint' && / PRIMARY KEY \(id\);/.test(entry.sql)
-  return adopted.has(isKey ? `${on} primary key` : object)
-}
-
-/** The same for an aspect of an object that both have. */
-export function isAspectAdopted(adopted: Adopted, wanted: Part, aspect: string): boolean {
-  const { kind, object, on } = wanted
-  if (kind === 'sequence' && aspect === 'details') {
-    const column = wanted.aspects.get('owned by')
+function isAccepted(adopted: Adopted, { object, about }: SchemaFinding): boolean {
+  const { wanted, found, aspect, privileges } = about
+  if (privileges) return isGrantAccepted(adopted, privileges)
+  if (!wanted || !found) return isObjectAccepted(adopted, object, (wanted ?? found)!)
+  const name = object.slice(0, object.length - (aspect ? aspect.length + 1 : 0))
+  if (wanted.kind === 'sequence' && aspect === 'details') {
+    const column = wanted.facts['owned by']?.replace(/^identity of /, '')
     return adopted.has(`${column} sequence details`) || adopted.has(`${column} identity`)
   }
-  if (kind === 'column' && aspect === 'default') {
+  if (wanted.kind === 'column' && aspect === 'default') {
     // The migrations set their own defaults over those of the live tables.
-    return adopted.has(`${object} ${wanted.aspects.has('default') ? 'identity' : 'default'}`)
+    const hasDefault = ['default', 'identity', 'generated'].some((fact) => wanted.facts[fact] !== undefined)
+    return adopted.has(`${name} ${hasDefault ? 'identity' : 'default'}`)
   }
-  // And they make the times what they should be, and required what has to be.
-  const isTime = kind === 'column' && converted(on!).some((name) => object === `${on}.${name}`)
+  // The migrations convert the times and set NOT NULL.
+  const table = name.slice(0, name.lastIndexOf('.'))
+  const isTime = wanted.kind === 'column' && converted(table).includes(wanted.name)
   if (aspect === 'not null' || (aspect === 'type' && isTime)) return false
-  return adopted.has(`${object} ${aspect}`)
+  return adopted.has(object)
 }
 
-/** Whether everything that a role has too much of, it had then; the migrations take all that the API roles had. */
-export function isGrantAdopted(adopted: Adopted, { object, grantee, extra }: Difference): boolean {
+/** Whether an object that is extra, or missing, was so when the database was adopted. */
+function isObjectAccepted(adopted: Adopted, object: string, { kind, facts }: NonNullable<SchemaFinding['about']['wanted']>): boolean {
+  const isKey = kind === 'constraint' && facts['definition'] === 'PRIMARY KEY (id)'
+  return adopted.has(isKey ? object.replace(/ constraint .*/, ' primary key') : object)
+}
+
+/** Whether the role had all that it has too much of. The migrations revoke all that the API roles had. */
+function isGrantAccepted(adopted: Adopted, { object, grantee, extra, missing }: PrivilegeDifference): boolean {
+  if (missing.length > 0) return false
   const role = grantee === 'PUBLIC' ? 'public' : grantee
   const [, kind, name] = /^(\S+) (.*)$/.exec(object) ?? []
   if (apiRoles.includes(role) && kind !== 'TYPE') return false
   return extra.every((privilege) => {
-    const column = /\((.*)\)$/.exec(privilege)?.[1]
-    return adopted.has(`${name}${column === undefined ? '' : `.${bare(column)}`} to ${role}`)
+    const column = /\((.*)\)$/.exec(privilege)?.[1]?.replace(/^"(.*)"$/, '$1').replaceAll('""', '"')
+    return adopted.has(`${name}${column === undefined ? '' : `.${column}`} to ${role}`)
   })
 }

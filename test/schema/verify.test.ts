@@ -4,10 +4,10 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { adopt } from '../../scripts/upgrade/adopt/adopt.ts'
 import { withClient } from '../../scripts/core/connect.ts'
-import { readSchemaText } from '../../scripts/schema/dump/schema-text.ts'
+import { Failure } from '../../scripts/core/failure.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
+import { readAdopted } from '../../scripts/upgrade/adopted.ts'
 import type { VerifyFinding } from '../../scripts/schema/verify/finding.ts'
-import { readParts } from '../../scripts/schema/verify/parts.ts'
 import { examineSchema } from '../../scripts/schema/verify/schema.ts'
 import { verify } from '../../scripts/schema/verify/verify.ts'
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
@@ -29,8 +29,8 @@ async function command({ target }: TestDatabase) {
 }
 
 /** Of databases whose migrations ran without being recorded. */
-const examine = ({ target }: TestDatabase): Promise<VerifyFinding[]> =>
-  withClient(target, (client) => examineSchema(client, target))
+const examine = ({ target }: TestDatabase): Promise<readonly VerifyFinding[]> =>
+  withClient(target, async (client) => (await examineSchema(client, target, { readAccepted: readAdopted })).findings)
 
 const mutated = [
   'check_differs public.generation_requests constraint generation_requests_max_iterations_positive_check',
@@ -139,6 +139,19 @@ const changed = [
   'table_differs public.iteration_snapshots replica identity',
 ]
 
+// First of all: a process keeps the schema of the migrations once it has read it.
+t.test('without an embedded server the schema is not compared, and one line says so', async (t) => {
+  const db = await createTestDatabase(t)
+  const withServer = () => Promise.reject(new Failure('the embedded PostgreSQL is missing', 'run `npm ci`'))
+  t.strictSame(await verify(db.target, { withServer }), [{
+    code: 'schema_unread',
+    object: db.target.label,
+    what: 'the embedded PostgreSQL is missing',
+    remedy: 'run `npm ci`',
+    isKnown: false,
+  }])
+})
+
 t.test('a migrated database', async (t) => {
   const db = await createTestDatabase(t)
   t.strictSame(await command(db), { code: 0, is_right: true, findings: [] }, 'is what schema.sql says')
@@ -176,75 +189,3 @@ t.test('a database that was adopted', async (t) => {
   await db.owner.query(later)
   t.strictSame(list(await examine(db), false), changed, 'and what changed since is no part of that')
 })
-
-t.test('a database that cannot be dumped', async (t) => {
-  const db = await createTestDatabase(t)
-  await withClient(clusterAdmin(db.name), (admin) => admin.query('alter table public.apps owner to current_user'))
-  const findings = await withClient(db.target, (client) =>
-    examineSchema(client, { ...db.target, pg: { ...db.target.pg, port: 1 } }),
-  )
-  t.strictSame(list(findings, false), ['owner_differs public.apps', `schema_unread ${db.target.label}`])
-})
-
-t.test('a table is taken apart as pg_dump of any major writes it', async (t) => {
-  const parts = readParts(readSchemaText(odd))
-  const aspects = Object.fromEntries([...parts].map(([object, part]) => [object, Object.fromEntries(part.aspects)]))
-  t.strictSame(aspects, {
-    'public.odd': {
-      '': 'UNLOGGED TABLE\nINHERITS (public.parent)',
-      'options': 'fillfactor=70',
-      'replica identity': 'FULL',
-    },
-    'public.odd.a, (b': {
-      'type': 'numeric(10,2)',
-      'default': '1.5',
-      'not null': 'NOT NULL',
-      'storage': 'SET STATISTICS 100, SET STORAGE MAIN',
-    },
-    'public.odd.named': {
-      'type': 'text',
-      'default': `'it''s, (so'::text`,
-      'not null': 'NOT NULL',
-      'collation': 'COLLATE pg_catalog."C"',
-    },
-    'public.odd.nothing': { type: 'character varying(20)' },
-    'public.odd.twice': { type: 'integer', default: 'GENERATED ALWAYS AS ((named IS NOT NULL)) STORED' },
-    'public.odd constraint either': {
-      '': `CHECK (\nCASE\n    WHEN (a = 1) THEN true\n    ELSE (named = '),'::text)\nEND)`,
-    },
-    'public.odd constraint later': { '': 'CHECK ((twice > 0))' },
-  })
-})
-
-const odd = `--
--- Name: odd; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE UNLOGGED TABLE public.odd (
-    "a, (b" numeric(10,2) DEFAULT 1.5 NOT NULL,
-    named text DEFAULT 'it''s, (so'::text CONSTRAINT "its name" NOT NULL COLLATE pg_catalog."C",
-    nothing character varying(20) DEFAULT NULL::character varying,
-    twice integer GENERATED ALWAYS AS ((named IS NOT NULL)) STORED,
-    CONSTRAINT either CHECK (
-CASE
-    WHEN (a = 1) THEN true
-    ELSE (named = '),'::text)
-END)
-)
-INHERITS (public.parent)
-WITH (fillfactor='70');
-ALTER TABLE ONLY public.odd ALTER COLUMN "a, (b" SET STATISTICS 100;
-ALTER TABLE ONLY public.odd ALTER COLUMN "a, (b" SET STORAGE MAIN;
-
-ALTER TABLE ONLY public.odd REPLICA IDENTITY FULL;
-
-ALTER TABLE ONLY public.odd FORCE ROW LEVEL SECURITY;
-
-
---
--- Name: odd later; Type: CHECK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE public.odd
-    ADD CONSTRAINT later CHECK ((twice > 0)) NOT VALID;
-`

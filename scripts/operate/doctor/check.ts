@@ -1,22 +1,22 @@
 import type { MigrationStatus } from '../../migrate/migrator.ts'
-import type { SchemaText } from '../../schema/dump/schema-text.ts'
+import type { VerifyFinding } from '../../schema/verify/finding.ts'
 
 export type Status = 'ok' | 'note' | 'warn' | 'bad'
 
-/** One thing that is not as it should be. */
+/** One point in which the database is not as it should be. */
 export interface Finding {
-  /** For machines: what kind of thing it is. */
+  /** For machines: the class of the finding. */
   readonly code: string
   readonly severity: Exclude<Status, 'ok'>
   /** For machines: the object, session or role. */
   readonly subject: string
   /** For people: one line, never with data of customers in it. */
   readonly what: string
-  /** The exact SQL, ending in `;`, or a make command, or else what to do. */
+  /** The exact SQL, ending in `;`, or a make command, or else an instruction. */
   readonly remedy: string
 }
 
-/** What a check saw: its findings, and a figure that is worth a look even when all is well. */
+/** The findings of a check, and a figure that informs even when there are none. */
 export interface Examination {
   readonly findings: readonly Finding[]
   readonly figure?: string
@@ -25,17 +25,17 @@ export interface Examination {
 export interface Check {
   readonly name: string
   readonly looksAt: string
-  readonly examine: (patient: Patient) => Promise<Examination>
+  readonly examine: (context: CheckContext) => Promise<Examination>
 }
 
-/** What is common to all checks. Asks as little as it can of a database that others work in. */
-export interface Patient {
-  /** Runs a query in a read only transaction of its own, with short timeouts and an empty `search_path`. */
+/** What all checks share. Each asks as little as it can of a database that others work in. */
+export interface CheckContext {
+  /** Runs a query in a read-only transaction of its own, with short timeouts and an empty `search_path`. */
   readonly query: <T extends object>(sql: string, values?: readonly unknown[]) => Promise<T[]>
-  /** What db/schema.sql says. */
-  readonly wanted: SchemaText
-  /** The same of this database, taken once. */
-  readonly found: () => Promise<SchemaText>
+  /** The tables that db/schema.sql creates, qualified. */
+  readonly tables: readonly string[]
+  /** How the schema differs from that of the migrations, compared once. Fails where there is no embedded PostgreSQL. */
+  readonly schema: () => Promise<readonly VerifyFinding[]>
   readonly migrations: () => Promise<readonly MigrationStatus[]>
   readonly roles: ServiceRoles
   readonly limits: Limits
@@ -46,7 +46,7 @@ export interface ServiceRoles {
   readonly worker: string
 }
 
-/** From when on something is reported: [warn, bad], times in seconds, sizes in bytes. */
+/** The values from which on something is reported: [warn, bad], times in seconds, sizes in bytes. */
 export interface Limits {
   readonly connectionShare: Pair
   readonly transaction: Pair
@@ -57,14 +57,14 @@ export interface Limits {
   readonly heldBackXids: Pair
   readonly xidAge: Pair
   readonly deadShare: Pair
-  /** Below it the share of dead tuples says nothing. */
+  /** Below this number the share of dead tuples is not judged. */
   readonly deadTuples: number
   readonly unusedShare: Pair
   readonly unusedBytes: number
   readonly sequenceShare: Pair
   readonly queueAge: Pair
   readonly leaseOverdue: Pair
-  /** Of tables that grow without end, at most. */
+  /** At most, of tables that grow without limit. */
   readonly rowsRead: number
 }
 
@@ -94,13 +94,13 @@ export const limits: Limits = {
   rowsRead: 20_000,
 }
 
-/** How bad a value is, `undefined` below both limits. */
+/** The severity of a value, `undefined` below both limits. */
 export function severity(value: number, [warn, bad]: Pair): 'warn' | 'bad' | undefined {
   if (value >= bad) return 'bad'
   return value >= warn ? 'warn' : undefined
 }
 
-/** A finding for each row whose value is over a limit. */
+/** A finding for each row whose value reaches a limit. */
 export function over<T>(
   rows: readonly T[],
   value: (row: T) => number,
@@ -113,9 +113,9 @@ export function over<T>(
   })
 }
 
-/** Whether what is not there, or still there, may be the business of migrations to come. */
-export const isPending = async ({ migrations }: Patient): Promise<boolean> =>
+/** Whether pending migrations may create what is missing, or remove what is extra. */
+export const isPending = async ({ migrations }: CheckContext): Promise<boolean> =>
   (await migrations()).some(({ state }) => state === 'pending')
 
-/** Said instead of SQL that would run ahead of the migrations. */
-export const migrateFirst = 'make migrate, then look again'
+/** The remedy in place of SQL that would anticipate a migration. */
+export const migrateFirst = 'make migrate, then run it again'

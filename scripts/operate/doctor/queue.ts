@@ -1,4 +1,4 @@
-import { over, type Check, type Patient } from './check.ts'
+import { over, type Check, type CheckContext } from './check.ts'
 import { plural, span } from '../../core/text.ts'
 
 const queueIndex = 'public.generation_requests_priority_queue_at_id_queued_idx'
@@ -70,7 +70,7 @@ export const queueChecks: readonly Check[] = [
           ...over(of('dead'), ({ seconds }) => seconds, limits.leaseOverdue, ({ count, ids, seconds }) => ({
             code: 'lease_expired',
             subject: ids,
-            what: `${plural(count, 'lease')} expired, the first ${span(seconds)} ago: the workers of ${ids} are gone`,
+            what: `${plural(count, 'lease')} expired, the first ${span(seconds)} ago: the workers of ${ids} have stopped`,
             remedy: requeue,
           })),
           ...of('stale').map(({ count, ids }) => ({
@@ -86,8 +86,8 @@ export const queueChecks: readonly Check[] = [
   },
   {
     name: 'generations without a lease',
-    // Nothing indexes what is generating. Those that are, are new: a look at the newest costs the same on any table.
-    looksAt: 'the newest generations for one that is generating while nobody holds it: no expiry will ever free it',
+    // No index has the running generations. They are among the newest, whose number read does not depend on the table.
+    looksAt: 'running generations without a lease among the newest ones: no expiry will free them',
     async examine({ query, limits }) {
       if (!(await hasLeases(query))) return notThereYet
       const rows = await query<{ generating: number; stranded: number; ids: string | null }>(
@@ -118,10 +118,10 @@ export const queueChecks: readonly Check[] = [
   },
 ]
 
-const hasLeases = async (query: Patient['query']): Promise<boolean> =>
+const hasLeases = async (query: CheckContext['query']): Promise<boolean> =>
   (await query(`select where to_regclass('private.generation_leases') is not null`)).length > 0
 
-/** Of the attempt that the lease was for, so that a worker who took over meanwhile is left alone. */
+/** Only of the attempt that the lease was for: another worker may have taken over since. */
 const requeue = 'select * from private.requeue_expired_generations();'
 
 const dropStale =

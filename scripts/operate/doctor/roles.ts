@@ -1,26 +1,26 @@
 import { isPending, type Check, type Finding, type ServiceRoles } from './check.ts'
 
-/** A role as far as it matters here. */
+/** The attributes of a role that the rules read. */
 export interface Role {
   readonly name: string
   readonly login: boolean
   readonly inherit: boolean
   /** SUPERUSER, BYPASSRLS and the like. */
   readonly powers: readonly string[]
-  /** What it is a direct member of. */
+  /** The roles that it is a direct member of. */
   readonly memberOf: readonly string[]
-  /** Of anon, authenticated and service_role: those whose rights it has without becoming them. */
+  /** Of anon, authenticated and service_role: those whose rights it inherits. */
   readonly has: readonly string[]
-  /** Of the same: those that it may become. */
+  /** Of the same: those that it may SET ROLE to. */
   readonly mayBecome: readonly string[]
 }
 
 export const roleChecks: readonly Check[] = [
   {
     name: 'roles',
-    looksAt: 'who may act as whom: the roles of services, those who log in as them, and the roles of the Data API',
-    async examine(patient) {
-      const { query, roles } = patient
+    looksAt: 'memberships: the roles of services, the logins that are members of them, and the roles of the Data API',
+    async examine(context) {
+      const { query, roles } = context
       const found = await query<Role>(
         `select
           r.rolname as name,
@@ -53,13 +53,13 @@ export const roleChecks: readonly Check[] = [
       const services = [roles.api, roles.worker]
       return {
         figure: services.map((role) => `${role}: ${logins(found, role).join(', ') || 'no login'}`).join('; '),
-        findings: examineRoles(found, roles, await isPending(patient)),
+        findings: examineRoles(found, roles, await isPending(context)),
       }
     },
   },
 ]
 
-/** Roles that the platform made for itself and that nobody else can make there. */
+/** Roles that only the platform can create there. */
 const isPlatform = (name: string): boolean =>
   ['postgres', 'authenticator'].includes(name) || name.startsWith('supabase_')
 
@@ -78,7 +78,7 @@ export function examineRoles(all: readonly Role[], { api, worker }: ServiceRoles
       code: 'role_missing',
       severity: pending ? 'note' : 'bad',
       subject: name,
-      what: `there is no role ${name}`,
+      what: `the role ${name} does not exist`,
       remedy: pending
         ? 'make migrate'
         : name === api
@@ -96,7 +96,7 @@ export function examineRoles(all: readonly Role[], { api, worker }: ServiceRoles
   ]
 }
 
-/** leo_api and leo_worker alike: a member of `own` and of nothing else. */
+/** leo_api and leo_worker alike: a member of `own` and of no other role. */
 function examineService(role: Role, own: string): Finding[] {
   const nologin = `alter role ${quoted(role.name)} nologin;`
   return [
@@ -107,7 +107,7 @@ function examineService(role: Role, own: string): Finding[] {
       .map((other) => bad('role_is_member', role, `is a member of ${other}`, revoke(other, role))),
     ...(role.memberOf.includes(own)
       ? []
-      : [bad('role_is_no_member', role, `is no member of ${own}`, `grant ${own} to ${quoted(role.name)};`)]),
+      : [bad('role_is_no_member', role, `is not a member of ${own}`, `grant ${own} to ${quoted(role.name)};`)]),
   ]
 }
 

@@ -51,7 +51,7 @@ export const sessionChecks: readonly Check[] = [
   },
   {
     name: 'long transactions',
-    looksAt: 'transactions at work for long: vacuum cleans nothing that ended after they began, claims slow down',
+    looksAt: 'long-running transactions: vacuum cannot remove rows that died after they began, and claims slow down',
     async examine({ query, limits }) {
       const rows = await query<Session>(`
         select ${session}, extract(epoch from clock_timestamp() - a.xact_start)::float8 as seconds
@@ -71,7 +71,7 @@ export const sessionChecks: readonly Check[] = [
   },
   {
     name: 'idle in transaction',
-    looksAt: 'sessions that hold a transaction and its locks open and do nothing',
+    looksAt: 'sessions that keep a transaction and its locks open while idle',
     async examine({ query, limits }) {
       const rows = await query<Session>(`
         select ${session}, extract(epoch from clock_timestamp() - a.state_change)::float8 as seconds
@@ -109,15 +109,15 @@ export const sessionChecks: readonly Check[] = [
           subject: String(row.pid),
           what:
             `${who(row)} has waited ${span(row.seconds)} for ${row.wants} ` +
-            `on ${row.relation}, behind ${row.blockers.join(', ') || 'nobody any more'}`,
-          remedy: row.blockers.map(end).join(' ') || 'look again',
+            `on ${row.relation}, behind ${row.blockers.join(', ') || 'a session that has ended'}`,
+          remedy: row.blockers.map(end).join(' ') || 'run it again',
         })),
       }
     },
   },
   {
     name: 'prepared transactions',
-    looksAt: 'two-phase transactions that nobody has ended: they keep their locks over a restart',
+    looksAt: 'prepared transactions that have not ended: they keep their locks over a restart',
     async examine({ query, limits }) {
       const rows = await query<{ gid: string; owner: string; seconds: number }>(`
         select quote_literal(gid) as gid, owner, extract(epoch from clock_timestamp() - prepared)::float8 as seconds
@@ -136,7 +136,7 @@ export const sessionChecks: readonly Check[] = [
   },
   {
     name: 'replication slots',
-    looksAt: 'slots that make the server keep WAL or dead rows for a consumer that does not come',
+    looksAt: 'slots that make the server keep WAL or dead rows for an absent consumer',
     async examine({ query, limits }) {
       const rows = await query<Slot>(`
         select

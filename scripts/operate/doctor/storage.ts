@@ -14,7 +14,7 @@ export const storageChecks: readonly Check[] = [
   {
     name: 'wraparound',
     looksAt: 'the age of the oldest transaction and multixact ids: at two thousand million the server stops writing',
-    async examine({ query, wanted, limits }) {
+    async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; age: number; remedy: string }>(
         `select
           'database ' || datname as name,
@@ -28,7 +28,7 @@ export const storageChecks: readonly Check[] = [
           format('vacuum (freeze, verbose) %s;', r.owner)
         from (${relations}) as r join pg_class as c on c.oid = r.oid
         order by age desc`,
-        [[...wanted.tables]],
+        [tables],
       )
       return {
         figure: `${((rows[0]?.age ?? 0) / 1e6).toFixed(1)} million`,
@@ -44,7 +44,7 @@ export const storageChecks: readonly Check[] = [
   {
     name: 'autovacuum',
     looksAt: 'whether it is on for the server and for our tables',
-    async examine({ query, wanted }) {
+    async examine({ query, tables }) {
       const rows = await query<{ name: string; remedy: string }>(
         `select 'the server' as name, 'set autovacuum = on in the configuration of the server' as remedy
         where current_setting('autovacuum') <> 'on' or current_setting('track_counts') <> 'on'
@@ -55,7 +55,7 @@ export const storageChecks: readonly Check[] = [
           select from pg_options_to_table(c.reloptions)
           where option_name = 'autovacuum_enabled' and not option_value::boolean
         )`,
-        [[...wanted.tables]],
+        [tables],
       )
       return {
         findings: rows.map(({ name, remedy }) => ({
@@ -70,8 +70,8 @@ export const storageChecks: readonly Check[] = [
   },
   {
     name: 'dead rows',
-    looksAt: 'the share of dead rows that vacuum has not taken away, and tables that were never analysed',
-    async examine({ query, wanted, limits }) {
+    looksAt: 'the share of dead rows that vacuum has not removed, and tables that were never analysed',
+    async examine({ query, tables, limits }) {
       const rows = await query<Vacuumed>(
         `select
           r.name,
@@ -84,7 +84,7 @@ export const storageChecks: readonly Check[] = [
         join pg_class as c on c.oid = r.oid
         join pg_stat_all_tables as s on s.relid = r.oid
         order by dead desc`,
-        [[...wanted.tables]],
+        [tables],
       )
       const share = ({ live, dead }: Vacuumed): number => (dead < limits.deadTuples ? 0 : dead / (live + dead))
       return {
@@ -113,9 +113,9 @@ export const storageChecks: readonly Check[] = [
   {
     name: 'unused space',
     // Counted from the average width of rows and columns, as the last ANALYZE saw them. Alignment is not known, so it
-    // is assumed at its worst and only what is far off is said. Values out of line and indexes have no such figures.
+    // is assumed at its worst and only large deviations are reported. TOAST tables and indexes have no such figures.
     looksAt: 'space inside tables that no row uses, estimated from statistics',
-    async examine({ query, wanted, limits }) {
+    async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; bytes: number; used: number }>(
         `select
           c.oid::regclass::text as name,
@@ -138,7 +138,7 @@ export const storageChecks: readonly Check[] = [
         where c.reltuples >= 0
           and w.columns = (select count(*) from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped)
         order by 1`,
-        [[...wanted.tables]],
+        [tables],
       )
       return {
         findings: rows.flatMap(({ name, bytes, used }) => {
@@ -150,7 +150,7 @@ export const storageChecks: readonly Check[] = [
             severity: severe,
             subject: name,
             what: `${name}: about ${size(unused)} of ${size(bytes)} (${percent(unused / bytes)}) are unused`,
-            remedy: `pg_repack --table=${name}, or vacuum (full, analyze) ${name} when nobody needs it for a while`,
+            remedy: `pg_repack --table=${name}, or vacuum (full, analyze) ${name} in a maintenance window`,
           }]
         }),
       }
@@ -159,7 +159,7 @@ export const storageChecks: readonly Check[] = [
   {
     name: 'sequences',
     looksAt: 'how much of the numbers of our sequences is used; those of `serial` columns end at 2,147,483,647',
-    async examine({ query, wanted, limits }) {
+    async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; column: string; share: number; type: string }>(
         `select
           c.oid::regclass::text as name,
@@ -175,7 +175,7 @@ export const storageChecks: readonly Check[] = [
         join pg_sequences as s on s.schemaname = n.nspname and s.sequencename = c.relname
         where c.relkind = 'S' and d.refobjid in (select to_regclass(name) from unnest($1::text[]) as name)
         order by share desc`,
-        [[...wanted.tables]],
+        [tables],
       )
       return {
         figure: rows.map(({ column, share }) => `${column} ${percent(share)}`).join(', '),

@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, relation, role } from './sql.ts'
 
-/** With what nobody wrote down: where there is no list, the defaults hold. Who granted is of no interest. */
+/** The defaults included, which hold where no list is stored. The grantor is left out: it does not change the rights. */
 const granted = (acl: string): string => `
   cross join lateral (
     select g.grantee, json_object_agg(g.privilege, g.form order by g.privilege) as facts
@@ -26,7 +26,7 @@ interface Acl {
 const grants = ({ on: [table, ...numbers], acl, table: of = 'null', from, where }: Acl): string => `
   select 'grant:' || ${id(table, ...numbers)} || ':' || ${grantee} as id, 'grant' as kind, n.nspname::text as schema,
     ${grantee} as name, ${grantee} as signature, ${id(table, ...numbers)} as parent, ${of} as "table",
-    g.facts, '{}'::json as essences
+    g.facts, '{}'::json as "identityKeys"
   from ${from} ${granted(acl)}
   where ${isSchema('n')} and ${where}
   order by 1`
@@ -67,6 +67,41 @@ const onRoutines = grants({
   where: isOwn('pg_proc', 'p.oid', `'e', 'i'`),
 })
 
+/** Has one name, for the databases that are compared have different ones. The grants are part of it. */
+const database = objects({
+  id: `'pg_database'`,
+  kind: `'database'`,
+  schema: 'null',
+  name: `'current'`,
+  facts: {},
+  from: '',
+})
+
+const onDatabase = `
+  select 'grant:pg_database:' || ${grantee} as id, 'grant' as kind, null as schema,
+    ${grantee} as name, ${grantee} as signature, 'pg_database' as parent, null as "table",
+    g.facts, '{}'::json as "identityKeys"
+  from pg_catalog.pg_database as d ${granted(`coalesce(d.datacl, acldefault('d', d.datdba))`)}
+  where d.datname = current_database()
+  order by 1`
+
+/** \`alter database … set\`, and \`alter role … in database … set\`. */
+const settings = objects({
+  id: `'setting:' || s.setrole || '.' || o.name`,
+  kind: `'setting'`,
+  schema: 'null',
+  name: `o.name || case when s.setrole = 0 then '' else ' of ' || ${role('s.setrole')} end`,
+  facts: { value: 'o.value' },
+  from: `
+    from pg_catalog.pg_db_role_setting as s
+    join pg_catalog.pg_database as d on d.oid = s.setdatabase and d.datname = current_database()
+    cross join lateral (
+      select split_part(setting, '=', 1) as name, substring(setting from position('=' in setting) + 1) as value
+      from unnest(s.setconfig) as setting
+    ) as o
+    order by 4`,
+})
+
 const onTypes = grants({
   on: ['pg_type', 't.oid'],
   acl: `coalesce(t.typacl, acldefault('T', t.typowner))`,
@@ -78,8 +113,8 @@ const onTypes = grants({
 })
 
 /**
- * What is granted on objects that a role makes later. What is said for all schemas takes the place of PostgreSQL's own
- * defaults, so it is read as what it adds to those and takes from them; what is said for one schema is added.
+ * What is granted on objects that a role creates later. An entry for all schemas replaces PostgreSQL's own defaults, so
+ * it is read as the difference from those; an entry for one schema adds to them.
  */
 const defaults = `
   with lists as (
@@ -108,7 +143,7 @@ const defaults = `
   )
   select 'pg_default_acl:' || name as id, 'default privileges' as kind, null as schema, name, name as signature,
     null as parent, null as "table", json_object_agg(privilege, form order by privilege) as facts,
-    '{}'::json as essences
+    '{}'::json as "identityKeys"
   from named group by name order by name`
 
 const publications = objects({
@@ -142,7 +177,7 @@ const publishedTables = objects({
     ), 'all')`,
     'row filter': 'pg_catalog.pg_get_expr(r.prqual, r.prrelid)',
   },
-  essences: { 'columns': 'r.prattrs', 'row filter': 'md5(r.prqual::text)' },
+  identityKeys: { 'columns': 'r.prattrs', 'row filter': 'md5(r.prqual::text)' },
   from: `
     from pg_catalog.pg_publication_rel as r
     join pg_catalog.pg_class as c on c.oid = r.prrelid
@@ -160,7 +195,7 @@ const publishedSchemas = objects({
   from: 'from pg_catalog.pg_publication_namespace as s order by 1',
 })
 
-/** Those that own or may do something here, and those that are or have members of them. */
+/** Roles that own something here or have a privilege, and the roles that they are members of or that are members of them. */
 const roles = `
   with recursive named as (
     select refobjid as oid from pg_catalog.pg_shdepend
@@ -174,7 +209,7 @@ const roles = `
     )
   )
   select 'pg_authid:' || r.oid as id, 'role' as kind, null as schema, r.rolname::text as name,
-    r.rolname::text as signature, null as parent, null as "table", facts, '{}'::json as essences
+    r.rolname::text as signature, null as parent, null as "table", facts, '{}'::json as "identityKeys"
   from named
   join pg_catalog.pg_roles as r using (oid)
   cross join lateral (
@@ -199,6 +234,7 @@ const roles = `
   order by r.rolname`
 
 export const accessQueries: readonly string[] = [
+  ...[database, onDatabase, settings],
   ...[onSchemas, onRelations, onColumns, onRoutines, onTypes, defaults],
   ...[publications, publishedTables, publishedSchemas, roles],
 ]

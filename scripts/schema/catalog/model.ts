@@ -7,35 +7,35 @@ export const kinds = [
   'function', 'procedure', 'aggregate', 'window function',
   'operator', 'cast', 'collation', 'other object',
   'publication', 'published table', 'published schema', 'event trigger',
-  'grant', 'default privileges',
+  'grant', 'default privileges', 'database', 'setting',
 ] as const
 
 export type Kind = (typeof kinds)[number]
 
-/** Name → canonical text. What an object lacks is not there. */
+/** Name → canonical text. A fact that an object does not have is absent. */
 export type Facts = Readonly<Record<string, string>>
 
-/** One object of a database, whoever made it; those of extensions and of PostgreSQL itself are left out. */
+/** One object of a database. Those of extensions and of PostgreSQL itself are left out. */
 export interface CatalogObject {
-  /** Class and number in the system's tables, `pg_class:16385` or `pg_attribute:16385.2`: a rename keeps it. */
+  /** Catalog and OID, `pg_class:16385` or `pg_attribute:16385.2`: a rename keeps it. */
   readonly id: string
   readonly kind: Kind
-  /** `null` for what belongs to no schema. What is part of a table or type has that one's. */
+  /** `null` for an object outside schemas. A part of a table or type has the schema of that. */
   readonly schema: string | null
   /** Unqualified and unquoted; of a grant the grantee. */
   readonly name: string
-  /** With the types of parameters, as pg_dump writes them; of anything but a routine or an operator the name. */
+  /** Of a routine or an operator with the types of its parameters, as pg_dump writes them; otherwise the name. */
   readonly signature: string
-  /** The id of what it is part of: a column's table, a grant's object. */
+  /** The id of the object that it is part of: a column's table, a grant's object. */
   readonly parent: string | null
-  /** The id of the table or view whose matter it is; its own when it is one. */
+  /** The id of the table or view that it belongs to; its own id when it is one. */
   readonly table: string | null
   readonly facts: Facts
   /**
-   * For facts that name other objects: what they say in object ids, so that a rename elsewhere changes the text and not
-   * this. Comparable only between databases of one lineage.
+   * For facts that name other objects: the same in object ids. A rename of another object changes the text of the fact
+   * and not its key. Comparable only between a database and its clone.
    */
-  readonly essences: Facts
+  readonly identityKeys: Facts
 }
 
 export interface Catalog {
@@ -46,8 +46,8 @@ export interface Catalog {
 /** From the least to the most. */
 export const severities = ['additive', 'care', 'breaking', 'destructive'] as const
 /**
- * `additive`: nobody notices. `care`: something to know or to do before it goes live. `breaking`: running code fails,
- * or somebody may do what they could not before. `destructive`: data is gone.
+ * `additive`: no effect on running code. `care`: needs attention or preparation before deployment. `breaking`: running
+ * code fails, or a role gains access. `destructive`: data is lost.
  */
 export type Severity = (typeof severities)[number]
 
@@ -63,7 +63,7 @@ export interface FactChange {
   readonly to: string | null
 }
 
-export interface Follower {
+export interface Dependent {
   readonly kind: Kind
   readonly object: string
 }
@@ -73,28 +73,37 @@ export interface Change {
   readonly kind: Kind
   readonly action: Action
   readonly section: Section
-  /** As head calls it, a removed one as base did: `public.apps.user_id`, `select_own on public.apps`. */
+  /** Its label in head, or in base if it was removed: `public.apps.user_id`, `select_own on public.apps`. */
   readonly object: string
-  /** What base called it, where that is not `object`. */
+  /** Its label in base, where that is not `object`. */
   readonly was: string | null
   /** Its table or view, or `null`. */
   readonly table: string | null
-  /** Of a grant: on what, and to whom; its facts are the privileges. */
+  /** Of a grant: the object and the grantee; its facts are the privileges. */
   readonly grant: { readonly on: Kind; readonly object: string; readonly to: string } | null
-  /** All facts of what is added or removed; those that differ of what is changed; `name` first when renamed. */
+  /** All facts of an added or removed object, the differing ones of a changed object; `name` first when renamed. */
   readonly facts: readonly FactChange[]
-  /** The added or removed object that it came or went with, for reports that fold: `table public.apps`. */
+  /** The object that it was added or removed with: `table public.apps`. Reports fold by it. */
   readonly partOf: string | null
-  /** Whether it was dropped and made anew under its name. */
+  /** Whether it was dropped and created again under its name. */
   readonly isRecreated: boolean
-  /** Objects whose definitions name this renamed one and say nothing else new. */
-  readonly followers: readonly Follower[]
+  /** Objects whose definitions differ only by the new name of this one. */
+  readonly dependents: readonly Dependent[]
   readonly severity: Severity
-  /** Why, the worst first. Empty when there is nothing to say about it. */
+  /** The reasons for the severity, the worst first. */
   readonly reasons: readonly string[]
 }
 
-/** How people name an object, unique within its kind. */
+/** Kind and label: equal in two databases for the objects that a comparison by name matches. */
+export const keyOf = (catalog: Pick<Catalog, 'byId'>, object: CatalogObject): string =>
+  `${object.kind} ${labelOf(catalog, object)}`
+
+export const catalogOf = (objects: readonly CatalogObject[]): Catalog => ({
+  objects,
+  byId: new Map(objects.map((object) => [object.id, object])),
+})
+
+/** The name by which people know an object, unique within its kind. */
 export function labelOf({ byId }: Pick<Catalog, 'byId'>, object: CatalogObject): string {
   const { kind, schema, signature, parent } = object
   const owner = parent === null ? undefined : byId.get(parent)

@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, relation, role, when } from './sql.ts'
 
-/** What a table or view has: `c` is it, `n` its schema. */
+/** For parts of a table or view `c` in the schema `n`. */
 const ofTable = {
   schema: 'n.nspname::text',
   parent: id('pg_class', 'c.oid'),
@@ -10,10 +10,10 @@ const joinTable = (oid: string): string => `
   join pg_catalog.pg_class as c on c.oid = ${oid}
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace`
 
-const indexEssence = `concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, i.indnkeyatts,
+const indexIdentity = `concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, i.indnkeyatts,
   i.indnullsnotdistinct, i.indexprs, x.relam, x.reloptions)`
 
-/** Those of domains too. On PostgreSQL 18 NOT NULL is one as well, and a matter of its column. */
+/** Of tables and domains. NOT NULL, a constraint on PostgreSQL 18, is a fact of its column. */
 const constraints = objects({
   id: id('pg_constraint', 'k.oid'),
   kind: `'constraint'`,
@@ -31,6 +31,11 @@ const constraints = objects({
     'deferrable': `case when k.condeferred then 'initially deferred' when k.condeferrable then 'yes' end`,
     'validated': `case when k.convalidated then 'yes' else 'no' end`,
     'enforced': `case to_jsonb(k) ->> 'conenforced' when 'false' then 'no' end`,
+    // A superuser can disable the triggers that enforce a foreign key.
+    'triggers': `(
+      select 'disabled' from pg_catalog.pg_trigger as t
+      where t.tgconstraint = k.oid and k.contype = 'f' and t.tgisinternal and t.tgenabled in ('D', 'R') limit 1
+    )`,
     'inherited': when('k.coninhcount > 0', 'yes'),
     'index options': list('x.reloptions'),
     'index tablespace': '(select spcname from pg_catalog.pg_tablespace as s where s.oid = x.reltablespace)',
@@ -38,7 +43,7 @@ const constraints = objects({
     'index comment': comment('x.oid', 'pg_class'),
     'comment': comment('k.oid', 'pg_constraint'),
   },
-  essences: {
+  identityKeys: {
     definition: `md5(concat_ws('|', k.contype, k.conrelid, k.contypid, k.conkey, k.confrelid, k.confkey, k.confupdtype,
       k.confdeltype, k.confmatchtype, k.confdelsetcols, k.conexclop, k.connoinherit, k.conbin, i.indkey, i.indclass,
       i.indnullsnotdistinct, i.indpred, i.indexprs))`,
@@ -56,7 +61,7 @@ const constraints = objects({
 const using = `substring(pg_catalog.pg_get_indexdef(x.oid) from ' USING (.*)$')`
 const where = `coalesce(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')`
 
-/** Those of constraints are part of them. */
+/** Without the indexes of constraints, which are facts of these. */
 const indexes = objects({
   ...ofTable,
   id: id('pg_class', 'x.oid'),
@@ -76,8 +81,8 @@ const indexes = objects({
     )`,
     'comment': comment('x.oid', 'pg_class'),
   },
-  essences: {
-    'definition': `md5(${indexEssence})`,
+  identityKeys: {
+    'definition': `md5(${indexIdentity})`,
     'predicate': 'md5(i.indpred::text)',
     'partition of': '(select inhparent::oid from pg_catalog.pg_inherits where inhrelid = x.oid)',
   },
@@ -104,7 +109,7 @@ const triggers = objects({
     inherited: when('t.tgparentid <> 0', 'yes'),
     comment: comment('t.oid', 'pg_trigger'),
   },
-  essences: {
+  identityKeys: {
     definition: `md5(concat_ws('|', t.tgrelid, t.tgfoid, t.tgtype, t.tgconstrrelid, t.tgdeferrable, t.tginitdeferred,
       t.tgattr, t.tgargs, t.tgqual, t.tgoldtable, t.tgnewtable))`,
   },
@@ -131,14 +136,14 @@ const policies = objects({
     check: 'pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)',
     comment: comment('p.oid', 'pg_policy'),
   },
-  essences: { using: 'md5(p.polqual::text)', check: 'md5(p.polwithcheck::text)' },
+  identityKeys: { using: 'md5(p.polqual::text)', check: 'md5(p.polwithcheck::text)' },
   from: `
     from pg_catalog.pg_policy as p ${joinTable('p.polrelid')}
     where ${isSchema('n')}
     order by n.nspname, c.relname, p.polname`,
 })
 
-/** The one that makes a view a view is its definition. */
+/** Without the rule of a view, which is the definition of that. */
 const rules = objects({
   ...ofTable,
   id: id('pg_rewrite', 'r.oid'),
@@ -149,7 +154,7 @@ const rules = objects({
     enabled: enabled('r.ev_enabled'),
     comment: comment('r.oid', 'pg_rewrite'),
   },
-  essences: { definition: `md5(concat_ws('|', r.ev_class, r.ev_type, r.is_instead, r.ev_qual, r.ev_action))` },
+  identityKeys: { definition: `md5(concat_ws('|', r.ev_class, r.ev_type, r.is_instead, r.ev_qual, r.ev_action))` },
   from: `
     from pg_catalog.pg_rewrite as r ${joinTable('r.ev_class')}
     where r.rulename <> '_RETURN' and ${isSchema('n')} and ${isOwn('pg_class', 'c.oid')}
@@ -168,7 +173,7 @@ const statistics = objects({
     'statistics target': 'nullif(s.stxstattarget, -1)',
     'comment': comment('s.oid', 'pg_statistic_ext'),
   },
-  essences: { definition: `md5(concat_ws('|', s.stxrelid, s.stxkeys, s.stxkind, s.stxexprs))` },
+  identityKeys: { definition: `md5(concat_ws('|', s.stxrelid, s.stxkeys, s.stxkind, s.stxexprs))` },
   from: `
     from pg_catalog.pg_statistic_ext as s ${joinTable('s.stxrelid')}
     where ${isSchema('n')}

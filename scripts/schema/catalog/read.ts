@@ -4,15 +4,19 @@ import { partQueries } from './parts.ts'
 import { relationQueries } from './relations.ts'
 import { routineQueries } from './routines.ts'
 import { typeQueries } from './types.ts'
-import type { Catalog, CatalogObject } from './model.ts'
+import { catalogOf, type Catalog, type CatalogObject } from './model.ts'
 
 /**
- * Everything that a migration can make or change, in all schemas but the system's, of one moment.
+ * One snapshot of everything that a migration can create or change, in all schemas but PostgreSQL's own. Reads the
+ * system catalog only; waits a second at most for a lock on a view.
  *
  * Roles belong to the cluster: read base before the migrations of head run.
  */
 export async function readCatalog(client: pg.Client): Promise<Catalog> {
-  await client.query('begin isolation level repeatable read read only')
+  await client.query(`
+    begin isolation level repeatable read read only;
+    set local lock_timeout = '1s';
+    set local statement_timeout = '30s'`)
   try {
     return await readCatalogHere(client)
   } finally {
@@ -20,15 +24,14 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-/** The same in the transaction that the caller has begun, whose settings it changes. */
+/** The same in a transaction of the caller, whose settings it changes. */
 export async function readCatalogHere(client: pg.Client): Promise<Catalog> {
-  // One query of many statements: one round trip, and an array of results that pg's types know nothing of.
+  // One query of many statements: one round trip. pg returns an array of results, which its types do not declare.
   const results = (await client.query(script)) as unknown as pg.QueryResult<CatalogObject>[]
-  const objects = results.flatMap(({ rows }) => rows)
-  return { objects, byId: new Map(objects.map((object) => [object.id, object])) }
+  return catalogOf(results.flatMap(({ rows }) => rows))
 }
 
-/** Every name in a text is qualified, and no text depends on who reads it. */
+/** Every name in a text is qualified, and no text depends on settings of the session. */
 const settings = `
   set local search_path = '';
   set local quote_all_identifiers = off;

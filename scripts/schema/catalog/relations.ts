@@ -77,7 +77,7 @@ const tables = objects({
     'populated': when(`c.relkind = 'm' and not c.relispopulated`, 'no'),
     'comment': comment('c.oid', 'pg_class'),
   },
-  essences: {
+  identityKeys: {
     'definition': `(
       select md5(r.ev_action::text) from pg_catalog.pg_rewrite as r where r.ev_class = c.oid and r.rulename = '_RETURN'
     )`,
@@ -103,7 +103,7 @@ const tables = objects({
     order by n.nspname, c.relname`,
 })
 
-/** Those of composite types too. */
+/** Of composite types, too. */
 const columns = objects({
   id: id('pg_attribute', 'a.attrelid', 'a.attnum'),
   kind: `case c.relkind when 'c' then 'attribute' else 'column' end`,
@@ -126,12 +126,13 @@ const columns = objects({
     end`,
     'compression': `case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end`,
     'statistics target': `nullif(a.attstattarget, -1)`,
-    'options': `${list('a.attoptions')}`,
+    // PostgreSQL 15.20 as Debian builds it stores `pg_attver` with each column; its own pg_dump leaves it out.
+    'options': `${list(`array(select o from unnest(a.attoptions) as o where o not like 'pg\\_attver=%')`)}`,
     'foreign options': `${list('a.attfdwoptions')}`,
     'inherited': when('a.attinhcount > 0', 'yes'),
     'comment': 'pg_catalog.col_description(a.attrelid, a.attnum)',
   },
-  essences: {
+  identityKeys: {
     type: `concat_ws('.', a.atttypid, a.atttypmod)`,
     default: 'md5(d.adbin::text)',
     generated: 'concat(a.attgenerated, md5(d.adbin::text))',
@@ -170,7 +171,7 @@ const sequences = objects({
     'persistence': when(`c.relpersistence = 'u'`, 'unlogged'),
     'comment': comment('c.oid', 'pg_class'),
   },
-  essences: { 'owned by': `concat_ws('.', d.deptype, d.refobjid, d.refobjsubid)` },
+  identityKeys: { 'owned by': `concat_ws('.', d.deptype, d.refobjid, d.refobjsubid)` },
   from: `
     from pg_catalog.pg_sequence as s
     join pg_catalog.pg_class as c on c.oid = s.seqrelid

@@ -38,7 +38,7 @@ const routines = objects({
     )`,
     'comment': comment('p.oid', 'pg_proc'),
   },
-  essences: {
+  identityKeys: {
     arguments: `md5(concat_ws('|', p.proargtypes, p.proallargtypes, p.proargmodes, p.proargnames, p.proargdefaults))`,
     returns: `md5(concat_ws('|', p.prorettype, p.proretset, p.proallargtypes, p.proargmodes, p.proargnames))`,
     body: 'md5(p.prosqlbody::text)',

@@ -1,8 +1,8 @@
-/** Schemas that are not PostgreSQL's; dbmate's changes with every migration. */
+/** Without PostgreSQL's own schemas, and the bookkeeping of dbmate, which changes with every migration. */
 export const isSchema = (namespace: string): string =>
   `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname not in ('information_schema', 'dbmate')`
 
-/** What an extension made is the extension's, and what comes with a type or table (`i`) is that one's. */
+/** Without objects of extensions (`e`), and with `i` without those that belong to a type or table. */
 export const isOwn = (table: string, oid: string, of = `'e'`): string => `not exists (
     select from pg_catalog.pg_depend as own
     where own.classid = 'pg_catalog.${table}'::regclass and own.objid = ${oid} and own.deptype in (${of})
@@ -17,18 +17,18 @@ export interface Form {
   readonly signature?: string
   readonly parent?: string
   readonly table?: string
-  /** SQL for each fact: text, or null for what it lacks. */
+  /** SQL for each fact; null where an object does not have it. */
   readonly facts: Readonly<Record<string, string>>
-  readonly essences?: Readonly<Record<string, string>>
+  readonly identityKeys?: Readonly<Record<string, string>>
   /** From `from` on. */
   readonly from: string
 }
 
-export function objects({ id, kind, schema, name, signature, parent, table, facts, essences, from }: Form): string {
+export function objects({ id, kind, schema, name, signature, parent, table, facts, identityKeys, from }: Form): string {
   return `
     select ${id} as id, ${kind} as kind, ${schema} as schema, ${name}::text as name,
       (${signature ?? name})::text as signature, ${parent ?? 'null'} as parent, ${table ?? 'null'} as "table",
-      ${json(facts)} as facts, ${json(essences ?? {})} as essences
+      ${json(facts)} as facts, ${json(identityKeys ?? {})} as "identityKeys"
     ${from}`
 }
 

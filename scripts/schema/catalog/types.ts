@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, role } from './sql.ts'
 
-/** Arrays, multiranges and the row types of tables come with what they are of. */
+/** Without arrays, multiranges and the row types of tables, which another type or table brings. */
 const types = objects({
   id: id('pg_type', 't.oid'),
   kind: `case t.typtype
@@ -29,7 +29,7 @@ const types = objects({
     end`,
     'comment': comment('t.oid', 'pg_type'),
   },
-  essences: {
+  identityKeys: {
     type: `concat_ws('.', t.typbasetype, t.typtypmod)`,
     default: 'md5(t.typdefaultbin::text)',
     collation: 't.typcollation',
@@ -84,7 +84,7 @@ const operators = objects({
     where ${isSchema('n')} and ${isOwn('pg_operator', 'o.oid')}`,
 })
 
-/** Their names are all that they have; oids below 16384 are PostgreSQL's. */
+/** OIDs below 16384 are PostgreSQL's own. */
 const casts = objects({
   id: id('pg_cast', 'k.oid'),
   kind: `'cast'`,
@@ -114,7 +114,7 @@ const collations = objects({
     where ${isSchema('n')} and ${isOwn('pg_collation', 'l.oid')}`,
 })
 
-/** Of rare kinds: that they are there. What is in them the dump says. */
+/** Rare kinds: only whether they exist. Their contents are compared in the dumps. */
 const others = [
   ['pg_opclass', 'opcnamespace', 'opcname'],
   ['pg_opfamily', 'opfnamespace', 'opfname'],
@@ -151,7 +151,7 @@ const eventTriggers = objects({
     enabled: `case e.evtenabled when 'O' then 'yes' when 'D' then 'no' when 'R' then 'on replicas' else 'always' end`,
     comment: comment('e.oid', 'pg_event_trigger'),
   },
-  essences: { function: 'e.evtfoid::oid' },
+  identityKeys: { function: 'e.evtfoid::oid' },
   from: `from pg_catalog.pg_event_trigger as e where ${isOwn('pg_event_trigger', 'e.oid')} order by e.evtname`,
 })
 
@@ -166,7 +166,7 @@ const extensions = objects({
     schema: 'x.extnamespace::regnamespace',
     comment: comment('x.oid', 'pg_extension'),
   },
-  essences: { schema: 'x.extnamespace' },
+  identityKeys: { schema: 'x.extnamespace' },
   from: 'from pg_catalog.pg_extension as x order by x.extname',
 })
 

@@ -2,42 +2,67 @@ import { compareFacts, isName, isNamedIn, orders, readOrders } from './facts.ts'
 import { match, type Match, type Matching, type Pair } from './match.ts'
 import {
   kinds, labelOf, severities, worst,
-  type Action, type Catalog, type CatalogObject, type Change, type FactChange, type Follower, type Kind, type Section,
+  type Action, type Catalog, type CatalogObject, type Change, type Dependent, type FactChange, type Kind, type Section,
 } from '../catalog/model.ts'
 import { judge, type Verdict } from './judge.ts'
 import { staleBodies } from './stale.ts'
 
-/**
- * What is different in head, in an order that does not depend on how it came about. Whatever it does not know is in
- * `remainingHunks()`.
- */
+/** One object that differs, with what it is on both sides. */
+export interface Difference {
+  readonly pair: Pair
+  /** All facts of an object that was added or removed, those that differ of one that both sides have. */
+  readonly facts: readonly FactChange[]
+  /** The outermost object that was added or removed together with this one. */
+  readonly outermost: CatalogObject | undefined
+  /** The difference as reported, by section. */
+  readonly changes: readonly Change[]
+}
+
+/** Whether a fact of an object that both sides have is compared. */
+export type FactFilter = (pair: Pair, fact: FactChange) => boolean
+
+/** The differences from base to head, in an order that does not depend on the order of the statements. */
 export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): Change[] {
+  return sortChanges(compareCatalogs(base, head, matching).flatMap(({ changes }) => changes))
+}
+
+export const sortChanges = (changes: readonly Change[]): Change[] =>
+  [...changes].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+
+/** All differences that the catalogs show. Differences of what the model does not have are in `remainingHunks()`. */
+export function compareCatalogs(
+  base: Catalog,
+  head: Catalog,
+  matching: Matching,
+  isCompared: FactFilter = () => true,
+): Difference[] {
   const sides: Sides = { base, head, matched: match(base, head, matching), matching }
   const schemas = new Map(
     sides.matched.pairs.flatMap(({ base, head }) => (base?.kind === 'schema' && head ? [[base.name, head.name]] : [])),
   )
   const compared = sides.matched.pairs.map((pair) => ({ pair, ...compareFacts(pair, schemas) }))
   const renamed = compared.filter(({ facts }) => facts.some(isName)).map(({ pair }) => pair)
-  const followers = new Map(renamed.map((pair) => [pair, new Set<Pair>()]))
+  const dependents = new Map(renamed.map((pair) => [pair, new Set<Pair>()]))
   const parts = readOrders(base.objects, head.objects)
 
-  const differing = compared.map(({ pair, facts, following }) => {
+  return compared.flatMap(({ pair, facts, following }): Difference[] => {
     const changed = following.filter((fact) => {
       const followed = renamed.filter((one) => isNamedIn(one, fact))
-      for (const one of followed) followers.get(one)!.add(pair)
-      // Without a renamed object in it the text changed for a reason that ids do not show.
+      for (const one of followed) dependents.get(one)!.add(pair)
+      // Where the text names no renamed object, it changed for a reason that ids do not show.
       return followed.length === 0
     })
-    return { pair, facts: [...facts, ...changed, ...orders(pair, parts, sides.matched)] }
+    const all = [...facts, ...changed, ...orders(pair, parts, sides.matched)]
+    const isOnBothSides = pair.base !== undefined && pair.head !== undefined
+    const own = isOnBothSides ? all.filter((fact) => isCompared(pair, fact)) : all
+    if ((isOnBothSides && own.length === 0) || isImplied(pair, sides)) return []
+    return [{ pair, facts: own, outermost: outermostParent(pair, sides), changes: [] }]
+  }).map((difference) => {
+    const names = [...(dependents.get(difference.pair) ?? [])]
+      .map(({ head: one }): Dependent => ({ kind: one!.kind, object: labelOf(head, one!) }))
+      .sort((a, b) => (`${a.kind} ${a.object}` < `${b.kind} ${b.object}` ? -1 : 1))
+    return { ...difference, changes: describe(difference, names, sides) }
   })
-  return differing
-    .flatMap(({ pair, facts }) => {
-      const following = [...(followers.get(pair) ?? [])]
-        .map(({ head: one }): Follower => ({ kind: one!.kind, object: labelOf(head, one!) }))
-        .sort((a, b) => (`${a.kind} ${a.object}` < `${b.kind} ${b.object}` ? -1 : 1))
-      return describe(pair, facts, following, sides)
-    })
-    .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
 }
 
 interface Sides {
@@ -61,24 +86,23 @@ const accessFacts = [
 const sectionOf = (kind: Kind, { fact }: FactChange): Section =>
   accessKinds.includes(kind) || accessFacts.includes(fact) ? 'access' : 'structure'
 
-function describe(pair: Pair, facts: readonly FactChange[], followers: readonly Follower[], sides: Sides): Change[] {
+function describe({ pair, facts, outermost }: Difference, dependents: readonly Dependent[], sides: Sides): Change[] {
   const { base, head } = pair
-  const stayed = base !== undefined && head !== undefined
-  if ((stayed && facts.length === 0) || isImplied(pair, sides)) return []
+  const isOnBothSides = base !== undefined && head !== undefined
   const [object, catalog] = head ? [head, sides.head] : [base!, sides.base]
   const parent = parentOf(catalog, object)
   const table = object.table === null ? undefined : catalog.byId.get(object.table)
   const label = labelOf(catalog, object)
   const was = base && labelOf(sides.base, base)
-  const whole = whatItCameWith(pair, sides)
+  const whole = outermost ? `${outermost.kind} ${labelOf(catalog, outermost)}` : null
 
   return (['structure', 'access'] as const).flatMap((section): Change[] => {
     const own = facts.filter((fact) => sectionOf(object.kind, fact) === section)
-    // Of what came, who owns it is not worth a change of its own; of what went, nothing is.
-    const isTold = stayed
+    // The owner of an added object is no change of its own, and neither is a fact of a removed one.
+    const isReported = isOnBothSides
       ? own.length > 0
       : isIn(section, object.kind) || (head !== undefined && own.some(({ fact }) => fact !== 'owner'))
-    if (!isTold) return []
+    if (!isReported) return []
     const action = actionOf(pair, own)
     return [{
       kind: object.kind,
@@ -90,8 +114,8 @@ function describe(pair: Pair, facts: readonly FactChange[], followers: readonly 
       grant: grantOf(catalog, object),
       facts: own,
       partOf: whole,
-      isRecreated: stayed && sides.matching === 'id' && base.id !== head.id,
-      followers: action === 'renamed' ? followers : [],
+      isRecreated: isOnBothSides && sides.matching === 'id' && base.id !== head.id,
+      dependents: action === 'renamed' ? dependents : [],
       ...sum([
         ...judge({ action, section, base, head, parent, facts: own, isPart: whole !== null }),
         ...(action === 'renamed' || (action === 'removed' && whole === null) ? stale(pair, sides) : []),
@@ -125,25 +149,24 @@ function actionOf({ base, head }: Pair, facts: readonly FactChange[]): Action {
   return facts.some(isName) ? 'renamed' : 'changed'
 }
 
-/** The outermost object that came or went and took this one along, as kind and label. */
-function whatItCameWith({ base, head }: Pair, sides: Sides): string | null {
-  if (base && head) return null
+/** The outermost object that was added or removed together with this one. */
+function outermostParent({ base, head }: Pair, sides: Sides): CatalogObject | undefined {
+  if (base && head) return undefined
   const catalog = head ? sides.head : sides.base
   const pairs = head ? sides.matched.ofHead : sides.matched.ofBase
-  const cameOrWent = (id: string | null): boolean => {
+  const isOneSided = (id: string | null): boolean => {
     const other = id === null ? undefined : pairs.get(id)
     return other !== undefined && (!other.base || !other.head)
   }
   let top: CatalogObject | undefined
   for (let object = (head ?? base)!; ; object = top) {
-    const next = [object.parent, object.table].find((id) => id !== object.id && cameOrWent(id))
-    if (next === undefined || next === null) break
+    const next = [object.parent, object.table].find((id) => id !== object.id && isOneSided(id))
+    if (next === undefined || next === null) return top
     top = catalog.byId.get(next)!
   }
-  return top ? `${top.kind} ${labelOf(catalog, top)}` : null
 }
 
-/** What an owner has by being one, and PUBLIC's use of a new type, go without saying. */
+/** The rights of an owner and the use of a new type by PUBLIC, which creating an object brings. */
 function isImplied({ base, head }: Pair, { base: inBase, head: inHead, matched }: Sides): boolean {
   const grant = (head ?? base)!
   if (grant.kind !== 'grant' || (base && head)) return false

@@ -1,6 +1,7 @@
-import { bare } from '../verify/parts.ts'
 import type { Entry } from '../dump/schema-text.ts'
 import type { Kind } from '../catalog/model.ts'
+
+const bare = (name: string): string => name.replace(/^"([^]*)"$/, '$1').replaceAll('""', '"')
 
 const qualified: readonly Kind[] = [
   ...(['table', 'partitioned table', 'foreign table', 'view', 'materialized view', 'sequence'] as const),
@@ -8,20 +9,20 @@ const qualified: readonly Kind[] = [
   ...(['function', 'procedure', 'aggregate', 'window function', 'statistics', 'collation'] as const),
 ]
 
-/** What a dump writes with its schema, and what shares no name with another: no kind is needed to tell it. */
+/** Kinds that a dump writes with their schema, where a qualified name is unique without the kind. */
 export const isQualified = (kind: Kind): boolean => qualified.includes(kind)
 const isPlain = (kind: Kind): boolean => isQualified(kind) || /^(index|column|attribute)$/.test(kind)
 
-/** One name for what a change and an entry of the dump are about. An operator's entry does not name its types. */
+/** One name for the subject of a change and of a dump entry. The entry of an operator does not name its types. */
 export const subject = (kind: Kind, object: string): string => {
   if (kind === 'operator') return `operator ${object.replace(/ \(.*/, '')}`
   return isPlain(kind) ? object : `${kind} ${object}`
 }
 
-/** Of a function pg_dump writes the names of its parameters here, and not elsewhere: so overloads are taken as one. */
+/** pg_dump writes the parameter names of a function here and not elsewhere, so overloads share a subject. */
 export const about = (what: 'comment' | 'acl', object: string): string => `${what} ${object.replace(/\(.*/, '(')}`
 
-/** What the entry of an object is about: an enum's and a composite type's is about their parts too. */
+/** The subjects of an object's entry; the entry of an enum or composite type covers its parts. */
 export function entrySubjects(kind: Kind, object: string): string[] {
   switch (kind) {
     case 'enum value':
@@ -40,7 +41,7 @@ export interface Line {
   readonly subjects: readonly string[]
 }
 
-/** The lines of an entry, each with what it is about. */
+/** The lines of an entry, each with its subjects. */
 export function lineSubjects(entry: Entry): Line[] {
   const table = `${entry.schema}.${entry.name}`
   const isInline = /^(FOREIGN TABLE|TABLE|DOMAIN)$/.test(entry.type)
@@ -58,7 +59,7 @@ const constraintLine = new RegExp(String.raw`^(?:    |\t)CONSTRAINT ${identifier
 const columnLine = new RegExp(String.raw`^    ${identifier} `)
 const ofColumnLine = new RegExp(String.raw`^ALTER (?:FOREIGN )?TABLE (?:ONLY )?\S+ ALTER COLUMN ${identifier} `)
 
-/** `undefined` where a line goes on with what the one before began. */
+/** `undefined` where a line continues the one before. */
 function inlineSubjects(line: string, table: string, whole: readonly string[]): readonly string[] | undefined {
   const constraint = constraintLine.exec(line)?.[1]
   if (constraint !== undefined) return [subject('constraint', `${bare(constraint)} on ${table}`)]
@@ -69,7 +70,7 @@ function inlineSubjects(line: string, table: string, whole: readonly string[]): 
 
 function wholeSubjects({ type, schema, name, sql }: Entry): string[] {
   const object = `${schema}.${name}`
-  // What is on a table comes after its name, which has no space in it.
+  // The name of a table has no space; the name of its part follows.
   const [table = '', ...rest] = name.split(' ')
   const on = `${rest.join(' ')} on ${schema}.${table}`
   switch (type) {
@@ -119,7 +120,7 @@ function commented(schema: string, name: string): string {
   const kind = words.trim().toLowerCase() as Kind
   if (part !== undefined) return subject(kind, `${part} on ${schema}.${table}`)
   if (schema === '-') return subject(kind, object)
-  // `type` is no kind of ours: what is in a schema goes by its name.
+  // `type` is not a kind of the model: objects in schemas are identified by their names.
   return kind === 'operator' ? subject(kind, `${schema}.${object}`) : `${schema}.${object}`
 }
 

@@ -3,14 +3,14 @@ import type { CatalogObject, FactChange, Kind } from '../catalog/model.ts'
 
 interface Compared {
   readonly facts: readonly FactChange[]
-  /** Those whose text changed though it means the same objects: another thing was renamed. */
+  /** Those whose text changed though they refer to the same objects: another object was renamed. */
   readonly following: readonly FactChange[]
 }
 
 /**
- * All facts of what came or went; of what stayed those that differ. Positions are compared by `orders()`.
+ * All facts of an added or removed object; of others those that differ. Positions are compared by `orders()`.
  *
- * @param schemas as base and head call them.
+ * @param schemas names in base → names in head.
  */
 export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, string>): Compared {
   if (!base || !head) {
@@ -26,7 +26,7 @@ export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, 
     .map((fact): FactChange => ({ fact, from: base.facts[fact] ?? null, to: head.facts[fact] ?? null }))
     .filter(({ from, to }) => from !== to)
   const isSame = ({ fact, from, to }: FactChange): boolean =>
-    from !== null && to !== null && base.essences[fact] !== undefined && base.essences[fact] === head.essences[fact]
+    from !== null && to !== null && base.identityKeys[fact] !== undefined && base.identityKeys[fact] === head.identityKeys[fact]
   return {
     facts: [...renaming(base, head, schemas), ...differing.filter((fact) => !isSame(fact))],
     following: differing.filter(isSame),
@@ -35,7 +35,7 @@ export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, 
 
 export const isName = ({ fact }: FactChange): boolean => fact === 'name' || fact === 'in schema'
 
-/** What is part of something goes to another schema with it. Of a grant or a published table the name is no name. */
+/** A part moves to another schema with its parent. The name of a grant or a published table is not an own name. */
 function renaming(base: CatalogObject, head: CatalogObject, schemas: ReadonlyMap<string, string>): FactChange[] {
   if (base.id !== head.id || /^(grant|published|default)/.test(base.kind)) return []
   const schema = base.schema === null ? null : (schemas.get(base.schema) ?? base.schema)
@@ -63,7 +63,7 @@ const ordered: Partial<Record<Kind, string>> = {
 /** What has an order, by side and the id of what it is part of, in that order. */
 export type Orders = ReadonlyMap<string, readonly CatalogObject[]>
 
-/** The order of those parts that both have; what is new says itself where it is. */
+/** The order of the parts that both sides have; an added part has a position of its own. */
 export function orders({ base, head }: Pair, parts: Orders, { ofBase, ofHead }: Match): FactChange[] {
   if (!base || !head) return []
   const before = (parts.get(`base ${base.id}`) ?? []).flatMap(({ id }) => ofBase.get(id)?.head ?? [])

@@ -3,7 +3,7 @@ import { readSchemaText, type Entry } from '../dump/schema-text.ts'
 import { about, entrySubjects, isQualified, lineSubjects, subject, type Line } from './dump-subjects.ts'
 import type { Change } from '../catalog/model.ts'
 
-/** What the dumps of base and head say differently of one object and no change says. */
+/** A difference of two dumps in one object that no change covers. */
 export interface Hunk {
   /** As pg_dump calls it: `TABLE public.apps`. */
   readonly entry: string
@@ -12,8 +12,8 @@ export interface Hunk {
 }
 
 /**
- * What is left of the difference of two dumps when all that the changes say is taken out, line by line. So the two
- * together are complete, whatever the semantic diff does not know.
+ * The differences of two dumps, line by line, without those that the changes cover. Changes and hunks together are
+ * complete, even for objects that the catalog model does not have.
  */
 export function remainingHunks(base: string, head: string, changes: readonly Change[]): Hunk[] {
   const follow = follower(changes)
@@ -37,7 +37,7 @@ export function remainingHunks(base: string, head: string, changes: readonly Cha
 }
 
 interface OldLine extends Line {
-  /** With what is renamed in head as head calls it. The body of a function keeps the old names. */
+  /** With the new names of renamed objects. The body of a function keeps the old ones. */
   readonly renamed: string
 }
 
@@ -63,9 +63,9 @@ function unexplained(from: readonly OldLine[], to: readonly Line[], known: Reado
   )
 }
 
-/** What a change explains in a dump. A comment and a grant are entries of their own. */
+/** The subjects of a dump that a change covers. A comment and a grant are entries of their own. */
 function subjectsOf(change: Change): string[] {
-  const { kind, action, object, was, table, facts, followers, grant } = change
+  const { kind, action, object, was, table, facts, dependents, grant } = change
   if (grant) return [about('acl', grant.object)]
   const names = [object, ...(was === null ? [] : [was])]
   // With another signature a function has all its entries under another name.
@@ -82,17 +82,17 @@ function subjectsOf(change: Change): string[] {
     ...(kind === 'constraint' && table !== null
       ? [about('comment', `${table.split('.')[0]}.${object.slice(0, object.lastIndexOf(' on '))}`)]
       : []),
-    ...followers.map((one) => subject(one.kind, one.object)),
+    ...dependents.map((one) => subject(one.kind, one.object)),
   ]
 }
 
-/** Calls things in an entry of base as head calls them. If it then says what head says, nothing else happened to it. */
+/** Replaces old names in an entry of base by new ones. If the entry then equals that of head, only names changed. */
 function follower(changes: readonly Change[]): (entry: Entry) => Entry {
   const renamed = changes.filter(({ action }) => action === 'renamed')
   const names = renamed.flatMap(({ facts }) => facts.filter(({ fact }) => fact === 'name'))
   const inNames = replacer(names.map(({ from, to }) => [from!, to!]))
   const inSql = replacer(renamed.flatMap(({ kind, was, object, facts }): [string, string][] => {
-    // A dump qualifies what is in a schema, and nothing else: another's column may have a table's name.
+    // A dump qualifies only names of objects in schemas: a column of another table may have the name of this one.
     if (isQualified(kind)) return [[was!.replace(/\(.*/, ''), object.replace(/\(.*/, '')]]
     return facts.filter(({ fact }) => fact === 'name').map(({ from, to }) => [from!, to!])
   }))

@@ -7,7 +7,7 @@ export interface Verdict {
   readonly reason: string
 }
 
-/** One verdict for each fact that has something to it; of what came or went each reason once. */
+/** One verdict for each fact that a rule applies to; of an added or removed object each reason once. */
 export function judge(change: {
   readonly action: Action
   readonly section: Section
@@ -15,7 +15,7 @@ export function judge(change: {
   readonly head: CatalogObject | undefined
   readonly parent: CatalogObject | undefined
   readonly facts: readonly FactChange[]
-  /** Whether it came or went with another: then that one's verdict is enough, but for what it exposes. */
+  /** Whether it was added or removed with another object: then only what it exposes is judged. */
   readonly isPart: boolean
 }): Verdict[] {
   const { action, section, base, head, parent, facts, isPart } = change
@@ -24,8 +24,8 @@ export function judge(change: {
   const exposed = action === 'added' ? facts.flatMap((fact) => verdict(exposes, subject(fact))) : []
   if (exposed.length > 0) return exposed
   if (action === 'added' || action === 'removed') {
-    const isTold = isPart || (section === 'access' && !isAccess(kind))
-    return isTold ? [] : whole(action === 'added' ? added : removed, subject, facts)
+    const isJudgedElsewhere = isPart || (section === 'access' && !isAccess(kind))
+    return isJudgedElsewhere ? [] : whole(action === 'added' ? added : removed, subject, facts)
   }
   return facts.flatMap((fact) => {
     if (fact.fact === 'arguments') return judgeArguments(base!, head!)
@@ -37,18 +37,18 @@ export function judge(change: {
 
 const isAccess = (kind: Kind): boolean => /^(policy|grant|default privileges|role)$/.test(kind)
 
-/** Of a grant or a role each privilege or membership is a fact of its own; anything else comes or goes as one. */
+/** Each privilege of a grant and each membership of a role is judged; any other object as a whole. */
 function whole(
   rules: readonly Rule[],
   subject: (fact: FactChange) => Subject,
   facts: readonly FactChange[],
 ): Verdict[] {
   const [first] = facts
-  const isList = /^(grant|default privileges|role)$/.test(subject(first ?? nothing).kind)
-  return (isList ? facts : [first ?? nothing]).flatMap((fact) => verdict(rules, subject(fact)))
+  const isList = /^(grant|default privileges|role)$/.test(subject(first ?? noFact).kind)
+  return (isList ? facts : [first ?? noFact]).flatMap((fact) => verdict(rules, subject(fact)))
 }
 
-const nothing: FactChange = { fact: '', from: null, to: null }
+const noFact: FactChange = { fact: '', from: null, to: null }
 
 function verdict(rules: readonly Rule[], subject: Subject): Verdict[] {
   const names = (list: string, name: string): boolean => list === '*' || list.split(', ').includes(name)
@@ -60,19 +60,19 @@ function verdict(rules: readonly Rule[], subject: Subject): Verdict[] {
   return [{ severity, reason: typeof reason === 'string' ? reason : reason(subject) }]
 }
 
-/** Names and defaults alone may change in place; other types make it another function. */
+/** Names and defaults may change in place; other types make it another function. */
 function judgeArguments(base: CatalogObject, head: CatalogObject): Verdict[] {
   return base.signature === head.signature
-    ? [{ severity: 'care', reason: 'callers that name its parameters or leave them out get something else' }]
+    ? [{ severity: 'care', reason: 'callers that name its parameters or omit them get another result' }]
     : [{ severity: 'breaking', reason: `calls of ${base.signature} fail` }]
 }
 
 function judgeMembership({ fact, to }: FactChange): Verdict[] {
   const role = fact.replace('member of ', '')
-  // What a role gets that creates another on PostgreSQL 16 and later.
+  // On PostgreSQL 16 and later a role that creates another one gets this membership.
   if (to?.includes('not becoming') && to.includes('not inheriting')) {
     return [{ severity: 'care', reason: `it may give ${role} to others` }]
   }
-  const reason = to === null ? `it no longer has what ${role} has` : `it has what ${role} has: ${to}`
+  const reason = to === null ? `it loses the rights of ${role}` : `it has the rights of ${role}: ${to}`
   return [{ severity: 'breaking', reason }]
 }

@@ -1,8 +1,8 @@
-import { type Catalog, type CatalogObject, type Kind } from '../catalog/model.ts'
+import type { Catalog, CatalogObject, Kind } from '../catalog/model.ts'
 
 /**
- * `id`: head is a clone of base, so one id is one object whatever its name. `name`: two databases that have nothing to
- * do with each other; then a rename cannot be told from a drop and an add, and is not.
+ * `id`: head is a clone of base, so equal ids are the same object, renamed or not. `name`: two unrelated databases; a
+ * rename shows as a removed and an added object.
  */
 export type Matching = 'id' | 'name'
 
@@ -20,15 +20,9 @@ export interface Match {
   readonly ofHead: ReadonlyMap<string, Pair>
 }
 
-/** What is in it is lost when it is dropped, so one made anew under its name is another one. */
+/** Dropping it loses its contents, so one that is created again under its name is another object. */
 const keepsData: readonly Kind[] = ['schema', 'table', 'partitioned table', 'foreign table', 'column', 'sequence']
 const routines: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function']
-
-/** What the platform has beside a project's own schemas: no matter of ours in a database that we did not make. */
-export const platform = new Set([
-  ...['auth', 'extensions', 'storage', 'realtime', 'vault', 'graphql', 'graphql_public', 'pgbouncer', 'pgsodium'],
-  ...['supabase_functions', 'supabase_migrations', '_realtime', '_analytics', 'cron', 'net'],
-])
 
 export function match(base: Catalog, head: Catalog, matching: Matching): Match {
   const ofBase = new Map<string, Pair>()
@@ -45,10 +39,8 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
       if (same?.kind === object.kind) pair(same, object)
     }
   }
-  const of = (catalog: Catalog): CatalogObject[] =>
-    catalog.objects.filter((object) => matching === 'id' || !isPlatform(catalog, object))
-  const [before, after] = [of(base), of(head)]
-  // Parents first: what they have is compared within the pair that they are.
+  const [before, after] = [base.objects, head.objects]
+  // Parents first: parts are matched within the pair of their parents.
   for (const depth of [0, 1, 2, 3]) {
     const left = before.filter((object) => !ofBase.has(object.id) && depthOf(base, object) === depth)
     const right = after.filter((object) => !ofHead.has(object.id) && depthOf(head, object) === depth)
@@ -60,15 +52,14 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
     }
     pairOverloads(left.filter(({ id }) => !ofBase.has(id)), right.filter(({ id }) => !ofHead.has(id)), pair)
   }
-  const [left, right] = [before, after]
-  const gone = left.filter(({ id }) => !ofBase.has(id)).map((object): Pair => ({ base: object, head: undefined }))
-  const come = right.filter(({ id }) => !ofHead.has(id)).map((object): Pair => ({ base: undefined, head: object }))
-  for (const one of gone) ofBase.set(one.base!.id, one)
-  for (const one of come) ofHead.set(one.head!.id, one)
-  return { pairs: [...new Set(ofHead.values()), ...gone], ofBase, ofHead }
+  const removed = before.filter(({ id }) => !ofBase.has(id)).map((object): Pair => ({ base: object, head: undefined }))
+  const added = after.filter(({ id }) => !ofHead.has(id)).map((object): Pair => ({ base: undefined, head: object }))
+  for (const one of removed) ofBase.set(one.base!.id, one)
+  for (const one of added) ofHead.set(one.head!.id, one)
+  return { pairs: [...new Set(ofHead.values()), ...removed], ofBase, ofHead }
 }
 
-/** `undefined` when what it is part of has no other side. A sequence goes by its own name, whatever owns it. */
+/** `undefined` when its parent is on one side only. A sequence is matched by its own name, whatever owns it. */
 function keyOf(object: CatalogObject, pairs: ReadonlyMap<string, Pair>): string | undefined {
   const { kind, parent, schema, signature } = object
   if (kind === 'sequence' || parent === null) return `${kind} ${schema} ${signature}`
@@ -76,14 +67,14 @@ function keyOf(object: CatalogObject, pairs: ReadonlyMap<string, Pair>): string 
   return owner && `${kind} ${owner.id} ${signature}`
 }
 
-/** The columns of a view that was made anew are those of the old one; a column that was dropped is gone. */
+/** The columns of a view that was created again are those of the old one; a dropped column of a table is lost. */
 function isSameAgain(head: Catalog, { kind, parent }: CatalogObject, ofHead: ReadonlyMap<string, Pair>): boolean {
   if (!keepsData.includes(kind)) return true
   const owner = parent === null ? undefined : head.byId.get(parent)
   return kind === 'column' && owner !== undefined && !keepsData.includes(owner.kind) && ofHead.has(owner.id)
 }
 
-/** A function whose parameters changed has to be dropped and made anew: the only one of its name is still that one. */
+/** A function whose parameters change is dropped and created again: the only one of its name is matched with the old one. */
 function pairOverloads(
   left: readonly CatalogObject[],
   right: readonly CatalogObject[],
@@ -101,11 +92,4 @@ function pairOverloads(
 function depthOf(catalog: Catalog, { parent }: CatalogObject): number {
   const owner = parent === null ? undefined : catalog.byId.get(parent)
   return owner ? depthOf(catalog, owner) + 1 : 0
-}
-
-/** A trigger or policy of ours may be on a table of theirs, but who reads the whole of theirs finds only noise. */
-function isPlatform({ byId }: Catalog, { schema, kind, name, parent }: CatalogObject): boolean {
-  const owner = parent === null ? undefined : byId.get(parent)
-  const isIn = (one: string | null): boolean => one !== null && platform.has(one)
-  return isIn(schema) || (kind === 'schema' && isIn(name)) || (owner?.kind === 'schema' && isIn(owner.name))
 }

@@ -1,12 +1,12 @@
 import type { CatalogObject, Facts, Kind, Severity } from '../catalog/model.ts'
 
-/** What a rule looks at: an object that came or went, or one fact of one that changed. */
+/** The subject of a rule: an added or removed object, or one fact of a changed one. */
 export interface Subject {
   readonly kind: Kind
   readonly name: string
-  /** Of head, and of base when it is gone. */
+  /** Those in head; in base if it was removed. */
   readonly facts: Facts
-  /** Those of the table, type or function that it is part of. */
+  /** The table, type or function that it is part of. */
   readonly parent: CatalogObject | undefined
   readonly schema: string | null
   readonly fact: string
@@ -14,18 +14,18 @@ export interface Subject {
   readonly to: string | null
 }
 
-type Words = string | ((subject: Subject) => string)
+type Reason = string | ((subject: Subject) => string)
 
-/** What kind, which fact (`*` all), how bad and why, when. The first that fits counts; none: additive. */
+/** Kinds and facts (`*`: all), severity, reason, condition. The first rule that applies counts; without one: additive. */
 export type Rule = readonly [
   kinds: string,
   fact: string,
   severity: Severity,
-  reason: Words,
+  reason: Reason,
   when?: (subject: Subject) => boolean,
 ]
 
-/** A privilege as a verb. */
+/** A privilege as a verb phrase. */
 const doing = (privilege: string): string =>
   ({ usage: 'use it', references: 'refer to it', trigger: 'put triggers on it' })[privilege] ?? privilege
 
@@ -34,19 +34,19 @@ const isExposed = ({ schema }: Subject): boolean => schema === 'public'
 const is = (fact: string, text: string | null) => (subject: Subject): boolean => (subject.facts[fact] ?? null) === text
 const becomes = (text: string | null) => ({ to }: Subject): boolean => to === text
 
-/** Of new objects, those too that come with a new table or type. */
+/** Of added objects, also of those that are part of an added table or type. */
 export const exposes: readonly Rule[] = [
   ['table, partitioned table', 'row security', 'breaking',
-    'row security is off: whoever is granted anything reaches all rows',
+    'row security is off: every role with a privilege reaches all rows',
     (s) => isExposed(s) && s.to === 'off'],
   ['view', 'security_invoker', 'breaking',
     `it runs with its owner's rights, around row security`, (s) => isExposed(s) && s.to === 'off'],
-  ['materialized view', 'definition', 'care', 'row security does not hold for what is in it', isExposed],
+  ['materialized view', 'definition', 'care', 'row security does not apply to its rows', isExposed],
   ['function, procedure', 'security', 'breaking',
     `it runs with its owner's rights and finds names by its caller's search_path`,
     (s) => s.to === 'definer' && s.facts['search_path'] === undefined],
   ['function, procedure', 'security', 'care',
-    `it runs with its owner's rights: look at who may execute it`, becomes('definer')],
+    `it runs with its owner's rights: check which roles may execute it`, becomes('definer')],
   ['grant', '*', 'breaking', ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, isOpen],
 ]
 
@@ -66,41 +66,43 @@ export const added: readonly Rule[] = [
   ['constraint', '*', 'care', 'rows that were there are not checked until it is validated', is('validated', 'no')],
   ['constraint', '*', 'care', 'writes that were accepted may be refused'],
   ['index', '*', 'care', 'duplicates that were accepted are refused', is('unique', 'yes')],
-  ['trigger', '*', 'care', 'it runs with writes of services that know nothing of it'],
-  ['rule', '*', 'care', 'it changes what statements do'],
-  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} reach rows that they did not: read its conditions`,
+  ['trigger', '*', 'care', 'it fires for writes of services that do not expect it'],
+  ['rule', '*', 'care', 'it changes the effect of statements'],
+  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} can access additional rows: read its conditions`,
     is('permissive', 'yes')],
-  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} no longer reach rows that it does not let through`],
-  ['enum value', '*', 'care', 'clients that know only the old values meet a new one'],
+  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} can access only rows that it lets through`],
+  ['enum value', '*', 'care', 'clients that know only the old values may get the new one'],
   ['event trigger', '*', 'care', 'it runs with every such command in the database'],
+  ['setting', '*', 'care', 'new sessions run with it'],
   ['publication', '*', 'care', 'changes of rows leave the database'],
   ['published table, published schema', '*', 'care', 'its rows are sent to all subscribers, around row security'],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
   ['role', '*', 'care',
-    ({ fact }) => `it has what ${fact.replace('member of ', '')} has`, ({ fact }) => fact.startsWith('member of ')],
+    ({ fact }) => `it has the rights of ${fact.replace('member of ', '')}`, ({ fact }) => fact.startsWith('member of ')],
   ...defaults,
 ]
 
 export const removed: readonly Rule[] = [
-  ['schema', '*', 'destructive', 'all that was in it is gone'],
-  ['table, partitioned table', '*', 'destructive', 'its rows are gone'],
+  ['schema', '*', 'destructive', 'everything in it is lost'],
+  ['table, partitioned table', '*', 'destructive', 'its rows are lost'],
   ['column', '*', 'destructive', 'its values are gone', ({ parent }) => /table$/.test(parent?.kind ?? '')],
-  ['attribute', '*', 'destructive', 'its part of all values is gone'],
-  ['sequence', '*', 'breaking', 'how far it had counted is gone, and what names it fails'],
+  ['attribute', '*', 'destructive', 'its part of all values is lost'],
+  ['sequence', '*', 'breaking', 'its current value is lost, and statements that name it fail'],
   ['constraint', '*', 'breaking', '`on conflict` on its columns fails, and duplicates are accepted',
     ({ facts }) => /primary key|unique/.test(facts['type'] ?? '')],
   ['constraint', '*', 'care', 'rows that it refused are accepted'],
   ['index', '*', 'breaking', '`on conflict` on its columns fails, and duplicates are accepted', is('unique', 'yes')],
   ['index', '*', 'care', 'queries that it served become scans'],
   ['statistics', '*', 'care', 'plans may get worse'],
-  ['trigger, rule, event trigger', '*', 'care', 'what it did is no longer done'],
+  ['trigger, rule, event trigger', '*', 'care', 'its effect ends'],
   ['policy', '*', 'breaking',
-    ({ facts }) => `${facts['roles']} no longer reach the rows that it let through`, is('permissive', 'yes')],
-  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} reach the rows that it held back`],
+    ({ facts }) => `${facts['roles']} can no longer access the rows that it let through`, is('permissive', 'yes')],
+  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} can access the rows that it excluded`],
   ['grant', '*', 'breaking', ({ name, fact }) => `${name} may no longer ${doing(fact)}`],
   ...defaults,
-  ['publication, published table, published schema', '*', 'breaking', 'subscribers get no more of it'],
-  ['*', '*', 'breaking', 'whatever names it fails'],
+  ['setting', '*', 'care', 'new sessions run with the default'],
+  ['publication, published table, published schema', '*', 'breaking', 'subscribers no longer receive its changes'],
+  ['*', '*', 'breaking', 'statements that name it fail'],
 ]
 
 const renamed: readonly Rule[] = [
@@ -115,54 +117,55 @@ const renamed: readonly Rule[] = [
 export const changed: readonly Rule[] = [
   ...renamed,
   ['*', 'comment, index comment, inherited', 'additive', ''],
-  ['*', 'owner', 'care', 'the owner may do everything, and definer functions and cascades run as the owner'],
+  ['*', 'owner', 'care', 'the owner has all rights, and definer functions and cascades run as the owner'],
 
   ['column', 'nullable', 'care', 'a write of null fails', (s) => s.to === 'no' && s.facts['default'] !== undefined],
   ['column, domain', 'nullable', 'breaking',
     'it fails where there are nulls, and so do writes without a value', becomes('no')],
-  ['column, domain', 'nullable', 'care', 'readers may meet a null'],
+  ['column, domain', 'nullable', 'care', 'readers may get a null'],
   ['column', 'default', 'breaking',
     'inserts that do not name it fail', (s) => s.to === null && s.facts['nullable'] === 'no' &&
     s.facts['identity'] === undefined && s.facts['generated'] === undefined],
   ['column, domain', 'default', 'care', 'rows that are written without it get another value'],
   ['column', 'generated', 'breaking', 'writes of it fail', ({ from }) => from === null],
-  ['column', 'generated', 'breaking', 'its values come from elsewhere from now on'],
+  ['column', 'generated', 'breaking', 'its values are computed differently'],
   ['column', 'identity', 'breaking', 'writes of it fail', becomes('always')],
   ['column', 'identity', 'care', 'rows that are written without it get another value'],
   ['column, domain', 'collation', 'care', 'comparisons and order change'],
   ['column', 'storage, compression, statistics target, options, foreign options', 'additive', ''],
   ['attribute', 'type', 'breaking', 'running code reads and writes another type'],
-  ['*', 'column order, attribute order', 'care', 'whatever goes by position reads another one'],
+  ['*', 'column order, attribute order', 'care', 'statements without a column list read other columns'],
   ['enum', 'value order', 'care', 'comparisons and order change'],
 
   ['*', 'row security', 'breaking',
-    'row security is off: whoever is granted anything reaches all rows', becomes('off')],
-  ['*', 'row security', 'breaking', 'roles without a policy reach no rows any more'],
+    'row security is off: every role with a privilege reaches all rows', becomes('off')],
+  ['*', 'row security', 'breaking', 'roles without a policy can no longer access any row'],
   ['*', 'forced row security', 'breaking',
-    'the owner, and functions that run as the owner, go around the policies', becomes('off')],
-  ['*', 'forced row security', 'care', 'the owner, and functions that run as the owner, are held by the policies'],
+    'the policies do not apply to the owner and to functions that run as the owner', becomes('off')],
+  ['*', 'forced row security', 'care', 'the owner, and functions that run as the owner, are subject to the policies'],
   ['view', 'security_invoker', 'breaking', `it runs with its owner's rights, around row security`, becomes('off')],
   ['view', 'security_invoker', 'breaking', 'its readers need rights of their own to what it reads'],
   ['view', 'security_barrier', 'care',
-    'functions in a query see rows that the view leaves out', ({ to }) => to !== 'true'],
+    'functions in a query see rows that the view filters out', ({ to }) => to !== 'true'],
   ['view, materialized view', 'definition', 'care', 'its readers get other rows or values'],
-  ['*', 'check option', 'care', 'writes through it are accepted or refused otherwise'],
+  ['*', 'check option', 'care', 'it accepts or refuses other writes'],
   ['table', 'persistence', 'destructive', 'its rows do not survive a crash', becomes('unlogged')],
-  ['*', 'replica identity', 'care', 'subscribers get other old values, or updates of published rows fail'],
+  ['*', 'replica identity', 'care', 'subscribers receive other old values, or updates of published rows fail'],
   ['*', 'tablespace, options, toast options, clustered on, index options, index tablespace', 'additive', ''],
   ['*', 'statistics target', 'additive', ''],
 
   ['constraint', 'validated, index valid', 'additive', '', becomes('yes')],
-  ['constraint', 'definition, enforced', 'care', 'writes are accepted or refused otherwise'],
-  ['constraint', 'deferrable', 'care', 'it is checked at another moment, and `on conflict` takes no deferrable one'],
+  ['constraint', 'definition, enforced', 'care', 'it accepts or refuses other writes'],
+  ['constraint', 'triggers', 'breaking', 'its triggers are disabled: it is not enforced', becomes('disabled')],
+  ['constraint', 'deferrable', 'care', 'it is checked at another time, and `on conflict` does not accept a deferrable one'],
   ['index', 'unique', 'breaking', '`on conflict` on its columns fails, and duplicates are accepted', becomes(null)],
   ['index', 'valid', 'additive', '', becomes('yes')],
   ['index', 'valid', 'care', 'no query uses it'],
   ['index', '*', 'care', 'it serves other queries, and if it is unique, refuses other rows'],
-  ['trigger, rule, event trigger', 'enabled', 'care', 'what it did is no longer done', becomes('no')],
+  ['trigger, rule, event trigger', 'enabled', 'care', 'its effect ends', becomes('no')],
   ['statistics', '*', 'additive', ''],
   ['policy', 'roles', 'breaking', ({ from, to }) => `it is for ${to} and was for ${from}`],
-  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} reach other rows: read its conditions`],
+  ['policy', '*', 'breaking', ({ facts }) => `${facts['roles']} can access other rows: read its conditions`],
 
   ['function, procedure', 'security', 'breaking', `it runs with its owner's rights`, becomes('definer')],
   ['function, procedure', 'security', 'breaking', 'its callers need rights of their own to what it does'],
@@ -170,13 +173,13 @@ export const changed: readonly Rule[] = [
     `it runs with its owner's rights and finds names by its caller's search_path`,
     (s) => s.to === null && s.facts['security'] === 'definer'],
   ['function, procedure', 'leakproof', 'breaking',
-    'it may run on rows that policies and views leave out', becomes('yes')],
+    'it may run on rows that policies and views filter out', becomes('yes')],
   ['function, procedure, aggregate, window function', 'returns', 'breaking', 'callers get another type'],
   ['function, procedure', 'cost, rows, parallel, support', 'additive', ''],
-  ['function, procedure', 'body', 'care', 'it does something else'],
+  ['function, procedure', 'body', 'care', 'its behaviour changes'],
 
   ['sequence', 'cache, start', 'additive', ''],
-  ['operator, cast, collation, base type, range type', '*', 'breaking', 'whatever uses it does something else'],
+  ['operator, cast, collation, base type, range type', '*', 'breaking', 'statements that use it behave differently'],
 
   ['grant', '*', 'breaking',
     ({ name, fact }) => `${name} may ${doing(fact)}: that is everybody`, (s) => isOpen(s) && s.from === null],
@@ -186,8 +189,8 @@ export const changed: readonly Rule[] = [
     ({ name, fact }) => `${name} may no longer pass on ${fact}`, ({ from }) => from === 'with grant option'],
   ['grant', '*', 'care', ({ name, fact }) => `${name} may ${doing(fact)}`],
   ...defaults,
-  ['role', 'superuser, bypassrls', 'breaking', 'row security does not hold for it', becomes('true')],
-  ['publication', 'operations', 'care', 'subscribers get other changes'],
-  ['published table', '*', 'care', 'subscribers get other columns or rows'],
-  ['*', '*', 'care', ({ fact }) => `its ${fact} is another`],
+  ['role', 'superuser, bypassrls', 'breaking', 'row security does not apply to it', becomes('true')],
+  ['publication', 'operations', 'care', 'subscribers receive other changes'],
+  ['published table', '*', 'care', 'subscribers receive other columns or rows'],
+  ['*', '*', 'care', ({ fact }) => `its ${fact} changes`],
 ]

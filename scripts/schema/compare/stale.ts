@@ -2,8 +2,8 @@ import type { Pair } from './match.ts'
 import { labelOf, type Catalog, type CatalogObject } from '../catalog/model.ts'
 
 /**
- * Routines of head that still say the name of what is gone or is called otherwise now. Their bodies are text, so
- * PostgreSQL lets them be, and they fail when they run. A column's name counts where its table's is said too.
+ * Routines of head whose bodies contain the name of an object that was removed or renamed. PostgreSQL does not check the
+ * text of a body, so they fail when they run. The name of a column counts only beside the name of its table.
  */
 export function staleBodies({ base, head }: Pair, inBase: Catalog, inHead: Catalog): string[] {
   if (!base || (head && head.name === base.name && head.schema === base.schema)) return []
@@ -15,14 +15,14 @@ export function staleBodies({ base, head }: Pair, inBase: Catalog, inHead: Catal
     .sort()
 }
 
-/** What is made anew under the name does as well. */
+/** A new object of the same name serves them as well. */
 const isNamesake = (one: CatalogObject, { kind, schema, name, parent }: CatalogObject): boolean =>
   one.kind === kind && one.schema === schema && one.name === name && one.parent === parent
 
 const qualified =
   /^((partitioned |foreign )?table|(materialized )?view|sequence|enum|domain|composite type|function|procedure)$/
 
-/** All that a body has to say to mean this object: with its schema, for our functions find nothing without. */
+/** What a body contains that refers to this object: the qualified name, for our functions have an empty search_path. */
 function patternsOf(object: CatalogObject, { byId }: Catalog): RegExp[] {
   const { kind, schema, name, parent } = object
   if (kind === 'schema') return [new RegExp(`(?<!\\w)${escaped(name)}\\.`)]

@@ -15,7 +15,7 @@ interface Type {
 const integers = ['smallint', 'integer', 'bigint']
 const texts = ['character varying', 'text']
 
-/** What it means for values and for the code that reads and writes them, from two types as PostgreSQL writes them. */
+/** The effect on values and on code that reads and writes them, from two types as format_type() writes them. */
 export function judgeType(from: string, to: string): TypeVerdict[] {
   const [was, is] = [read(from), read(to)]
   if (texts.includes(was.name) && texts.includes(is.name)) return [is.limit >= was.limit ? wider : narrower]
@@ -36,8 +36,8 @@ export function judgeType(from: string, to: string): TypeVerdict[] {
 
 const wider: TypeVerdict = { severity: 'additive', reason: '' }
 const larger: TypeVerdict = { severity: 'care', reason: 'it rewrites the table, and clients may read another type' }
-const narrower: TypeVerdict = { severity: 'breaking', reason: 'where a value does not fit it fails, and so do writes' }
-const rounded: TypeVerdict = { severity: 'destructive', reason: 'values are rounded, and what is cut off is gone' }
+const narrower: TypeVerdict = { severity: 'breaking', reason: 'it fails where a value does not fit, and so do writes' }
+const rounded: TypeVerdict = { severity: 'destructive', reason: 'values are rounded, and the rest is lost' }
 
 /** `numeric(10,2)`, `timestamp(3) with time zone` */
 function read(type: string): Type {

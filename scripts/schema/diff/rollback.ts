@@ -3,6 +3,7 @@ import { directiveLine, fileName, type Migration } from '../../migrate/migration
 import { readCatalog } from '../catalog/read.ts'
 import { diffCatalogs } from '../compare/compare.ts'
 import type { Catalog, Change } from '../catalog/model.ts'
+import { applySection } from '../live/scratch.ts'
 import type { Down, RollbackReport } from './report.ts'
 
 export interface RoundTrip extends RollbackReport {
@@ -21,7 +22,7 @@ export async function tryRoundTrip(
   migrations: readonly Migration[],
   { base, head, changes }: { readonly base: Catalog; readonly head: Catalog; readonly changes: readonly Change[] },
 ): Promise<RoundTrip> {
-  for (const { up, transaction } of migrations) await apply(client, up, transaction)
+  for (const { up, transaction } of migrations) await applySection(client, up, transaction)
   const downs = new Map<string, Down>()
   for (const migration of migrations.toReversed()) {
     const isStopped = [...downs.values()].some(({ outcome }) => outcome !== 'undoes')
@@ -41,7 +42,7 @@ async function undo(client: pg.Client, migration: Migration): Promise<Down> {
   const line = migration.source.split('\n')[directiveLine(migration, 'down') - 1]
   const mayRefuse = /\braise\s+exception\b/i.test(migration.down)
   try {
-    await apply(client, migration.down, !line!.includes('transaction:false'))
+    await applySection(client, migration.down, !line!.includes('transaction:false'))
     return { outcome: 'undoes', why: null, mayRefuse }
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error
@@ -52,29 +53,13 @@ async function undo(client: pg.Client, migration: Migration): Promise<Down> {
 async function redo(client: pg.Client, migrations: readonly Migration[]): Promise<string | undefined> {
   for (const migration of migrations) {
     try {
-      await apply(client, migration.up, migration.transaction)
+      await applySection(client, migration.up, migration.transaction)
     } catch (error) {
       if (!(error instanceof pg.DatabaseError)) throw error
       return `${fileName(migration)} does not apply again: ${error.message} (${error.code})`
     }
   }
   return undefined
-}
-
-/** Runs one section as dbmate does. @throws pg.DatabaseError; a transaction has then been rolled back. */
-export async function apply(client: pg.Client, sql: string, transaction: boolean): Promise<void> {
-  if (!transaction) {
-    await client.query(sql)
-    return
-  }
-  await client.query('begin')
-  try {
-    await client.query(sql)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback')
-    throw error
-  }
 }
 
 /** Roles are ignored: they belong to the cluster, and a rollback keeps them because other databases may use them. */

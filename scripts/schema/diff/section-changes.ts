@@ -64,7 +64,7 @@ function groupByTable(changes: readonly Change[]): Map<string, Change[]> {
 const signs = { added: '+', removed: '-', renamed: '→', changed: '~' } as const
 
 export function describe(change: Change): Item {
-  const { kind, action, object, was, table, facts, severity, reasons, isRecreated, followers } = change
+  const { kind, action, object, was, table, facts, severity, reasons, isRecreated, dependents } = change
   const name = kind === 'column' && table !== null ? object.slice(table.length + 1) : object.replace(` on ${table}`, '')
   const isWhole = (action === 'added' || action === 'removed') && !/^(grant|default privileges|role)$/.test(kind)
   const summary = isWhole ? summarize(kind, facts) : ''
@@ -76,7 +76,7 @@ export function describe(change: Change): Item {
     ].join(''),
     details: [
       ...(isWhole ? [] : facts.filter((fact) => fact.fact !== 'name' && !isMultiline(fact)).map(formatFact)),
-      ...followers.map((one) => `the definition of ${one.kind} ${one.object} now uses the new name`),
+      ...dependents.map((one) => `the definition of ${one.kind} ${one.object} now uses the new name`),
       ...(severity === 'additive' ? [] : reasons.map((reason) => `${verdictLabels[severity]}: ${reason}`)),
     ],
   }

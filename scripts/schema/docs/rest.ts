@@ -32,7 +32,7 @@ export function restOf(context: RenderContext, schemas: readonly string[]): Rest
   // Grants are described with their object, and a sequence with the column that owns it.
   const isPart = ({ kind, parent }: CatalogObject): boolean =>
     (kind === 'grant' || kind === 'sequence') && described.includes(catalog.byId.get(parent ?? '')?.kind as Kind)
-  const others = own.filter((one) => !described.includes(one.kind) && !isPart(one))
+  const others = own.filter((one) => one.kind !== 'database' && !described.includes(one.kind) && !isPart(one))
   const title = 'Other objects'
   return {
     counts: `${types.length} types, ${routines.length} functions`,

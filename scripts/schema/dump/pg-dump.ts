@@ -35,7 +35,7 @@ export async function dumpSchema(
 ): Promise<string> {
   const client = await connect(target)
   try {
-    const surroundings = await look(client, schemas)
+    const surroundings = await readSurroundings(client, schemas)
     const result = await runPgDump(client, surroundings)
     if ('error' in result) {
       throw new Failure(
@@ -50,7 +50,7 @@ export async function dumpSchema(
   }
 }
 
-async function look(client: Client, schemas: readonly string[]): Promise<Surroundings> {
+async function readSurroundings(client: Client, schemas: readonly string[]): Promise<Surroundings> {
   const { rows } = await client.query<Surroundings>(
     `select
       quote_ident(current_user) as role,
@@ -81,7 +81,7 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
       '--no-table-access-method',
       '--lock-wait-timeout=10s',
       ...surroundings.other_schemas.map((name) => `--exclude-schema="${name.replaceAll('"', '""')}"`),
-      // Nobody dials it; pg_dump only must not ask for TLS.
+      // No connection is opened to it; it keeps pg_dump from asking for TLS.
       '--dbname=host=127.0.0.1 sslmode=disable',
     ],
     replies: replies.buffer,
@@ -92,7 +92,7 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
     worker.postMessage(job)
     for await (const [message] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[DumpMessage]>) {
       if (!(message instanceof Uint8Array)) {
-        if ('text' in message) rest(worker)
+        if ('text' in message) keepIdle(worker)
         return message
       }
       worker.postMessage(await exchange(message))
@@ -105,11 +105,11 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
   }
 }
 
-/** Threads with nothing to do. To start one takes as long as a dump, and the second dump of one is faster. */
+/** Idle threads. Starting one takes as long as a dump, and its second dump is faster. */
 const idle: Worker[] = []
 
-/** Starts a thread, so that the next dump need not wait for it. */
-export const prepareDump = (): void => rest(startWorker())
+/** Starts a thread ahead of the next dump. */
+export const prepareDump = (): void => keepIdle(startWorker())
 
 function startWorker(): Worker {
   const worker = startThread(new URL('pg-dump-worker', import.meta.url))
@@ -119,8 +119,8 @@ function startWorker(): Worker {
   return worker
 }
 
-function rest(worker: Worker): void {
-  // It does not keep the process.
+function keepIdle(worker: Worker): void {
+  // An idle thread does not keep the process alive.
   worker.unref()
   idle.push(worker)
 }
@@ -145,7 +145,7 @@ function takeOver(client: Client, surroundings: Surroundings): (bytes: Uint8Arra
   return async (bytes) => {
     if (!sent) {
       sent = Buffer.alloc(0)
-      return greeting(surroundings)
+      return fakeLoginResponse(surroundings)
     }
     stream.write(bytes)
     sent = Buffer.concat([sent, bytes])
@@ -159,7 +159,7 @@ function takeOver(client: Client, surroundings: Surroundings): (bytes: Uint8Arra
 async function untilReady(chunks: AsyncIterator<[Buffer]>): Promise<Buffer> {
   let reply = Buffer.alloc(0)
   while (lastMessage(reply) !== 'Z') {
-    // A lost connection is an end like any other: pg_dump says so in its own words.
+    // pg_dump reports a lost connection itself.
     const next = await chunks.next().catch(() => ({ done: true, value: undefined }) as const)
     if (next.done) break
     reply = Buffer.concat([reply, next.value[0]])
@@ -179,8 +179,8 @@ function lastMessage(bytes: Buffer): string | undefined {
   return type
 }
 
-/** What a server says after a login: AuthenticationOk, the parameters that pg_dump reads, ReadyForQuery. */
-function greeting({ server_version, is_superuser }: Surroundings): Buffer {
+/** The messages of a server after a login: AuthenticationOk, the parameters that pg_dump reads, ReadyForQuery. */
+function fakeLoginResponse({ server_version, is_superuser }: Surroundings): Buffer {
   const parameters = { server_version, is_superuser, client_encoding: 'UTF8', standard_conforming_strings: 'on' }
   return Buffer.concat([
     message('R', Buffer.alloc(4)),
@@ -213,7 +213,7 @@ function normalise(text: string, schemas: readonly string[], { role, publication
     const [, name, type, schema] = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n/.exec(entry)!
     switch (type) {
       case 'DEFAULT ACL':
-        // Without an owner, as everything here: they are those of whoever loads the text.
+        // Without an owner, as everything here: they apply to the role that loads the text.
         return entry.includes(`\nALTER DEFAULT PRIVILEGES FOR ROLE ${role} `)
           ? sortGrants(entry.replaceAll(`\nALTER DEFAULT PRIVILEGES FOR ROLE ${role} `, '\nALTER DEFAULT PRIVILEGES '))
           : []

@@ -19,7 +19,7 @@ export interface Entry {
 
 const header = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n--\n\n/gm
 
-/** Stands in db/schema.sql between the dump and what is no part of one: the rows that migrations bring along. */
+/** Separates the dump in db/schema.sql from the rows that migrations insert. */
 export const beforeRows = `
 
 --

@@ -3,7 +3,7 @@ const clause =
   /,?\s*\n\s*| (?=(?:AS|FOR|TO|USING|WITH|WHERE|INCLUDE|BEFORE|AFTER|ON|WHEN|EXECUTE|REFERENCES|CHECK)\b)/
 
 /** In what two texts differ, clause by clause, for one line. */
-export function contrast(wanted: string, found: string): string {
+export function describeDifference(wanted: string, found: string): string {
   if (wanted === '') return `should be absent, is ${short(found)}`
   if (found === '') return `should be ${short(wanted)}, is absent`
   const [should, does] = [wanted.split(clause), found.split(clause)]

@@ -1,12 +1,12 @@
-/** One thing in which the database is not what it should be. */
+/** One point in which a database is not as it should be. */
 export interface VerifyFinding {
-  /** For machines: what kind of thing it is. */
+  /** For machines: the class of the finding. */
   readonly code: string
   readonly object: string
   /** For people: one line, never with data of customers in it. */
   readonly what: string
-  /** Exact SQL, a make command, or else what to do. */
+  /** Exact SQL ending in `;`, a make command, or else an instruction. */
   readonly remedy?: string
-  /** Accepted when the database was adopted, or none of our business: listed, and no reason to fail. */
+  /** Listed without being an error: accepted when the database was adopted, or not managed by this repository. */
   readonly isKnown: boolean
 }

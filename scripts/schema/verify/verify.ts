@@ -2,45 +2,37 @@ import type pg from 'pg'
 import { orFailure, withClient } from '../../core/connect.ts'
 import type { Target } from '../../core/target.ts'
 import { refusePooler } from '../../core/refuse-pooler.ts'
-import { openPatient } from '../../operate/doctor/context.ts'
-import { examineMigrations } from '../../operate/doctor/schema.ts'
-import { examineBooks } from '../../upgrade/books.ts'
+import { status } from '../../migrate/migrator.ts'
 import type { VerifyFinding } from './finding.ts'
-import { asFinding, examineSchema } from './schema.ts'
+import { examineMigrations } from './migrations.ts'
+import { examineSchemaOrSay, type SchemaOptions } from './schema.ts'
 
-export interface VerifyOptions {
-  /** To read all of what is read in samples otherwise. */
-  readonly deep?: boolean
-  /** Hears how many snapshots' files have been read. */
-  readonly report?: (read: number) => void
+/** A further examination. @param client idle, with no transaction open; left so. Changes nothing. */
+export type Examination = (client: pg.Client) => Promise<readonly VerifyFinding[]>
+
+export interface VerifyOptions extends SchemaOptions {
+  readonly examinations?: readonly Examination[]
 }
 
-/** @param client idle, with no transaction open; left so. */
-type Examination = (client: pg.Client, target: Target, options: VerifyOptions) => Promise<VerifyFinding[]>
-
-/** Adding an examination is adding an entry. None of them changes anything. */
-const examinations: readonly Examination[] = [examineSchema, (client, _, options) => examineBooks(client, options)]
-
 /**
- * Whether a database is, after all its migrations, what it should be; what is wrong comes last, where the eye is. While
- * some are to come only they are named: the rest is not yet as it will be.
+ * Whether a database is, after all its migrations, what it should be. Errors come last in the list, next to the summary.
+ * While migrations are pending only the first of these is reported: the schema is not comparable yet.
  *
- * Changes nothing, and holds ACCESS SHARE on every table of our schemas for about a second, as any dump does.
+ * Changes nothing. Needs an embedded PostgreSQL for a few seconds, to which the schema is compared.
  * @throws Failure when the database cannot be reached, or only through a transaction pooler.
  */
 export async function verify(target: Target, options: VerifyOptions = {}): Promise<VerifyFinding[]> {
   refusePooler(target)
   return withClient(target, (client) =>
     orFailure(target, async () => {
-      const { findings } = await examineMigrations(await openPatient(client, target))
-      const history = findings.map(asFinding)
+      const history = examineMigrations(await status(target))
       const [first, ...others] = history.filter(({ code }) => /^migration_(pending|out_of_order)$/.test(code))
       if (first) {
         const more = others.length === 0 ? '' : `, and ${others.length} more`
         return [{ ...first, what: `${first.what}${more}: until then nothing can be compared` }]
       }
-      const found = history
-      for (const examine of examinations) found.push(...(await examine(client, target, options)))
+      const found = [...history, ...(await examineSchemaOrSay(client, target, options))]
+      for (const examine of options.examinations ?? []) found.push(...(await examine(client)))
       return found.sort((a, b) => Number(b.isKnown) - Number(a.isKnown))
     }),
   )

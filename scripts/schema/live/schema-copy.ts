@@ -1,0 +1,86 @@
+import pg from 'pg'
+import { withClient } from '../../core/connect.ts'
+import { Failure } from '../../core/failure.ts'
+import { withDatabase, type Target } from '../../core/target.ts'
+import { createSupabaseDatabase } from '../../postgres/supabase.ts'
+import { catalogOf, keyOf, type Catalog, type CatalogObject } from '../catalog/model.ts'
+import { readCatalog } from '../catalog/read.ts'
+import { isPlatformObject } from '../compare/ignored.ts'
+import { dumpSchema } from '../dump/pg-dump.ts'
+import { withScratchDatabases } from './scratch.ts'
+
+/** Dumps the schemas that are not the platform's. */
+export const dumpOwnSchemas = (target: Target, { objects }: Catalog): Promise<string> => {
+  const schemas = objects.filter((object) => object.kind === 'schema' && !isPlatformObject(object, undefined))
+  return dumpSchema(target, { schemas: [...new Set(['public', 'private', ...schemas.map(({ name }) => name)])] })
+}
+
+/**
+ * Lends a copy of another database's schema on a server of another major. The live database is only read. The catalog is
+ * that of the live database with texts as the server of the copy writes them: majors write the same view in different
+ * words, and `all privileges` are more on newer ones.
+ *
+ * @param options `isPartial`: the copy may lack objects that cannot be loaded, for instance a foreign key whose unique
+ * index is invalid. The catalog has them in the words of the live server.
+ */
+export async function withSchemaCopy<T>(
+  admin: Target,
+  live: Target,
+  work: (copy: Target, catalog: Catalog) => Promise<T>,
+  { isPartial = false }: { isPartial?: boolean } = {},
+): Promise<T> {
+  const catalog = await withClient(live, readCatalog)
+  const text = await dumpOwnSchemas(live, catalog)
+  return withScratchDatabases(admin, 1, async ([target]) => {
+    await createSupabaseDatabase(admin, target!.database)
+    await withClient(withDatabase(admin, target!.database), (client) => createGrantees(client, catalog))
+    await withClient(target!, (client) => load(client, text)).catch(async (cause: unknown) => {
+      if (!(cause instanceof pg.DatabaseError)) throw cause
+      if (isPartial) return withClient(target!, (client) => loadEntries(client, text))
+      const what = `${live.label} cannot be read on another PostgreSQL: ${cause.message} (${cause.code})`
+      throw new Failure(what, 'install its own (`make test-matrix`), then compare again', { cause })
+    })
+    return work(target!, inWordsOf(await withClient(target!, readCatalog), catalog))
+  })
+}
+
+/** As one query. The settings at its top stay with the connection. */
+const load = (client: pg.Client, text: string): Promise<unknown> => client.query(text)
+
+async function loadEntries(client: pg.Client, text: string): Promise<void> {
+  for (const entry of text.split(/^(?=--\n-- Name: )/m)) {
+    await client.query(entry).catch((error: unknown) => {
+      if (!(error instanceof pg.DatabaseError)) throw error
+    })
+  }
+}
+
+/** A grant in the copy needs its grantee. */
+async function createGrantees(client: pg.Client, { objects }: Catalog): Promise<void> {
+  const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles')
+  const known = new Set(rows.map(({ name }) => name))
+  const grantees = objects.filter(({ kind }) => kind === 'role' || kind === 'grant').map(({ name }) => name)
+  for (const name of new Set(grantees)) {
+    if (!known.has(name) && name !== 'PUBLIC') await client.query(`create role ${client.escapeIdentifier(name)}`)
+  }
+}
+
+/** Facts that a server writes from its parsed form. */
+const deparsed = [
+  ...['definition', 'using', 'check', 'default', 'generated', 'body', 'arguments', 'returns', 'predicate', 'row filter'],
+  ...['partition of', 'partitioned by'],
+]
+
+function inWordsOf(copy: Catalog, live: Catalog): Catalog {
+  const copies = new Map(copy.objects.map((object) => [keyOf(copy, object), object]))
+  const objects = live.objects.flatMap((object): CatalogObject[] => {
+    // A membership has more options on 16 and later.
+    if (object.kind === 'role') return []
+    const other = copies.get(keyOf(live, object))
+    if (!other) return [object]
+    if (object.kind === 'grant') return [{ ...object, facts: other.facts }]
+    const texts = deparsed.flatMap((fact) => (other.facts[fact] === undefined ? [] : [[fact, other.facts[fact]]]))
+    return [{ ...object, facts: { ...object.facts, ...(Object.fromEntries(texts) as Record<string, string>) } }]
+  })
+  return catalogOf(objects)
+}
