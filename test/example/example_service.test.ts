@@ -4,7 +4,9 @@ import { checkedFacts, proveExampleService } from './fixtures/example_proof.ts'
 import { insertLease, insertSnapshot } from '../fixtures/rows.ts'
 
 const test = await createTestDatabase(t)
-const load = { users: 3, apps: 2, generations: 3, kills: 4, killEveryMs: 600, timeoutMs: 60_000 }
+const load = { users: 3, apps: 2, generations: 3, kills: 4, killEveryMs: 600, timeoutMs: 300_000 }
+// The users end when their generations have ended; the limit is for a busy machine.
+t.setTimeout(600_000)
 
 t.test('the example service completes every generation while its processes are killed', async (t) => {
   const { stories } = await proveExampleService(t, test, { seed: 1, ...load })
