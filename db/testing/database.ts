@@ -5,7 +5,7 @@ import type { DB, UserId } from '../../types/index.ts'
 import { createClient, createPool, createServiceClient } from '../client/client.ts'
 import { parseUserId } from '../client/ids.ts'
 import type { ServiceDatabase } from '../client/session.ts'
-import { logins, template, withClient } from './disposable.ts'
+import { logins, template, withClientAt } from './disposable.ts'
 
 /** A database with the schema and no rows, and clients for its logins. */
 export interface TestDatabase {
@@ -39,7 +39,7 @@ export interface TestDatabase {
  */
 export async function createTestDatabase({ url }: { readonly url: string }): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await withClient(url, (client) => client.query(`create database ${name} template ${template} owner ${logins.owner}`))
+  await withClientAt(url, (client) => client.query(`create database ${name} template ${template} owner ${logins.owner}`))
 
   const urlOf = (login: string): string => {
     const { host, password, search } = new URL(url)
@@ -52,7 +52,7 @@ export async function createTestDatabase({ url }: { readonly url: string }): Pro
 
   const close = async (): Promise<void> => {
     await Promise.all([owner, api, worker].map((client) => client.destroy()))
-    await withClient(url, (client) => client.query(`drop database ${name} with (force)`))
+    await withClientAt(url, (client) => client.query(`drop database ${name} with (force)`))
   }
   let closed: Promise<void> | undefined
   const drop = (): Promise<void> => (closed ??= close())

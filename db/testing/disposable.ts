@@ -40,22 +40,22 @@ export async function startDisposable(): Promise<Server> {
 
 async function createTemplate(server: Server): Promise<void> {
   const password = new URL(server.url(template)).password
-  await withClient(server.url('postgres', superuser), async (client) => {
+  await withClientAt(server.url('postgres', superuser), async (client) => {
     await installRoles(client)
     await client.query(`alter role postgres password '${password}'`)
     await client.query(`create database ${template} owner postgres`)
   })
-  await withClient(server.url(template, superuser), (client) => installAuth(client, 'since_2026'))
+  await withClientAt(server.url(template, superuser), (client) => installAuth(client, 'since_2026'))
   const schema = await readFile(join(root, 'db/schema.sql'), 'utf8')
-  await withClient(server.url(template, logins.owner), (client) => client.query(schema))
-  await withClient(server.url('postgres', superuser), async (client) => {
+  await withClientAt(server.url(template, logins.owner), (client) => client.query(schema))
+  await withClientAt(server.url('postgres', superuser), async (client) => {
     await client.query(`create role ${logins.api} login password '${password}' in role leo_api`)
     await client.query(`create role ${logins.worker} login password '${password}' in role leo_worker`)
   })
 }
 
 /** Opens a connection, runs `work` with it and closes it. */
-export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+export async function withClientAt<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
   // A broken connection rejects the running query; its `error` event needs a listener as well.
   client.on('error', () => undefined)
