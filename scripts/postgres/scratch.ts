@@ -2,7 +2,7 @@ import process from 'node:process'
 import { parseDatabaseUrl } from '../core/target.ts'
 import type { Target } from '../core/target.ts'
 import { Failure } from '../core/failure.ts'
-import { startTestServer, superuser } from './server.ts'
+import { startThrowawayServer, superuser } from './server.ts'
 import { createSupabaseRoles } from './supabase.ts'
 
 /**
@@ -13,7 +13,7 @@ export async function withScratchServer<T>(
   work: (admin: Target) => Promise<T>,
   options: { native?: string } = {},
 ): Promise<T> {
-  const server = await startTestServer(options)
+  const server = await startThrowawayServer(options)
   let isInterrupted = false
   const stop = (): void => {
     isInterrupted = true

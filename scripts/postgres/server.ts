@@ -39,7 +39,7 @@ export async function removeDevServer(): Promise<void> {
   removeCopies(locate())
 }
 
-export interface TestServerOptions {
+export interface ThrowawayServerOptions {
   /** The folder of the programs of another PostgreSQL major version. */
   readonly native?: string
   /** The folder of a stopped cluster to copy; without it the cluster is empty. */
@@ -49,7 +49,7 @@ export interface TestServerOptions {
 /**
  * Starts a throw-away cluster; `stop()` removes it. If this process is killed, the next call stops and removes the cluster.
  */
-export async function startTestServer({ native, copyOf }: TestServerOptions = {}): Promise<Server> {
+export async function startThrowawayServer({ native, copyOf }: ThrowawayServerOptions = {}): Promise<Server> {
   const at = locate(native)
   return usable(at.home, async () => {
     const programs = prepare(at)

@@ -10,7 +10,7 @@ import { migrate } from '../migrate/migrator.ts'
 import { locate } from '../postgres/binaries.ts'
 import { copyData } from '../postgres/data-directory.ts'
 import { ownerOf } from '../postgres/scratch.ts'
-import { type Server, startTestServer, superuser } from '../postgres/server.ts'
+import { type Server, startThrowawayServer, superuser } from '../postgres/server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from '../postgres/supabase.ts'
 import { logins, template } from './names.ts'
 
@@ -43,7 +43,7 @@ export async function startPreparedServer(
   }
   const now = new Date()
   utimesSync(kept, now, now)
-  const server = await startTestServer({ ...(native === undefined ? {} : { native }), copyOf: kept })
+  const server = await startThrowawayServer({ ...(native === undefined ? {} : { native }), copyOf: kept })
   if (signal.aborted) await server.stop()
   signal.throwIfAborted()
   return server
@@ -56,7 +56,7 @@ async function prepare(
   signal: AbortSignal,
   isCurrent: () => boolean,
 ): Promise<void> {
-  const server = await startTestServer(native === undefined ? {} : { native })
+  const server = await startThrowawayServer(native === undefined ? {} : { native })
   const unfinished = claim(`${kept}.unfinished`)
   // Without its server the migration fails.
   const stop = (): void => void server.stop()

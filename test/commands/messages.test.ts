@@ -9,7 +9,7 @@ import type { Target } from '../../scripts/core/target.ts'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
 import { runLeo } from '../fixtures/command.ts'
 import type { CommandResult } from '../fixtures/command.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 import { clusterAdmin, loginTo } from '../fixtures/server.ts'
 
 // It starts some forty processes.
@@ -66,7 +66,7 @@ t.test('a database that is not UTF8 is refused before anything is changed', asyn
 })
 
 t.test('the age of retention is checked by table and range', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const [range, table] = await Promise.all([
     runLeo(db, 'retention', ['--age=user_activity_log=0d']),
     runLeo(db, 'retention', ['--age=apps=9d']),
@@ -76,7 +76,7 @@ t.test('the age of retention is checked by table and range', async (t) => {
 })
 
 t.test('on a migrated database', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const path = await folder(t)
   await db.owner.query(`insert into deployment_config (key, value) values ('a', '1'), ('b', '2'), ('c', '3')`)
   const [summary, all, json, backfill, sizes, report] = await Promise.all([
@@ -99,7 +99,7 @@ t.test('on a migrated database', async (t) => {
 })
 
 t.test('on a read-only database a command that writes says so in one line', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   await withClient(clusterAdmin(), (client) => client.query(`alter database ${db.name} set default_transaction_read_only = on`))
   await db.owner.query(`insert into private.quarantine (table_name, row_id, reason, content) values ('generation_requests', 1, 'x', '{}')`)
   const putBack = await runLeo(db, 'put-back', ['--table=generation_requests', '--id=1'])
@@ -107,7 +107,7 @@ t.test('on a read-only database a command that writes says so in one line', asyn
 })
 
 t.test('secrets of the sample data can be replaced and re-wrapped, and their key is named as one', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const path = await folder(t)
   const env = { NODE_ENV: 'test', KMS_SEAL_WITH: '', KMS_ACCEPT: '' }
   process.env['NODE_ENV'] = 'test'
@@ -123,7 +123,7 @@ t.test('secrets of the sample data can be replaced and re-wrapped, and their key
 })
 
 t.test('a user is found by e-mail address, which no error repeats', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const path = await folder(t)
   const id = await db.signUp()
   const file = join(path, 'export.jsonl')
@@ -141,7 +141,7 @@ t.test('a user is found by e-mail address, which no error repeats', async (t) =>
 })
 
 t.test('a plan of the pending migrations applies none', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   t.match(await runLeo(db, 'migrate', ['--plan']), { code: 0, stdout: /no pending migration\n$/ })
   t.match(await runLeo(db, 'rollback', []), { code: 0, stdout: /to undo, newest first:\n {2}\d+_\w+\.sql\n.*1 undone\n$/s })
   const plan = await runLeo(db, 'migrate', ['--plan'])

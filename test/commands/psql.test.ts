@@ -4,10 +4,10 @@ import process from 'node:process'
 import t from 'tap'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { isComplete } from '../../scripts/operate/prompt/statement.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
 t.setTimeout(600_000)
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 /** `make psql` where no psql is installed. */
 async function prompt(input: string): Promise<{ code: number; stdout: string; stderr: string }> {

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { accessTableEdits, expectedMatrix, insertMatrixUsers, observedMatrix } from './fixtures/access_matrix.ts'
 import type { Matrix } from './fixtures/access_matrix.ts'
-import { assume, createTestDatabase } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase } from '../fixtures/database.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const users = await insertMatrixUsers(db)
 const expected = expectedMatrix(users)
 
@@ -96,7 +96,7 @@ const violations: readonly {
 
 for (const { title, table, change, cell } of violations) {
   t.test(`the matrix reports ${title}`, async (t) => {
-    const broken = await createTestDatabase(t)
+    const broken = await createMigratedDatabase(t)
     const brokenUsers = await insertMatrixUsers(broken)
     await broken.owner.query(change)
     const found = differences(await observedMatrix(broken, brokenUsers, table), table)

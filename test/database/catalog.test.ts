@@ -1,10 +1,10 @@
 import t from 'tap'
 import { catalogRules } from './fixtures/catalog_rules.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 const violations = async (query: string): Promise<string[]> =>
   (await db.owner.query<{ object: string }>(query)).rows.map((row) => row.object)

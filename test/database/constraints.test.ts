@@ -8,7 +8,7 @@ import { insertSeed } from './fixtures/constraints/seed.ts'
 import type { Table } from './fixtures/constraints/seed.ts'
 import { upgrade } from './fixtures/constraints/upgrade.ts'
 import { users } from './fixtures/constraints/users.ts'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import type { Persona } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import type { Outcome } from '../fixtures/probe.ts'
@@ -16,7 +16,7 @@ import { insertRow } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const seed = await insertSeed(db)
 const validRows: Readonly<Record<Table, Row>> = seed.validRows
 const tables = Object.keys(validRows) as Table[]

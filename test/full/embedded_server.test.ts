@@ -15,7 +15,7 @@ import { prepare } from '../../db/testing/binaries.ts'
 import { Failure } from '../../scripts/core/failure.ts'
 import { locate, throwawayHomes } from '../../scripts/postgres/binaries.ts'
 import {
-  findIn, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
+  findIn, removeIn, type Server, startIn, startThrowawayServer, stopIn, superuser,
 } from '../../scripts/postgres/server.ts'
 
 const isRoot = process.geteuid?.() === 0
@@ -148,16 +148,16 @@ test('a folder that cannot be used is rejected', async (t) => {
 })
 
 test('a test server stops and its folder is removed after its owner process is killed', async (t) => {
-  const child = runScript('print({ folder: (await server.startTestServer()).folder }); setInterval(() => {}, 1000)')
+  const child = runScript('print({ folder: (await server.startThrowawayServer()).folder }); setInterval(() => {}, 1000)')
   const { folder } = await firstLineOf<{ folder: string }>(child)
   const pid = postmasterPid(folder)
-  const server = await startTestServer()
+  const server = await startThrowawayServer()
   t.strictSame(await query(server, 'show fsync'), [{ fsync: 'off' }])
   t.ok(isRunning(pid), 'the start of another server does not stop it')
 
   child.kill('SIGKILL')
   await once(child, 'exit')
-  await (await startTestServer()).stop()
+  await (await startThrowawayServer()).stop()
   t.notOk(existsSync(folder), 'the next start removes its folder')
   t.notOk(isRunning(pid), 'the next start stops its postmaster')
   t.equal((await query(server, 'show port')).length, 1)
@@ -204,7 +204,7 @@ test('a throw-away cluster is in /dev/shm only if its folder there belongs to th
 })
 
 test('missing programs are an error', async (t) => {
-  await t.rejects(startTestServer({ native: '/nowhere/native' }), Failure)
+  await t.rejects(startThrowawayServer({ native: '/nowhere/native' }), Failure)
 })
 
 /** A path for a cluster, in a new folder that the server's user can read. */

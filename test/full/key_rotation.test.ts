@@ -9,8 +9,8 @@ import { SecretValue } from '../../db/secrets/index.ts'
 import type { SecretBox, SecretContext } from '../../db/secrets/index.ts'
 import { countKeys } from '../../scripts/operate/keys/usage.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
-import type { TestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
+import type { DatabaseFixture } from '../fixtures/database.ts'
 import { startKmsProcess } from '../fixtures/kms_process.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
@@ -24,7 +24,7 @@ const latency = 50
 t.setTimeout(1_200_000)
 
 /** Runs the command with the flags of the Makefile. At exit it prints its maximum resident set size. */
-function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
+function start({ target }: DatabaseFixture, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
   const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
   const flags = /^node (.*) scripts\/leo\.ts/m.exec(command)![1]!.split(' ')
@@ -48,7 +48,7 @@ const usage = async (owner: pg.Client): Promise<Map<string, number>> => {
 }
 
 t.test(`a re-wrap of ${rows} secrets is limited by the endpoint only, and needs less than 200 MiB`, async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [arn, newArn]
@@ -107,7 +107,7 @@ t.test(`a re-wrap of ${rows} secrets is limited by the endpoint only, and needs 
 })
 
 t.test('a rotation that is killed at random moments loses no secret', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [arn, newArn]

@@ -4,7 +4,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { compileService, entryPoints, pack, readmeCode, runService, serviceOf, write } from '../client/fixtures/package.ts'
 import { loginTo } from '../fixtures/server.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
@@ -21,7 +21,7 @@ const schema = require('leo-saas-schema')
 const testing = require('leo-saas-schema/testing')
 const main = async () => {
   const server = await testing.startTestServer()
-  const db = await testing.createTestDatabase(server)
+  const db = await testing.createMigratedDatabase(server)
   const rows = await schema.asUser(db.api, await db.signUp(), (trx) => trx.selectFrom('apps').select('app_name').execute())
   await db.drop()
   await server.stop()
@@ -35,7 +35,7 @@ import { asUser } from 'leo-saas-schema'
 import { createTestDatabase, startTestServer } from 'leo-saas-schema/testing'
 import { sql } from 'kysely'
 const server = await startTestServer()
-const db = await createTestDatabase(server)
+const db = await createMigratedDatabase(server)
 const userId = await db.signUp()
 const asleep = sql\`select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'\`
 for (const inflightQueryAbortStrategy of ['cancel query', 'kill session']) {
@@ -64,7 +64,7 @@ t.test('a service with strict compiler options compiles and runs', async (t) => 
   const errors = await compileService(service, { skipLibCheck: true })
   t.match(errors, /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'the compiler reports the wrong call only')
 
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   for (const statement of readmeCode('sql')) {
     await db.owner.query(`begin; ${statement}; rollback`)
   }

@@ -7,7 +7,7 @@ import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { createFunctionMigration, routinesIn } from '../../scripts/migrate/new-function.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
 const body = (word: string): string => `returns text\nlanguage sql\nas $$ select '${word}' $$`
 const definitions: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ async function folderOf(t: Test): Promise<string> {
 }
 
 t.test('what the migrations define is what a migrated database has', async (t) => {
-  const { owner, target } = await createTestDatabase(t)
+  const { owner, target } = await createMigratedDatabase(t)
   const whole = await dumpSchema(target)
   const routines = await routinesIn(await readMigrations())
   const { rows } = await owner.query<{ missing: string[]; unknown: string[] }>(
@@ -93,7 +93,7 @@ t.test('a name that is unknown or ambiguous is refused in one line', async (t) =
 })
 
 t.test('make new function=… as a command', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const ended = await runLeo(db, 'new', ['--function=claim'])
   t.match(ended, { code: 1, stdout: '', stderr: /^error: there is no function claim in the migrations — .*\n$/ })
   t.match(await runLeo(db, 'new', []), { code: 1, stderr: /^error: no name is given — .*\n$/ })

@@ -12,7 +12,7 @@ import { readDeclaration } from '../../scripts/operate/settings/declaration.ts'
 import { readEnv, writeEnv } from '../../scripts/operate/settings/env-file.ts'
 import { planImport, writeImport } from '../../scripts/operate/settings/import.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { environmentOf } from '../fixtures/sealed_rows.ts'
@@ -110,7 +110,7 @@ t.test('a declaration accepts the same names as the database', async (t) => {
   }
   await t.rejects(readDeclaration(join(folder, 'none')), failure)
 
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const stored = (name: string) =>
     db.owner.query(`insert into deployment_config (key, value) values ($1, '')`, [name]).then(
       () => true,
@@ -140,7 +140,7 @@ const values = {
 }
 
 t.test('an import writes new and changed settings, with secrets sealed; a second import writes nothing', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, box } = await startKms(t)
   const settings = new Map(Object.entries(values))
   const outcomes = async () =>
@@ -183,7 +183,7 @@ t.test('an import writes new and changed settings, with secrets sealed; a second
 })
 
 t.test('a plain setting that is declared secret is sealed, and its plain values are removed from the history', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const box = devBox()
   await db.owner.query(`insert into deployment_config (key, value) values ('STRIPE_KEY', $1)`, [values.STRIPE_KEY])
   const settings = new Map([['STRIPE_KEY', values.STRIPE_KEY]])
@@ -202,7 +202,7 @@ t.test('a plain setting that is declared secret is sealed, and its plain values 
 })
 
 t.test('invalid settings are rejected, and nothing is written', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const box = devBox()
   const sealed = await box.seal({ table: 'deployment_config', key: 'REGION' }, new SecretValue('x'))
   await db.owner.query(`insert into deployment_config (key, value, encrypted) values ('REGION', $1, true)`, [sealed])
@@ -245,7 +245,7 @@ t.test('the development key is used for a local database only', async (t) => {
 })
 
 t.test('import-env previews without CONFIRM and prints no value; export-env prints plain settings only', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn } = await startKms(t)
   const env = environmentOf(kms, arn, [arn])
   const lines = [...declared].map((pair) => pair.join(' '))

@@ -8,12 +8,12 @@ import { excludedColumns } from '../../scripts/operate/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts/operate/users/tables.ts'
 import { writeFileAtomically } from '../../scripts/operate/users/atomic-file.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const own = await insertTenant(db)
 const other = await insertTenant(db)

@@ -3,12 +3,12 @@ import { limited, unlimited } from '../../scripts/operate/retention/policy.ts'
 import { compareWithPolicy, deleteExpired, findExpired, readRules } from '../../scripts/operate/retention/retention.ts'
 import type { RetentionOptions } from '../../scripts/operate/retention/retention.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
 import { rolledBack, untilAwaited } from '../fixtures/probe.ts'
 import { insertApp, insertRequest, only } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const userId = await db.signUp()
 const appId = await insertApp(owner, userId)

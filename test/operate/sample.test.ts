@@ -3,12 +3,12 @@ import t from 'tap'
 import type pg from 'pg'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
 import { verifyAudit } from '../../scripts/operate/audit.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { placeOf } from '../fixtures/place_of.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
 process.env['NODE_ENV'] = 'test'
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const load = (): Promise<boolean> => loadSamples(db.owner, () => undefined)
 
 /** The tables and views of schema public without rows. */

@@ -4,10 +4,10 @@ import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { verifyAudit } from '../../scripts/operate/audit.ts'
 import type { Head } from '../../scripts/operate/audit.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { sealed } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 
 const findingCodes = async (client: pg.Client, head?: Head): Promise<string[]> =>
@@ -195,7 +195,7 @@ t.test('the restored history is valid', async (t) => {
 })
 
 t.test('settings older than the history have an entry in it', async (t) => {
-  const later = await createTestDatabase(t)
+  const later = await createMigratedDatabase(t)
   const names = ['record_deployment_config_history', 'create_config_history_chain', 'create_deployment_config_history']
   const migrations = (await readMigrations()).filter(({ name }) => names.includes(name))
   for (const { down } of migrations.toReversed()) await later.owner.query(`begin; ${down}; commit`)

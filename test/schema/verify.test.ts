@@ -10,7 +10,7 @@ import { readAdopted } from '../../scripts/upgrade/adopted.ts'
 import type { VerifyFinding } from '../../scripts/schema/verify/finding.ts'
 import { examineSchema } from '../../scripts/schema/verify/schema.ts'
 import { verify } from '../../scripts/schema/verify/verify.ts'
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { later, live, mutations, powers } from './fixtures/drift.ts'
 import { baseline, expanded, giveWord, migrations, run } from '../fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
@@ -19,7 +19,7 @@ import { clusterAdmin } from '../fixtures/server.ts'
 const list = (findings: readonly VerifyFinding[], isKnown: boolean): string[] =>
   findings.filter((one) => one.isKnown === isKnown).map(({ code, object }) => `${code} ${object}`).sort()
 
-async function command({ target }: TestDatabase) {
+async function command({ target }: DatabaseFixture) {
   const env = { ...process.env, DATABASE_URL: target.dbmateUrl }
   const script = [fromRoot('build', 'scripts', 'commands', 'verify.js'), '--json']
   const ended: unknown = await promisify(execFile)(process.execPath, script, { env }).catch((error: unknown) => error)
@@ -29,7 +29,7 @@ async function command({ target }: TestDatabase) {
 }
 
 /** Of databases whose migrations ran without being recorded. */
-const examine = ({ target }: TestDatabase): Promise<readonly VerifyFinding[]> =>
+const examine = ({ target }: DatabaseFixture): Promise<readonly VerifyFinding[]> =>
   withClient(target, async (client) => (await examineSchema(client, target, { readAccepted: readAdopted })).findings)
 
 const mutated = [
@@ -141,7 +141,7 @@ const changed = [
 
 // First of all: a process keeps the schema of the migrations once it has read it.
 t.test('without an embedded server the schema is not compared, and one line says so', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const withServer = () => Promise.reject(new Failure('the embedded PostgreSQL is missing', 'run `npm ci`'))
   t.strictSame(await verify(db.target, { withServer }), [{
     code: 'schema_unread',
@@ -153,7 +153,7 @@ t.test('without an embedded server the schema is not compared, and one line says
 })
 
 t.test('a migrated database', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   t.strictSame(await command(db), { code: 0, is_right: true, findings: [] }, 'is what schema.sql says')
 
   await db.owner.query(mutations)

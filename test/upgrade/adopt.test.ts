@@ -8,7 +8,7 @@ import { connect } from '../../scripts/core/connect.ts'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { migrate, status } from '../../scripts/migrate/migrator.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 import { liveTables } from './fixtures/live_tables.ts'
 import { violations } from './fixtures/violations.ts'
@@ -44,9 +44,9 @@ t.test('a database that the baseline created has no difference, and is not adopt
 })
 
 t.test('the names and nullable columns of later migrations are those that they create', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const created = async (sql: string): Promise<string[]> => {
-    const read = async ({ owner }: TestDatabase) => (await owner.query<{ name: string }>(sql)).rows.map(({ name }) => name)
+    const read = async ({ owner }: DatabaseFixture) => (await owner.query<{ name: string }>(sql)).rows.map(({ name }) => name)
     const before = await read(fresh)
     return (await read(db)).filter((name) => !before.includes(name))
   }

@@ -16,7 +16,7 @@ import { https, visibleCharacter } from '../../scripts/upgrade/preflight/dirty-d
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
 import { formatReport } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import {
   baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
 } from '../fixtures/legacy.ts'
@@ -278,7 +278,7 @@ t.test('the patterns for visible characters and https URLs are those of the data
 // --- The command
 
 t.test('the command prints its report, and a failure exits with 2, not 1', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const [printed, unreachable] = await Promise.all([
     runLeo(db, 'preflight', ['--json']),
     runLeo(db, 'preflight', ['--json'], { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }),

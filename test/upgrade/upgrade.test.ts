@@ -7,7 +7,7 @@ import { Failure } from '../../scripts/core/failure.ts'
 import { fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { only } from '../fixtures/rows.ts'
 import {
@@ -42,7 +42,7 @@ t.test('dirty data', async (t) => {
   for (const [title, check] of cases.checks) await t.test(title, check)
 
   await t.test('the schema equals that of a fresh database, with all indexes and constraints valid', async (t) => {
-    const fresh = await createTestDatabase(t)
+    const fresh = await createMigratedDatabase(t)
     t.equal(await dumpSchema(live.target), await dumpSchema(fresh.target))
     t.strictSame(await column(owner, 'select indexrelid::regclass::text from pg_index where not indisvalid'), [])
     t.strictSame(await column(owner, 'select conname from pg_constraint where not convalidated'), [])
