@@ -10,7 +10,7 @@ import type { Target } from '../core/target.ts'
 import { Failure, main } from '../core/failure.ts'
 import { fromRoot } from '../core/paths.ts'
 import { seconds, step } from '../core/progress.ts'
-import { startTestServer, superuser } from '../postgres/server.ts'
+import { startThrowawayServer, superuser } from '../postgres/server.ts'
 import { packagedNative } from '../../db/testing/binaries.ts'
 import { prepareCluster, template } from '../../test/fixtures/server.ts'
 
@@ -36,7 +36,7 @@ await main(async () => {
   const native = major === '17' ? undefined : packagedNative(`postgres-${major}`, fromRoot('scripts/matrix/package.json'))
   const server = await step(
     'starting a test server',
-    () => startTestServer(native === undefined ? {} : { native }),
+    () => startThrowawayServer(native === undefined ? {} : { native }),
     (server) => `PostgreSQL ${server.major} for the tests`,
   )
   // tap gets Ctrl-C too, and ends; then the server is stopped below.

@@ -3,7 +3,7 @@ import { parseDatabaseUrl, withDatabase } from '../core/target.ts'
 import type { Target } from '../core/target.ts'
 import { Failure } from '../core/failure.ts'
 import { migrate } from '../migrate/migrator.ts'
-import { startTestServer, superuser } from './server.ts'
+import { startThrowawayServer, superuser } from './server.ts'
 import { createSupabaseDatabase, createSupabaseRoles } from './supabase.ts'
 
 /** A throw-away server, of a fixed major unless `native` names another's programs, with Supabase's roles, and no database of ours; `work` gets its superuser. */
@@ -11,7 +11,7 @@ export async function withScratchServer<T>(
   work: (admin: Target) => Promise<T>,
   options: { native?: string } = {},
 ): Promise<T> {
-  const server = await startTestServer(options)
+  const server = await startThrowawayServer(options)
   let isInterrupted = false
   const stop = (): void => {
     isInterrupted = true

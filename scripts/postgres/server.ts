@@ -42,7 +42,7 @@ export async function removeDevServer(): Promise<void> {
  * A throw-away cluster for one run, deleted by `stop()`. It belongs to this process: what it leaves behind when it is
  * killed is stopped and removed by the next call. `native` names the programs of another PostgreSQL major.
  */
-export async function startTestServer({ native }: { native?: string } = {}): Promise<Server> {
+export async function startThrowawayServer({ native }: { native?: string } = {}): Promise<Server> {
   const at = locate(native)
   return usable(at.home, async () => {
     const programs = prepare(at)

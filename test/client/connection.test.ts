@@ -5,11 +5,11 @@ import pg from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
 import { asUser, createClient, createPool, createServiceClient, inTransaction, parseUserId } from '../../db/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const ada = parseUserId(await test.signUp())
 const api = loginTo(test.name, logins.leo_api)
 

@@ -3,9 +3,9 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { fromDriver } from '../../db/client/driver-errors.ts'
 import { constraintCodes, errorCodes, LeoError } from '../../db/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 t.test('db/client/error-codes.ts and private.error_codes are equal', async (t) => {
   const { rows } = await db.owner.query<{ name: string; code: string }>('select name, code from private.error_codes')

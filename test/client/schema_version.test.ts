@@ -4,11 +4,11 @@ import { createClient } from '../../db/client/client.ts'
 import { checkSchema, schemaVersion } from '../../db/index.ts'
 import { oldestSchemaVersion } from '../../db/client/schema-check.ts'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
 const versions = (await readMigrations()).map(({ version }) => version)
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const pool = (login: string) => new pg.Pool(loginTo(db.name, login).pg)
 
 t.test('the package exports its schema version and has an oldest supported one', async (t) => {

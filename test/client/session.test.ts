@@ -6,12 +6,12 @@ import type { Test } from 'tap'
 import { asService, asUser, createClient, createPool, createServiceClient, inTransaction, parseUserId } from '../../db/index.ts'
 import type { ClientOptions, DB, ServiceDatabase, UserTransaction } from '../../db/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { insertApp } from '../fixtures/rows.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const ada = parseUserId(await test.signUp())
 const grace = parseUserId(await test.signUp())
 await insertApp(test.owner, ada, 'Books')

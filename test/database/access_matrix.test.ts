@@ -1,10 +1,10 @@
 import t from 'tap'
 import { expectedMatrix, makeWorld, observedMatrix } from './fixtures/access_matrix.ts'
 import type { Matrix } from './fixtures/access_matrix.ts'
-import { assume, createTestDatabase } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase } from '../fixtures/database.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const world = await makeWorld(db)
 const expected = expectedMatrix(world)
 
@@ -94,7 +94,7 @@ const violations: readonly {
 
 for (const { title, table, change, cell } of violations) {
   t.test(`the matrix notices ${title}`, async (t) => {
-    const broken = await createTestDatabase(t)
+    const broken = await createMigratedDatabase(t)
     const brokenWorld = await makeWorld(broken)
     await broken.owner.query(change)
     const found = differences(await observedMatrix(broken, brokenWorld, table), table)

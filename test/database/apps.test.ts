@@ -1,9 +1,9 @@
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { insertApp, insertRequest, only } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const ownId = await db.signUp()
 const otherId = await db.signUp()
 const readName = async (id: string): Promise<unknown> =>

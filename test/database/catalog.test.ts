@@ -1,8 +1,8 @@
 import t from 'tap'
 import { catalogRules } from './fixtures/catalog_rules.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 const violations = async (query: string): Promise<string[]> =>
   (await db.owner.query<{ object: string }>(query)).rows.map((row) => row.object)

@@ -1,12 +1,12 @@
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { insertApp, insertPlace, insertRequest, insertRow, insertSecret, insertTenant, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const auth = await db.login('supabase_auth_admin')
 const workers = await Promise.all(Array.from({ length: 8 }, () => db.login(logins.leo_worker)))

@@ -7,12 +7,12 @@ import { createStage } from './fixtures/constraints/stage.ts'
 import type { Table } from './fixtures/constraints/stage.ts'
 import { upgrade } from './fixtures/constraints/upgrade.ts'
 import { users } from './fixtures/constraints/users.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertRow } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const stage = await createStage(db)
 const good: Readonly<Record<Table, Row>> = stage.good
 const tables = Object.keys(good) as Table[]

@@ -1,11 +1,11 @@
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { plaintext, refusalOf, refusesPlaintext, repeats } from '../fixtures/leaks.ts'
 import { insertRow, only, sealed } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 const insert = (client: pg.Client, row: Row): Promise<pg.QueryResult> => insertRow(client, 'deployment_config', row)
 const asService = (row: Row) => db.as(service, (client) => insert(client, row))

@@ -2,13 +2,13 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { examineAudit } from '../../scripts/operate/audit.ts'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { plaintext } from '../fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertRow, only, sealed } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const worker = await db.login(logins.leo_worker)
 
 interface Entry {

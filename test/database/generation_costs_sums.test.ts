@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertCost, insertRequest, insertRow, insertTenant, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 
 /** What the rows of each view are told apart by. */
 const views: Readonly<Record<string, readonly string[]>> = {

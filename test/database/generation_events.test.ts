@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertRequest } from '../fixtures/rows.ts'
 import { clusterAdmin, logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const userId = await db.signUp()
 const otherId = await db.signUp()
 const appId = await insertApp(db.owner, userId)

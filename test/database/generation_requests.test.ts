@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { isWaiting, outcomeOf } from '../fixtures/probe.ts'
 import { insertApp, insertLease, insertRequest, insertSnapshot, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const queueLimit = 20
 
 interface Owner {

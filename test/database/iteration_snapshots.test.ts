@@ -1,11 +1,11 @@
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { insertRow, insertSnapshot, insertTenant, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const own = await insertTenant(db)
 const other = await insertTenant(db)
 

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
-import { createTestDatabase, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, user } from '../fixtures/database.ts'
 import { insertApp, insertRequest } from '../fixtures/rows.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const admin = await db.login(clusterAdmin().user)
 const migration = (await readMigrations()).find(({ name }) => name === 'publish_generation_events')!
 const up = (): Promise<unknown> => db.owner.query(`begin; ${migration.up}; commit`)

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { insertRequest, insertSchemaSnapshot, insertTenant } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const own = await insertTenant(db)
 const other = await insertTenant(db)
 

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertRequest, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const userId = await db.signUp()
 const appId = await insertApp(db.owner, userId)
 

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { isWaiting, outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertPlace, insertProject, insertRow, only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const userId = await db.signUp()
 const auth = await db.login('supabase_auth_admin')

@@ -1,13 +1,13 @@
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import type { Persona } from '../fixtures/database.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertTenant, only } from '../fixtures/rows.ts'
 import type { Row, Tenant } from '../fixtures/rows.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const own = await insertTenant(db)
 // Connected elsewhere: a name that both had would lead to a row of one's own.
 const other = await insertTenant(db, 'fly')

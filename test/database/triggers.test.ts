@@ -1,6 +1,6 @@
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, user } from '../fixtures/database.ts'
 import { plaintext, refusalOf, repeats } from '../fixtures/leaks.ts'
 import { outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import {
@@ -8,7 +8,7 @@ import {
 } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const { userId, appId, requestId } = await insertTenant(db)
 const bystander = await db.login('postgres')

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import type { Persona } from '../fixtures/database.ts'
 import { isWaiting, outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertProfile, insertRequest, insertRow, insertSecret, insertTenant, only, sealed } from '../fixtures/rows.ts'
 import type { Row, Tenant } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const own = await insertTenant(db)
 const other = await insertTenant(db)

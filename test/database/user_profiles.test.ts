@@ -1,11 +1,11 @@
 import t from 'tap'
 import type pg from 'pg'
-import { assume, createTestDatabase, service, user } from '../fixtures/database.ts'
+import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { refusalOf, repeats } from '../fixtures/leaks.ts'
 import { insertProfile, only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const ownId = await db.signUp()
 const otherId = await db.signUp()
 await insertProfile(db.owner, otherId)

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase, service, user } from '../fixtures/database.ts'
+import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { plaintext, refusesPlaintext } from '../fixtures/leaks.ts'
 import { insertRow, insertSecret, only, sealed } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const ownId = await db.signUp()
 const otherId = await db.signUp()
 await insertSecret(db.owner, ownId, 'github')

@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto'
 import process from 'node:process'
 import t from 'tap'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { runAgainstModel } from './fixtures/run_against_model.ts'
 
 const seed = Number(process.env['MODEL_SEED'] ?? randomInt(1_000_000))
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const clients = createClients(t, test)
 
 t.test(

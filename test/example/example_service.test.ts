@@ -1,9 +1,9 @@
 import t from 'tap'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { checkedFacts, proveExampleService } from './fixtures/example_proof.ts'
 import { insertLease, insertSnapshot } from '../fixtures/rows.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const load = { users: 3, apps: 2, generations: 3, kills: 4, killEveryMs: 600, timeoutMs: 300_000 }
 // The users end when their generations have ended; the limit is for a busy machine.
 t.setTimeout(600_000)

@@ -15,7 +15,7 @@ import { prepare } from '../../db/testing/binaries.ts'
 import { Failure } from '../../scripts/core/failure.ts'
 import { locate, throwawayHomes } from '../../scripts/postgres/binaries.ts'
 import {
-  findIn, removeIn, type Server, startIn, startTestServer, stopIn, superuser,
+  findIn, removeIn, type Server, startIn, startThrowawayServer, stopIn, superuser,
 } from '../../scripts/postgres/server.ts'
 
 const isRoot = process.geteuid?.() === 0
@@ -148,16 +148,16 @@ test('a folder that cannot be used is refused', async (t) => {
 })
 
 test('a test server is its owner’s, and goes with it', async (t) => {
-  const child = elsewhere('say({ folder: (await server.startTestServer()).folder }); setInterval(() => {}, 1000)')
+  const child = elsewhere('say({ folder: (await server.startThrowawayServer()).folder }); setInterval(() => {}, 1000)')
   const { folder } = await answerOf<{ folder: string }>(child)
   const pid = postmasterPid(folder)
-  const server = await startTestServer()
+  const server = await startThrowawayServer()
   t.strictSame(await query(server, 'show fsync'), [{ fsync: 'off' }])
   t.ok(isRunning(pid), 'one in use is left alone')
 
   child.kill('SIGKILL')
   await once(child, 'exit')
-  await (await startTestServer()).stop()
+  await (await startThrowawayServer()).stop()
   t.notOk(existsSync(folder), 'what the killed owner left is removed')
   t.notOk(isRunning(pid), 'and stopped')
   t.equal((await query(server, 'show port')).length, 1)
@@ -204,7 +204,7 @@ test('a throw-away cluster goes to memory only where that folder is ours', (t) =
 })
 
 test('programs that are not there are refused', async (t) => {
-  await t.rejects(startTestServer({ native: '/nowhere/native' }), Failure)
+  await t.rejects(startThrowawayServer({ native: '/nowhere/native' }), Failure)
 })
 
 /** A path for a cluster, in a folder of its own that the server's user can reach. */

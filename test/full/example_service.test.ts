@@ -1,9 +1,9 @@
 import process from 'node:process'
 import t from 'tap'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { proveExampleService } from '../example/fixtures/example_proof.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const load = { users: 12, apps: 3, generations: 5, kills: 20, killEveryMs: 1500, timeoutMs: 85_000 }
 
 t.test('the example service completes every generation under load while its processes are killed', async (t) => {

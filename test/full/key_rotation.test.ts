@@ -9,8 +9,8 @@ import { SecretValue } from '../../db/secrets/index.ts'
 import type { SecretBox, SecretContext } from '../../db/secrets/index.ts'
 import { countKeys } from '../../scripts/operate/keys/usage.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
-import type { TestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
+import type { DatabaseFixture } from '../fixtures/database.ts'
 import { startKmsProcess } from '../fixtures/kms_process.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
@@ -24,7 +24,7 @@ const latency = 50
 t.setTimeout(1_200_000)
 
 /** The command as `make` runs it, with what its process has used when it ended. */
-function start({ target }: TestDatabase, rate: number, env: Readonly<Record<string, string>>) {
+function start({ target }: DatabaseFixture, rate: number, env: Readonly<Record<string, string>>) {
   const atExit = `process.on('exit', () => process.stderr.write('maxRSS=' + process.resourceUsage().maxRSS))`
   const command = execFileSync('make', ['-n', 'rotate-keys'], { cwd: fromRoot(), encoding: 'utf8' })
   const flags = /^node (.*) scripts\/rotate-keys\.ts/m.exec(command)![1]!.split(' ')
@@ -48,7 +48,7 @@ const usage = async (owner: pg.Client): Promise<Map<string, number>> => {
 }
 
 t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little memory`, async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [arn, newArn]
@@ -107,7 +107,7 @@ t.test(`a re-wrap of ${rows} secrets takes what the endpoint takes, and little m
 })
 
 t.test('killed again and again, at any moment, it loses nothing', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [arn, newArn]

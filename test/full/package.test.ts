@@ -4,7 +4,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { compileService, entryPoints, pack, readmeCode, runService, scratchFolder, serviceOf, write } from '../client/fixtures/package.ts'
 import { loginTo } from '../fixtures/server.ts'
 
@@ -62,7 +62,7 @@ t.test('a strict service compiles with it, and runs', async (t) => {
   write(service, 'wrong.ts', `import { asUser } from 'leo-saas-schema'\nexport const user = asUser(1, 2, 3)`)
   t.match(await compileService(service, { skipLibCheck: true }), /^wrong\.ts\(2,28\): error TS2345:[^\n]*\n$/, 'nothing but what is wrong')
 
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   for (const statement of readmeCode('sql')) {
     await db.owner.query(`begin; ${statement}; rollback`)
   }

@@ -8,14 +8,14 @@ import { inHtml } from '../../scripts/schema/diff/html.ts'
 import { docsPage } from '../../scripts/schema/docs/page.ts'
 import { tableGroups } from '../../scripts/schema/generate/files.ts'
 import { axe, openBrowser, type Page } from '../schema/fixtures/browser.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { createRepository, report, world } from '../schema/fixtures/diff_repository.ts'
 import { hostileReport, hostileTable } from '../schema/fixtures/pages.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'leo-pages-'))
 t.teardown(() => rm(folder, { recursive: true }))
-const { owner } = await createTestDatabase(t)
+const { owner } = await createMigratedDatabase(t)
 const docs = async () => docsPage(await readCatalog(owner), tableGroups, '20270101000000')
 const clean = await docs()
 await owner.query(hostileTable)

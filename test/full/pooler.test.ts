@@ -4,14 +4,14 @@ import pg from 'pg'
 import t from 'tap'
 import { asUser, createClient, createPool, LeoError, parseUserId } from '../../db/index.ts'
 import type { DB, UserTransaction } from '../../db/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { startPooler } from '../fixtures/pooler.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { insertApp } from '../fixtures/rows.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
 /** `asUser` through PgBouncer in transaction mode: few server connections, many users, and everything that can go wrong. */
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const config = await startPooler(t, loginTo(test.name, logins.leo_api), 3)
 const users = await Promise.all(Array.from({ length: 20 }, async () => parseUserId(await test.signUp())))
 for (const user of users) await insertApp(test.owner, user, `App of ${user}`)

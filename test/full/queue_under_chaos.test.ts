@@ -1,6 +1,6 @@
 import t from 'tap'
 import type pg from 'pg'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { coverage, runChaos, violations } from '../queries/fixtures/chaos.ts'
 import { only } from '../fixtures/rows.ts'
 
@@ -8,7 +8,7 @@ t.setTimeout(900_000)
 
 t.test('8 workers finish 20,000 generations under kills and disconnects', async (t) => {
   const options = { generations: 20_000, users: 200, workers: 8, seed: 1, oversleep: 0.005, timeoutMs: 600_000 }
-  const run = await runChaos(t, await createTestDatabase(t), options)
+  const run = await runChaos(t, await createMigratedDatabase(t), options)
   t.strictSame(violations(run), {})
   t.strictSame([run.unfinished, run.leases], [0, 0])
   const covered = coverage(run)
@@ -21,7 +21,7 @@ t.test('the proof fails on a queue without the fence and with leases that end ea
     const { source } = only(await owner.query<{ source: string }>(`select pg_get_functiondef('private.${name}'::regproc) as source`))
     await owner.query(source.replaceAll(...change))
   }
-  const run = await runChaos(t, await createTestDatabase(t), {
+  const run = await runChaos(t, await createMigratedDatabase(t), {
     ...{ generations: 30, users: 3, workers: 3, oversleep: 0.4, seed: 2, timeoutMs: 120_000 },
     sabotage: async (owner) => {
       for (const name of ['record_iteration', 'complete_generation']) await breaks(owner, name, ' and r.attempt = p_attempt', '')

@@ -13,7 +13,7 @@ import { parseUserId } from '../../db/index.ts'
 import type { UserId } from '../../db/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
 import type { Service } from '../secrets/fixtures/refresh_process.ts'
 import { connectExpired, mark } from '../secrets/fixtures/refreshing.ts'
@@ -24,7 +24,7 @@ import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 // Services in processes of their own, one of which is killed at each step of a refresh. Everything that they print, and
 // all that the most talkative server logs, is looked through in the end.
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 await configure(test.name, talkative)
 const { serviceDb } = createClients(t, test)
 const { kms, arn, box } = await startKms(t)

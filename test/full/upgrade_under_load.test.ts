@@ -3,7 +3,7 @@ import t from 'tap'
 import { upgradeUnderLoad } from '../../scripts/bench/under-load.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { column, createLegacy } from '../fixtures/legacy.ts'
 
 /** For a quick look: `UPGRADE_SNAPSHOTS=100000`. */
@@ -55,7 +55,7 @@ t.test(`writers write through the upgrade of ${requests} requests and ${snapshot
   })
 
   await t.test('the schema is the one of a fresh database', async (t) => {
-    const fresh = await createTestDatabase(t)
+    const fresh = await createMigratedDatabase(t)
     t.equal(await dumpSchema(target), await dumpSchema(fresh.target))
   })
 })

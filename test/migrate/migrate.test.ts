@@ -16,10 +16,10 @@ import { Failure } from '../../scripts/core/failure.ts'
 import { migrationLock } from '../../scripts/migrate/run.ts'
 import { createMigration, readMigrations } from '../../scripts/migrate/migrations.ts'
 import { migrate, rollback, status } from '../../scripts/migrate/migrator.ts'
-import { startTestServer, superuser } from '../../scripts/postgres/server.ts'
+import { startThrowawayServer, superuser } from '../../scripts/postgres/server.ts'
 
 const serverUrl = process.env['TEST_SERVER_URL']
-const server = serverUrl ? undefined : await startTestServer()
+const server = serverUrl ? undefined : await startThrowawayServer()
 t.teardown(() => server?.stop())
 // Most of them wait for a sleeping migration.
 t.jobs = 4

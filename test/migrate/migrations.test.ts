@@ -3,12 +3,12 @@ import { withClient } from '../../scripts/core/connect.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { type Migration, readMigrations } from '../../scripts/migrate/migrations.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
-import type { TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
+import type { DatabaseFixture } from '../fixtures/database.ts'
 import { insertTenant } from '../fixtures/rows.ts'
 
 const migrations = await readMigrations()
-const template = await createTestDatabase(t)
+const template = await createMigratedDatabase(t)
 const whole = await dumpSchema(template.target)
 
 /** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
@@ -34,7 +34,7 @@ const obstacles: Readonly<Record<string, string>> = {
 }
 
 t.test('down refuses while there is something to lose; emptied, all go down, and one by one up to the same schema', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   await fill(db)
   for (const migration of migrations.toReversed()) {
     const obstacle = obstacles[migration.name]
@@ -53,7 +53,7 @@ t.test('down refuses while there is something to lose; emptied, all go down, and
 })
 
 /** As dbmate does it, but a hundred times without starting a program; test/full does it through dbmate. */
-async function run(db: TestDatabase, { transaction, source, up, down }: Migration, direction: 'up' | 'down'): Promise<void> {
+async function run(db: DatabaseFixture, { transaction, source, up, down }: Migration, direction: 'up' | 'down'): Promise<void> {
   const isAlone = direction === 'up' ? !transaction : source.includes('-- migrate:down transaction:false')
   const sql = direction === 'up' ? up : down
   await withClient(db.target, (client) => client.query(isAlone ? sql : `begin; ${sql}; commit`))
@@ -88,7 +88,7 @@ t.test('the migrating role is no superuser and may create nothing in auth', asyn
   t.strictSame(rows, [{ role: 'postgres', super: false, creates: false }])
 })
 
-async function fill(db: TestDatabase): Promise<void> {
+async function fill(db: DatabaseFixture): Promise<void> {
   const { requestId } = await insertTenant(db)
   await db.owner.query(`update generation_requests set github_commit = $2, idempotency_key = 'once' where id = $1`, [
     requestId,
@@ -98,7 +98,7 @@ async function fill(db: TestDatabase): Promise<void> {
   await db.owner.query(`insert into cleanup_outbox (kind, target) values ('fly_app', 'https://gone.fly.dev')`)
 }
 
-async function ourObjects(db: TestDatabase): Promise<string[]> {
+async function ourObjects(db: DatabaseFixture): Promise<string[]> {
   const { rows } = await db.owner.query<{ object: string }>(`
     select oid::regclass::text as object from pg_class where relnamespace::regnamespace::text in ('public', 'private')
     union all
@@ -114,7 +114,7 @@ async function ourObjects(db: TestDatabase): Promise<string[]> {
 }
 
 /** Every access list of the schema, entry by entry: what the dump says in its own words, said by the catalog. */
-async function accessLists(db: TestDatabase): Promise<unknown[]> {
+async function accessLists(db: DatabaseFixture): Promise<unknown[]> {
   const { rows } = await db.owner.query(`
     select object, coalesce(nullif(grantee, 0)::regrole::text, 'public') as grantee, privilege_type
     from (

@@ -10,7 +10,7 @@ import { inWords } from '../../scripts/operate/doctor/format-text.ts'
 import { examine, exitCode, type Report } from '../../scripts/operate/doctor/doctor.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 import { insertApp, insertLease, insertRequest } from '../fixtures/rows.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
@@ -30,7 +30,7 @@ const remedies = ({ checks }: Report, ...names: string[]): string[] =>
 const always = ['autovacuum: autovacuum_off the server']
 
 test('the doctor finds nothing in a database that is well', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const report = await examine(db.target)
   t.strictSame(found(report), always)
   t.equal(report.status, 'warn')
@@ -75,7 +75,7 @@ const illnesses = `
 `
 
 test('the doctor finds each illness of the schema, and its SQL mends it', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const userId = await db.signUp()
   const twins = [await insertApp(db.owner, userId), await insertApp(db.owner, userId)]
   const twinIndex = 'create unique index concurrently apps_twins_key on apps (user_id)'
@@ -141,7 +141,7 @@ test('the doctor finds each illness of the schema, and its SQL mends it', async 
 })
 
 test('the doctor finds what ails sessions, queue and storage, and its SQL mends the queue', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const userId = await db.signUp()
   const appId = await insertApp(db.owner, userId)
   const request = (columns = {}) => insertRequest(db.owner, userId, appId, columns)
@@ -241,7 +241,7 @@ test('the doctor looks at a database that is not migrated, or only in part', asy
 })
 
 test('the doctor says so where it may not look', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const report = await examine(loginTo(db.name, logins.leo_worker), { groups: ['queue'] })
   t.strictSame(found(report), [
     'generations without a lease: not_examined 42501',
@@ -251,7 +251,7 @@ test('the doctor says so where it may not look', async (t) => {
 })
 
 test('the doctor as a command', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   await db.owner.query('grant select on apps to anon')
   const command = [fromRoot('build', 'scripts', 'commands', 'doctor.js'), '--json']
   const env = { ...process.env, DATABASE_URL: db.target.dbmateUrl }
@@ -323,7 +323,7 @@ test('the doctor judges roles', async (t) => {
 })
 
 test('the doctor reads roles', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const suffix = randomBytes(4).toString('hex')
   const [api, worker, login] = [`doctor_api_${suffix}`, `doctor_worker_${suffix}`, `doctor_login_${suffix}`]
   const admin = (sql: string) => withClient(clusterAdmin(), (client) => client.query(sql))

@@ -12,7 +12,7 @@ import { readDeclaration } from '../../scripts/operate/settings/declaration.ts'
 import { readEnv, writeEnv } from '../../scripts/operate/settings/env-file.ts'
 import { planImport, writeImport } from '../../scripts/operate/settings/import.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { environmentOf } from '../fixtures/sealed_rows.ts'
@@ -110,7 +110,7 @@ t.test('a declaration says of each setting what it is, in names that the databas
   }
   await t.rejects(readDeclaration(join(folder, 'none')), failure)
 
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const stored = (name: string) =>
     db.owner.query(`insert into deployment_config (key, value) values ($1, '')`, [name]).then(
       () => true,
@@ -140,7 +140,7 @@ const values = {
 }
 
 t.test('an import writes what is new or changed, secrets sealed, and a second one nothing', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, box } = await startKms(t)
   const settings = new Map(Object.entries(values))
   const outcomes = async () =>
@@ -183,7 +183,7 @@ t.test('an import writes what is new or changed, secrets sealed, and a second on
 })
 
 t.test('what was plain and is declared secret is sealed, and its plain values leave the history', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const box = devBox()
   await db.owner.query(`insert into deployment_config (key, value) values ('STRIPE_KEY', $1)`, [values.STRIPE_KEY])
   const settings = new Map([['STRIPE_KEY', values.STRIPE_KEY]])
@@ -202,7 +202,7 @@ t.test('what was plain and is declared secret is sealed, and its plain values le
 })
 
 t.test('what cannot be right is refused, and nothing is written', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const box = devBox()
   const sealed = await box.seal({ table: 'deployment_config', key: 'REGION' }, new SecretValue('x'))
   await db.owner.query(`insert into deployment_config (key, value, encrypted) values ('REGION', $1, true)`, [sealed])
@@ -244,7 +244,7 @@ t.test('the key for development seals for a local database only', async (t) => {
 })
 
 t.test('the commands show a dry run first, no value ever, and bring back what is not secret', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn } = await startKms(t)
   const env = environmentOf(kms, arn, [arn])
   const lines = [...declared].map((pair) => pair.join(' '))

@@ -2,10 +2,10 @@ import t from 'tap'
 import { eraseUser, lookAtUser, lookForRemains } from '../../scripts/operate/users/erase.ts'
 import { ownerOf, readTables } from '../../scripts/operate/users/tables.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertRequest, insertRow, insertTenant } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const other = await insertTenant(db)
 const admin = await db.login('supabase_admin')

@@ -8,11 +8,11 @@ import { leftOut } from '../../scripts/operate/users/rules.ts'
 import { compareWithRules, ownerOf, readTables, readUserId } from '../../scripts/operate/users/tables.ts'
 import { writeWhole } from '../../scripts/operate/users/atomic-file.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertRow, insertTenant } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const own = await insertTenant(db)
 const other = await insertTenant(db)

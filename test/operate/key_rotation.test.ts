@@ -12,8 +12,8 @@ import { sealedTables } from '../../scripts/operate/keys/tables.ts'
 import { byIndex, countKeys, usageOf } from '../../scripts/operate/keys/usage.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
-import type { TestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
+import type { DatabaseFixture } from '../fixtures/database.ts'
 import { spellings } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
@@ -28,7 +28,7 @@ t.jobs = 3
 const deadlineMs = 30_000
 
 async function rotation(t: Test, count: number) {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const { kms, arn: oldArn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [oldArn, newArn]
@@ -47,7 +47,7 @@ async function rotation(t: Test, count: number) {
 }
 
 async function rotate(
-  { target }: TestDatabase,
+  { target }: DatabaseFixture,
   box: SecretBox,
   options: Partial<RotateOptions> = {},
 ): Promise<Rotation> {
@@ -60,13 +60,13 @@ async function rotate(
   }
 }
 
-const counts = async ({ owner }: TestDatabase): Promise<Record<string, number>> => {
+const counts = async ({ owner }: DatabaseFixture): Promise<Record<string, number>> => {
   const sums: Record<string, number> = {}
   for (const { keyId, rows } of await countKeys(owner)) sums[keyId] = (sums[keyId] ?? 0) + rows
   return sums
 }
 
-async function partOf(index: 3 | 4, { owner }: TestDatabase, rows: readonly Kept[]): Promise<string[]> {
+async function partOf(index: 3 | 4, { owner }: DatabaseFixture, rows: readonly Kept[]): Promise<string[]> {
   const parts: string[] = []
   for (const row of rows) parts.push((await readSealed(owner, row)).split('.')[index]!)
   return parts

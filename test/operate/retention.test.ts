@@ -3,11 +3,11 @@ import { aged, kept } from '../../scripts/operate/retention/policy.ts'
 import { compareWithPolicy, deleteDue, lookForDue, readRules } from '../../scripts/operate/retention/retention.ts'
 import type { RetentionOptions } from '../../scripts/operate/retention/retention.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertRequest, only } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 const userId = await db.signUp()
 const appId = await insertApp(owner, userId)

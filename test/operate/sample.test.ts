@@ -2,10 +2,10 @@ import t from 'tap'
 import type pg from 'pg'
 import { loadSamples } from '../../scripts/operate/sample/sample.ts'
 import { examineAudit } from '../../scripts/operate/audit.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { rolledBack } from '../fixtures/probe.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const load = (): Promise<boolean> => loadSamples(db.owner, () => undefined)
 
 /** Tables and views of schema public that show nothing. */

@@ -7,10 +7,10 @@ import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { examineAudit } from '../../scripts/operate/audit.ts'
 import type { Head } from '../../scripts/operate/audit.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { sealed } from '../fixtures/rows.ts'
 
-const db = await createTestDatabase(t)
+const db = await createMigratedDatabase(t)
 const { owner } = db
 
 const codes = async (client: pg.Client, head?: Head): Promise<string[]> =>
@@ -190,7 +190,7 @@ t.test('and once all is put back, nothing', async (t) => {
 })
 
 t.test('keys that were there before the history are found in it', async (t) => {
-  const later = await createTestDatabase(t)
+  const later = await createMigratedDatabase(t)
   const names = ['record_deployment_config_history', 'create_config_history_chain', 'create_deployment_config_history']
   const migrations = (await readMigrations()).filter(({ name }) => names.includes(name))
   for (const { down } of migrations.toReversed()) await later.owner.query(`begin; ${down}; commit`)

@@ -2,11 +2,11 @@ import pg from 'pg'
 import t from 'tap'
 import { asUser, createClient, generations, queue } from '../../db/index.ts'
 import type { AppId, GenerationId, UserId } from '../../db/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { newCustomer, readGeneration, serviceClient } from './fixtures/queue.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const pool = new pg.Pool({ ...loginTo(test.name, logins.leo_api).pg, max: 3 })
 const db = createClient(pool)
 t.teardown(() => pool.end())

@@ -3,10 +3,10 @@ import t from 'tap'
 import { apps, asUser, parseAppId, parseUserId } from '../../db/index.ts'
 import type { Page, UserTransaction } from '../../db/index.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertApp, insertRequest } from '../fixtures/rows.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { db } = createClients(t, test)
 const signUp = async () => parseUserId(await test.signUp())
 const ada = await signUp()

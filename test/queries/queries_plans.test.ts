@@ -17,14 +17,14 @@ import {
 } from '../../db/index.ts'
 import type { Page, UserId, UserTransaction } from '../../db/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
 /** The cost of reading a user's rows must not depend on the rows of other users. */
 const rows = 20_000
 const users = 100
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const pool = createPool({ ...loginTo(test.name, logins.leo_api).pg, max: 1 })
 t.teardown(() => pool.end())
 const sent: CompiledQuery[] = []

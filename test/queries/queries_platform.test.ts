@@ -3,10 +3,10 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { cleanups, config, inTransaction, parseAppId, parseUserId, supabase_projects } from '../../db/index.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertApp, insertRequest, sealed } from '../fixtures/rows.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { serviceDb } = createClients(t, test)
 const ada = parseUserId(await test.signUp())
 const newApp = async () => parseAppId(await insertApp(test.owner, ada))

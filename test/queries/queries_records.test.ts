@@ -2,10 +2,10 @@ import t from 'tap'
 import { activity, asUser, costs, events, parseAppId, parseGenerationId, parseUserId, profiles } from '../../db/index.ts'
 import type { Page, UserId } from '../../db/index.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertApp, insertRequest } from '../fixtures/rows.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { db, serviceDb } = createClients(t, test)
 const signUp = async () => parseUserId(await test.signUp())
 const newGeneration = async (userId: UserId, columns = {}) => {

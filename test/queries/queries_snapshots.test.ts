@@ -12,10 +12,10 @@ import {
 import type { SchemaTables } from '../../db/index.ts'
 import { decodeFiles, encodeFiles } from '../../db/queries/files.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { insertApp, insertRequest } from '../fixtures/rows.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { db, serviceDb } = createClients(t, test)
 const user_id = parseUserId(await test.signUp())
 const other = parseUserId(await test.signUp())

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { coverage, runChaos, violations } from './fixtures/chaos.ts'
 import type { HistoryEntry, LogLine } from './fixtures/chaos.ts'
 
@@ -8,7 +8,7 @@ const small = { generations: 300, users: 10, workers: 3, oversleep: 0.01, timeou
 t.setTimeout(600_000)
 
 t.test('300 generations end correctly while workers crash, sleep past their leases and lose connections, and users intervene', async (t) => {
-  const run = await runChaos(t, await createTestDatabase(t), { ...small, seed: 1 })
+  const run = await runChaos(t, await createMigratedDatabase(t), { ...small, seed: 1 })
   t.strictSame(violations(run), {})
   t.strictSame([run.unfinished, run.leases], [0, 0])
   t.comment(coverage(run))

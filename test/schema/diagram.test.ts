@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { erDiagrams, replaceSection } from '../../scripts/schema/generate/diagram.ts'
 import type { TableGroups } from '../../scripts/schema/generate/diagram.ts'
 import { tableGroups } from '../../scripts/schema/generate/files.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 
 const schema = `
   create table public.apps (
@@ -100,7 +100,7 @@ erDiagram
 })
 
 test('a new table belongs into a group of the README', async (t) => {
-  const database = await createTestDatabase(t)
+  const database = await createMigratedDatabase(t)
   await t.resolves(erDiagrams(database.target, tableGroups))
   await database.owner.query('create table forgotten (id int)')
   await t.rejects(erDiagrams(database.target, tableGroups), { name: 'Failure', message: /forgotten/ })

@@ -16,8 +16,8 @@ import { fromRoot } from '../../scripts/core/paths.ts'
 import { migrate, rollback } from '../../scripts/migrate/migrator.ts'
 import { createClients } from '../fixtures/clients.ts'
 import type { Clients } from '../fixtures/clients.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
-import type { TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
+import type { DatabaseFixture } from '../fixtures/database.ts'
 import { blocksIn, compiled, examplesIn, findExamples, moduleOf, needsTransaction } from './fixtures/examples.ts'
 import type { Example } from './fixtures/examples.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
@@ -80,7 +80,7 @@ t.test('every example and every block of the README compiles, as strictly as the
 emit(program, examplesPath)
 
 t.test('every example runs', async (t) => {
-  const stage = await stageOn(t, await createTestDatabase(t))
+  const stage = await stageOn(t, await createMigratedDatabase(t))
   for (const example of examples) await t.resolves(run(stage, example), example.place)
 })
 
@@ -105,7 +105,7 @@ t.test('every query is called by an example', async (t) => {
 })
 
 t.test('every block of the README runs', async (t) => {
-  const stage = await stageOn(t, await createTestDatabase(t))
+  const stage = await stageOn(t, await createMigratedDatabase(t))
   for (const [path, text] of blocks) {
     // test/full/package.test.ts runs those, where the package is installed.
     if (text.includes("from 'node:test'")) continue
@@ -119,11 +119,11 @@ t.test('every block of the README runs', async (t) => {
 })
 
 interface Stage extends Clients {
-  readonly test: TestDatabase
+  readonly test: DatabaseFixture
 }
 
 /** A database with what examples expect of a platform; those that make pools of their own find it, too. */
-async function stageOn(t: Test, test: TestDatabase): Promise<Stage> {
+async function stageOn(t: Test, test: DatabaseFixture): Promise<Stage> {
   const clients = createClients(t, test, 2)
   const urlOf = (login: string): string => loginTo(test.name, login).dbmateUrl
   process.env['DATABASE_URL'] = urlOf(logins.leo_api)

@@ -9,10 +9,10 @@ import { docsPage } from '../../scripts/schema/docs/page.ts'
 import { tableGroups } from '../../scripts/schema/generate/files.ts'
 import { anchor } from '../../scripts/schema/render/html.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 import { hostile, hostileReport, hostileTable } from './fixtures/pages.ts'
 
-const { owner } = await createTestDatabase(t)
+const { owner } = await createMigratedDatabase(t)
 const docs = (catalog: Catalog) => docsPage(catalog, tableGroups, '20270101000000')
 const catalog = await readCatalog(owner)
 const page = await docs(catalog)

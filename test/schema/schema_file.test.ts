@@ -3,10 +3,10 @@ import t from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
 import { schemaFile } from '../../scripts/schema/dump/schema-file.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 
 const schema = await readFile(fromRoot('db', 'schema.sql'), 'utf8')
-const migrated = await createTestDatabase(t)
+const migrated = await createMigratedDatabase(t)
 
 for (const privileges of ['since_2026', 'until_2026'] as const) {
   t.test(`loaded into an empty project made ${privileges.replace('_', ' ')}, schema.sql gives the migrated schema and its rows`, async (t) => {

@@ -27,7 +27,7 @@ import type {
   UserId,
   UserTransaction,
 } from '../../db/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
 declare const db: Kysely<DB>
 declare const plain: Transaction<DB>
@@ -132,7 +132,7 @@ const contract = [
 t.test('what must not compile does not', async (t) => t.equal(contract.length, 5))
 
 t.test('the values of each enum are those of the database, in its order', async (t) => {
-  const test = await createTestDatabase(t)
+  const test = await createMigratedDatabase(t)
   const { rows } = await test.owner.query<{ name: string; labels: string[] }>(
     `select t.typname as name, array_agg(e.enumlabel::text order by e.enumsortorder) as labels
      from pg_enum as e join pg_type as t on t.oid = e.enumtypid

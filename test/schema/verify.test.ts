@@ -10,7 +10,7 @@ import type { VerifyFinding } from '../../scripts/schema/verify/finding.ts'
 import { readParts } from '../../scripts/schema/verify/parts.ts'
 import { examineSchema } from '../../scripts/schema/verify/schema.ts'
 import { verify } from '../../scripts/schema/verify/verify.ts'
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { later, live, mutations, powers } from './fixtures/drift.ts'
 import { baseline, expanded, giveWord, migrations, run } from '../fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
@@ -19,7 +19,7 @@ import { clusterAdmin } from '../fixtures/server.ts'
 const list = (findings: readonly VerifyFinding[], isKnown: boolean): string[] =>
   findings.filter((one) => one.isKnown === isKnown).map(({ code, object }) => `${code} ${object}`).sort()
 
-async function command({ target }: TestDatabase) {
+async function command({ target }: DatabaseFixture) {
   const env = { ...process.env, DATABASE_URL: target.dbmateUrl }
   const script = [fromRoot('build', 'scripts', 'commands', 'verify.js'), '--json']
   const ended: unknown = await promisify(execFile)(process.execPath, script, { env }).catch((error: unknown) => error)
@@ -29,7 +29,7 @@ async function command({ target }: TestDatabase) {
 }
 
 /** Of databases whose migrations ran without being recorded. */
-const examine = ({ target }: TestDatabase): Promise<VerifyFinding[]> =>
+const examine = ({ target }: DatabaseFixture): Promise<VerifyFinding[]> =>
   withClient(target, (client) => examineSchema(client, target))
 
 const mutated = [
@@ -140,7 +140,7 @@ const changed = [
 ]
 
 t.test('a migrated database', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   t.strictSame(await command(db), { code: 0, is_right: true, findings: [] }, 'is what schema.sql says')
 
   await db.owner.query(mutations)
@@ -178,7 +178,7 @@ t.test('a database that was adopted', async (t) => {
 })
 
 t.test('a database that cannot be dumped', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   await withClient(clusterAdmin(db.name), (admin) => admin.query('alter table public.apps owner to current_user'))
   const findings = await withClient(db.target, (client) =>
     examineSchema(client, { ...db.target, pg: { ...db.target.pg, port: 1 } }),

@@ -6,7 +6,7 @@ import { devKeys, keyIdOf, parseSealedSecret, SecretBox, SecretValue } from '../
 import { secretToTokens, tokensToSecret } from '../../db/secrets/index.ts'
 import type { KeyProvider, SealedSecret, SecretContext } from '../../db/secrets/index.ts'
 import type { UserId } from '../../types/index.ts'
-import { createTestDatabase, service } from '../fixtures/database.ts'
+import { createMigratedDatabase, service } from '../fixtures/database.ts'
 import { insertRow, only } from '../fixtures/rows.ts'
 import { context, contexts, devBox, inEnvironment, ofAge, secret, startKms } from '../fixtures/secret_boxes.ts'
 
@@ -215,7 +215,7 @@ t.test('a set of tokens is encoded as one secret', async (t) => {
 })
 
 t.test('the database accepts sealed secrets, and reads the id of their key', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const user_id = root.parseUserId(await db.signUp())
   const context: SecretContext = { table: 'user_secrets', user_id, provider: 'github' }
   for (const [scheme, box] of Object.entries(schemes)) {
@@ -236,7 +236,7 @@ t.test('the database accepts sealed secrets, and reads the id of their key', asy
 })
 
 t.test('a re-wrap does not change the substance of a setting', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const context: SecretContext = { table: 'deployment_config', key: 'token' }
   const second = kms.keys.create()
   const sealed = await kmsBox.seal(context, secret())

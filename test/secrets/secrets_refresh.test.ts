@@ -9,13 +9,13 @@ import type { TokenSet } from '../../db/secrets/index.ts'
 import { releaseLease, renewLease, takeLease } from '../../db/secrets/refresh/lease.ts'
 import type { Exchange } from '../../db/secrets/user_secrets.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { startProxy } from '../fixtures/proxy.ts'
 import { accessOf, connectExpired, mark, StrictProvider, tokensOf } from './fixtures/refreshing.ts'
 import { devBox, secret, startKms } from '../fixtures/secret_boxes.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { serviceDb } = createClients(t, test)
 const box = devBox()
 const { refresh, saveRefresh } = user_secrets

@@ -5,13 +5,13 @@ import type { Test } from 'tap'
 import { createPool, createServiceClient, parseUserId } from '../../db/index.ts'
 import type { SealedSecret, ServiceDatabase } from '../../db/index.ts'
 import { deployment_config, RefreshRejectedError, SecretValue, user_secrets } from '../../db/secrets/index.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { everyPrint, spellings } from '../fixtures/prints.ts'
 import { devBox } from '../fixtures/secret_boxes.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 import { configure, readServerLog, talkative } from './fixtures/server_log.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const user_id = parseUserId(await test.signUp())
 const plain = (): string => `gho_${randomBytes(12).toString('hex')}`
 

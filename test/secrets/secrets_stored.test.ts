@@ -5,13 +5,13 @@ import type { UserId } from '../../db/index.ts'
 import { deployment_config, secretToTokens, user_secrets } from '../../db/secrets/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import { createClients } from '../fixtures/clients.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { accessOf, tokensOf } from './fixtures/refreshing.ts'
 import { sealed } from '../fixtures/rows.ts'
 import { devBox, secret, startKms } from '../fixtures/secret_boxes.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 
-const test = await createTestDatabase(t)
+const test = await createMigratedDatabase(t)
 const { db, serviceDb } = createClients(t, test)
 const box = devBox()
 const signUp = async (): Promise<UserId> => parseUserId(await test.signUp())

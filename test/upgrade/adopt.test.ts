@@ -8,7 +8,7 @@ import { connect } from '../../scripts/core/connect.ts'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { migrate, status } from '../../scripts/migrate/migrator.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 const migrations = await readMigrations()
@@ -102,9 +102,9 @@ t.test('what the module knows is what the baseline makes, and dbmate has nothing
 })
 
 t.test('what the module knows of later migrations is what they make', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const made = async (sql: string): Promise<string[]> => {
-    const read = async ({ owner }: TestDatabase) => (await owner.query<{ name: string }>(sql)).rows.map(({ name }) => name)
+    const read = async ({ owner }: DatabaseFixture) => (await owner.query<{ name: string }>(sql)).rows.map(({ name }) => name)
     const old = await read(fresh)
     return (await read(db)).filter((name) => !old.includes(name))
   }

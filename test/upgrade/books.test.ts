@@ -6,7 +6,7 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { examineBooks, readBalances } from '../../scripts/upgrade/books.ts'
 import { column, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, originals, quarantined, request, signUp, snapshot } from '../fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 
 const codes = async (client: pg.Client): Promise<string[]> =>
   (await examineBooks(client)).filter(({ isKnown }) => !isKnown).map(({ code, object }) => `${code} ${object}`).sort()
@@ -15,7 +15,7 @@ const balanceOf = async (client: pg.Client, table: string) =>
   (await readBalances(client)).find((balance) => balance.table === table)
 
 t.test('a fresh database has empty books, and they balance whatever is in it', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const id = await db.signUp()
   await db.owner.query(`insert into apps (user_id, app_name) values ($1, 'Todo')`, [id])
   t.strictSame(await codes(db.owner), [])

@@ -18,7 +18,7 @@ import { visible } from '../../scripts/upgrade/preflight/questions.ts'
 import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts'
 import { inWords } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runScript } from '../fixtures/command.ts'
-import { createEmptyDatabase, createTestDatabase } from '../fixtures/database.ts'
+import { createEmptyDatabase, createMigratedDatabase } from '../fixtures/database.ts'
 import { baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, insertSnapshot, migrations, run, signUp, type Live } from '../fixtures/legacy.ts'
 import { type Row } from '../fixtures/rows.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
@@ -429,7 +429,7 @@ t.test('what is blank is what the backfill calls blank', (t) => {
 // --- As a command
 
 t.test('the command prints its report, and never takes a failure for a question', async (t) => {
-  const db = await createTestDatabase(t)
+  const db = await createMigratedDatabase(t)
   const [machine, nobody] = await Promise.all([
     runScript(db, 'preflight', ['--json']),
     runScript(db, 'preflight', ['--json'], { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }),

@@ -7,7 +7,7 @@ import { Failure } from '../../scripts/core/failure.ts'
 import { fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { createTestDatabase } from '../fixtures/database.ts'
+import { createMigratedDatabase } from '../fixtures/database.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { only, type Row } from '../fixtures/rows.ts'
 import { contracted, expanded, expand, finished, giveWord, contract, run, contractQuickly, clone, createLegacy, signUp, insertRequest, insertSnapshot, column, appNames, request, snapshot, originals, quarantined } from '../fixtures/legacy.ts'
@@ -387,7 +387,7 @@ t.test('dirty data', async (t) => {
   for (const [title, check] of checks) await t.test(title, check)
 
   await t.test('the schema is that of a fresh database, valid throughout', async (t) => {
-    const fresh = await createTestDatabase(t)
+    const fresh = await createMigratedDatabase(t)
     t.equal(await dumpSchema(live.target), await dumpSchema(fresh.target))
     t.strictSame(await column(owner, 'select indexrelid::regclass::text from pg_index where not indisvalid'), [])
     t.strictSame(await column(owner, 'select conname from pg_constraint where not convalidated'), [])
