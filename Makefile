@@ -33,7 +33,7 @@ psql: $(installed) ## Open the embedded database (or DATABASE_URL) in psql, or i
 	@$(leo) $@
 
 test: $(installed) ## Run the core tests and those that a change affects (all of them: all=1; some: file=apps,tenants)
-	@$(run) scripts/commands/test.ts $(if $(all),--all) $(file)
+	@$(leo) $@
 
 ##@ Developers
 
@@ -76,12 +76,11 @@ build: $(installed) ## Compile the package into dist/
 package: $(installed) ## Pack the query package into leo-saas-schema-<version>.tgz
 	@$(leo) $@
 
-majors ?= 15 16 17 18
-test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: make test-matrix majors="15 18")
-	@set -e; for major in $(majors); do $(run) scripts/commands/test.ts --all --major=$$major $(file); done
+test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: majors=15,18)
+	@$(leo) $@
 
 test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run everything, the long proofs too
-	@$(run) scripts/commands/test.ts --full
+	@$(run) scripts/leo.ts test --full
 
 bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Measure the package side by side with others, and write BENCHMARKS.md (some: only="queue secrets")
 	@$(leo) $@

@@ -15,6 +15,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, () => Promise<{ co
     down: () => import('./commands/down.ts'),
     reset: () => import('./commands/reset.ts'),
     psql: () => import('./commands/psql.ts'),
+    test: () => import('./commands/test.ts'),
   },
   Developers: {
     new: () => import('./commands/new.ts'),
@@ -25,6 +26,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, () => Promise<{ co
     sizes: () => import('./commands/sizes.ts'),
     build: () => import('./commands/build.ts'),
     package: () => import('./commands/package.ts'),
+    'test-matrix': () => import('./commands/test-matrix.ts'),
     bench: () => import('./commands/bench.ts'),
     'bench-upgrade': () => import('./commands/bench-upgrade.ts'),
     'bench-costs': () => import('./commands/bench-costs.ts'),

@@ -1,19 +1,17 @@
-import { parseArgs } from 'node:util'
-import { main } from '../core/failure.ts'
-import { runTests } from '../test-runner/run-tests.ts'
+import { LeoCommand, Option } from '../core/command.ts'
 
-/**
- * Runs the core tests and those that a change has an effect on, `--all` of them, with `--full` the long proofs, or the named
- * ones (`apps`, or several: `apps,tenants`). `--major=15` takes another PostgreSQL, which `make test-matrix` installs.
- */
-await main(async () => {
-  const { positionals, values } = parseArgs({
-    options: { all: { type: 'boolean' }, full: { type: 'boolean' }, major: { type: 'string', default: '17' } },
-    allowPositionals: true,
-  })
-  return runTests({
-    scope: values.full ? 'full' : values.all ? 'all' : 'affected',
-    names: positionals.flatMap((names) => names.split(',')),
-    major: values.major,
-  })
+export const command = new LeoCommand({
+  name: 'test',
+  summary: 'Run the core tests and those that a change affects, on a throw-away server',
+  example: 'test file=apps,tenants',
+  exits: { 130: 'interrupted', 143: 'terminated' },
 })
+  .flag('all', 'run all tests but the long ones')
+  .flag('full', 'run the long tests')
+  .option('--file <names>', 'run the named files, separated by commas: apps, or full/diff')
+  .addOption(new Option('--major <version>', 'the PostgreSQL to run on').choices(['15', '16', '17', '18']).default('17'))
+  .run<{ all?: true; full?: true; file?: string; major: string }>(async ({ all, full, file, major }) => {
+    const { runTests } = await import('../test-runner/run-tests.ts')
+    const names = (file ?? '').split(',').map((name) => name.trim())
+    return runTests({ scope: full ? 'full' : all ? 'all' : 'affected', names: names.filter(Boolean), major })
+  })

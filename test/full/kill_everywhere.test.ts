@@ -9,7 +9,7 @@ import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
 import { createStoppableDatabase, kinds, type Kind, type StoppableDatabase } from '../upgrade/fixtures/kill.ts'
 import { batches, killBatch, killScript, runScript } from '../upgrade/fixtures/kill_backfill.ts'
 import { applyMigration, blockersOf, createFolder, kill, killMigration, type Point } from '../upgrade/fixtures/kill_migrations.ts'
-import { baseline, expanded, migrations } from '../fixtures/legacy.ts'
+import { baseline, expanded, migrations } from '../upgrade/fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { startVictimServer } from '../fixtures/victim_server.ts'
 

@@ -21,7 +21,7 @@ const schema = require('leo-saas-schema')
 const testing = require('leo-saas-schema/testing')
 const main = async () => {
   const server = await testing.startTestServer()
-  const db = await testing.createMigratedDatabase(server)
+  const db = await testing.createTestDatabase(server)
   const rows = await schema.asUser(db.api, await db.signUp(), (trx) => trx.selectFrom('apps').select('app_name').execute())
   await db.drop()
   await server.stop()
@@ -35,7 +35,7 @@ import { asUser } from 'leo-saas-schema'
 import { createTestDatabase, startTestServer } from 'leo-saas-schema/testing'
 import { sql } from 'kysely'
 const server = await startTestServer()
-const db = await createMigratedDatabase(server)
+const db = await createTestDatabase(server)
 const userId = await db.signUp()
 const asleep = sql\`select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'\`
 for (const inflightQueryAbortStrategy of ['cancel query', 'kill session']) {

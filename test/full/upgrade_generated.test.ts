@@ -6,7 +6,8 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { contents, sameContents } from '../fixtures/contents.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { only, type Row } from '../fixtures/rows.ts'
-import { baseline, expanded, run, contractQuickly, clone, createLegacy, column, type Live } from '../fixtures/legacy.ts'
+import { column } from '../fixtures/column.ts'
+import { baseline, expanded, run, contractQuickly, clone, createLegacy, type Live } from '../upgrade/fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
 

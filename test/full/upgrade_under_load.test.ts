@@ -4,7 +4,8 @@ import { upgradeUnderLoad } from '../../scripts/upgrade/bench/under-load.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
-import { column, createLegacy } from '../fixtures/legacy.ts'
+import { column } from '../fixtures/column.ts'
+import { createLegacy } from '../upgrade/fixtures/legacy.ts'
 
 /** For a short run: `UPGRADE_SNAPSHOTS=100000`. */
 const snapshots = Number(process.env['UPGRADE_SNAPSHOTS'] ?? 3_000_000)

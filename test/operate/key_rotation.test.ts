@@ -219,7 +219,7 @@ t.test('a corrupt row is reported and skipped; the others are re-wrapped', { buf
 // test/full/key_rotation.test.ts kills it repeatedly, with a check after each time.
 t.test('after a kill the next run processes the remaining rows', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, environment, oldArn, newArn, rows } = await rotation(t, 130)
-  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'rotate-keys.js'), '--rate=400'], {
+  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'leo.js'), 'rotate-keys', '--rate=400'], {
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: db.target.dbmateUrl, ...environment },
     stdio: 'ignore',
   })

@@ -5,7 +5,7 @@ import t from 'tap'
 import { readMigrations } from '../../scripts/migrate/migrations.ts'
 import { measureMigration, type StatementEffect } from '../../scripts/schema/measure/measure.ts'
 import { createEmptyDatabase } from '../fixtures/database.ts'
-import { column } from '../fixtures/legacy.ts'
+import { column } from '../fixtures/column.ts'
 
 t.test('locks, rewrites, scans and writes of a migration are measured for each statement', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'leo-measure-'))

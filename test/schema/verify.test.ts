@@ -12,7 +12,7 @@ import { examineSchema } from '../../scripts/schema/verify/schema.ts'
 import { verify } from '../../scripts/schema/verify/verify.ts'
 import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { later, live, mutations, powers } from './fixtures/drift.ts'
-import { baseline, expanded, giveWord, migrations, run } from '../fixtures/legacy.ts'
+import { baseline, expanded, giveWord, migrations, run } from '../upgrade/fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 /** `code object` of each finding, as a set would have them. */
@@ -21,7 +21,7 @@ const list = (findings: readonly VerifyFinding[], isKnown: boolean): string[] =>
 
 async function command({ target }: DatabaseFixture) {
   const env = { ...process.env, DATABASE_URL: target.dbmateUrl }
-  const script = [fromRoot('build', 'scripts', 'commands', 'verify.js'), '--json']
+  const script = [fromRoot('build', 'scripts', 'leo.js'), 'verify', '--json']
   const ended: unknown = await promisify(execFile)(process.execPath, script, { env }).catch((error: unknown) => error)
   const { code = 0, stdout } = ended as { code?: number; stdout: string }
   const { is_right, findings } = JSON.parse(stdout) as { is_right: boolean; findings: VerifyFinding[] }

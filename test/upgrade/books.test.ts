@@ -4,7 +4,10 @@ import t from 'tap'
 import { backfill } from '../../scripts/upgrade/backfill.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { examineBooks, readBalances } from '../../scripts/upgrade/books.ts'
-import { column, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, originals, quarantined, request, signUp, snapshot } from '../fixtures/legacy.ts'
+import { column } from '../fixtures/column.ts'
+import {
+  contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, originals, quarantined, request, signUp, snapshot,
+} from './fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
 

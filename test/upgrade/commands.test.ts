@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { clone, createLegacy, expand, insertRequest, signUp } from '../fixtures/legacy.ts'
+import { clone, createLegacy, expand, insertRequest, signUp } from './fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 t.setTimeout(900_000)

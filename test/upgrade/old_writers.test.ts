@@ -5,10 +5,10 @@ import { backfill } from '../../scripts/upgrade/backfill.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { insertRow } from '../fixtures/rows.ts'
+import { column } from '../fixtures/column.ts'
 import {
-  appNames, clone, column, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, quarantined, request, signUp,
-  snapshot,
-} from '../fixtures/legacy.ts'
+  appNames, clone, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, quarantined, request, signUp, snapshot,
+} from './fixtures/legacy.ts'
 
 const legacy = await createLegacy(t)
 /** An empty database after expand and before the backfill. */

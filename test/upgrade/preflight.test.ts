@@ -17,9 +17,10 @@ import { exitCode, type Report } from '../../scripts/upgrade/preflight/report.ts
 import { formatReport } from '../../scripts/upgrade/preflight/format-text.ts'
 import { runLeo } from '../fixtures/command.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
+import { column } from '../fixtures/column.ts'
 import {
-  baseline, clone, column, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
-} from '../fixtures/legacy.ts'
+  baseline, clone, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
+} from './fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 import { insertDirtyRows } from './fixtures/dirty_rows.ts'
 

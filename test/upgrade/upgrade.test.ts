@@ -10,10 +10,10 @@ import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { only } from '../fixtures/rows.ts'
+import { column } from '../fixtures/column.ts'
 import {
-  appNames, clone, column, contract, contracted, contractQuickly, createLegacy, expand, expanded, finished, giveWord,
-  insertRequest, insertSnapshot, quarantined, request, run, signUp, snapshot,
-} from '../fixtures/legacy.ts'
+  appNames, clone, contract, contracted, contractQuickly, createLegacy, expand, expanded, finished, giveWord, insertRequest, insertSnapshot, quarantined, request, run, signUp, snapshot,
+} from './fixtures/legacy.ts'
 import { addDirtyApps } from './fixtures/dirty_apps.ts'
 import { createDirtyCases } from './fixtures/dirty_cases.ts'
 import { addDirtyRequests } from './fixtures/dirty_requests.ts'
