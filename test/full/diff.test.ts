@@ -135,7 +135,7 @@ interface Run {
 
 /** `make diff` of this repository, with a temporary folder of its own. */
 function start(temporary: string, env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'diff.js')], {
+  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'leo.js'), 'diff'], {
     env: { ...process.env, NODE_OPTIONS: '', TMPDIR: temporary, BASE: 'HEAD', HEAD: 'HEAD', ...env },
   })
   const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
@@ -183,7 +183,7 @@ t.test('a full temporary folder is a line', { skip: process.getuid?.() !== 0 && 
 })
 
 t.test('a report that cannot be written is none', { skip: !existsSync('/dev/full') && 'no full disk here' }, async (t) => {
-  const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'commands', 'diff.js')}" > /dev/full`], {
+  const run = spawnSync('sh', ['-c', `"${process.execPath}" "${fromRoot('build', 'scripts', 'leo.js')}" diff > /dev/full`], {
     env: { ...process.env, NODE_OPTIONS: '', BASE: 'HEAD', HEAD: 'HEAD' },
     encoding: 'utf8',
   })

@@ -253,7 +253,7 @@ test('the doctor says so where it may not look', async (t) => {
 test('the doctor as a command', async (t) => {
   const db = await createTestDatabase(t)
   await db.owner.query('grant select on apps to anon')
-  const command = [fromRoot('build', 'scripts', 'commands', 'doctor.js'), '--json']
+  const command = [fromRoot('build', 'scripts', 'leo.js'), 'doctor', '--json']
   const env = { ...process.env, DATABASE_URL: db.target.dbmateUrl }
   const ended = await promisify(execFile)(process.execPath, command, { env }).catch((error: unknown) => error)
   t.match(ended, { code: 2 }, 'exits with 2 for something bad')

@@ -219,7 +219,7 @@ t.test('a corrupt row is named and left, the others are re-wrapped', { buffered:
 // Killed again and again, with a look after each time: test/full/key_rotation.test.ts.
 t.test('killed at any moment, the next run finds the rest', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, environment, oldArn, newArn, rows } = await rotation(t, 130)
-  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'commands', 'rotate-keys.js'), '--rate=400'], {
+  const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'leo.js'), 'rotate-keys', '--rate=400'], {
     env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: db.target.dbmateUrl, ...environment },
     stdio: 'ignore',
   })

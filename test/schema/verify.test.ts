@@ -21,7 +21,7 @@ const list = (findings: readonly VerifyFinding[], isKnown: boolean): string[] =>
 
 async function command({ target }: TestDatabase) {
   const env = { ...process.env, DATABASE_URL: target.dbmateUrl }
-  const script = [fromRoot('build', 'scripts', 'commands', 'verify.js'), '--json']
+  const script = [fromRoot('build', 'scripts', 'leo.js'), 'verify', '--json']
   const ended: unknown = await promisify(execFile)(process.execPath, script, { env }).catch((error: unknown) => error)
   const { code = 0, stdout } = ended as { code?: number; stdout: string }
   const { is_right, findings } = JSON.parse(stdout) as { is_right: boolean; findings: VerifyFinding[] }
