@@ -90,7 +90,8 @@ async function run(args: readonly string[], isFromMake = false): Promise<number>
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
     const [command] = commands
-    throw isForAll || !command ? new Failure(error.message.replace(/^error: /, ''), 'see `npx tsx scripts/leo.ts --help`') : command.explain(error, isFromMake)
+    if (!isForAll && command) throw command.explain(error, isFromMake)
+    throw new Failure(error.message.replace(/^error: /, ''), 'see `npx tsx scripts/leo.ts --help`')
   }
 }
 

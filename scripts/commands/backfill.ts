@@ -20,7 +20,9 @@ export const command = new LeoCommand({
 })
   .option('--owners <path>', 'the owner of each app id that several users claim: lines app_id,user_id')
   .option('--stale-after <interval>', 'pause or fail generations without a sign of life for so long, as "2 days"')
-  .addOption(new Option('--old-writers <gone>', 'the last run: confirms that the writers of the previous schema are stopped').choices(['gone']))
+  .addOption(
+    new Option('--old-writers <gone>', 'the last run: confirms that the writers of the previous schema are stopped').choices(['gone']),
+  )
   .run<Options>(async ({ owners, staleAfter, oldWriters }) => {
     const { batchBar } = await import('../core/batch-progress.ts')
     const { exists } = await import('../migrate/migrator.ts')

@@ -8,5 +8,5 @@ export const command = new LeoCommand({
 }).run(async () => {
   const { stopDevServer } = await import('../postgres/server.ts')
   const stopped = await stopDevServer()
-  process.stdout.write(stopped ? 'PostgreSQL stopped; its data is kept (make up starts it again)\n' : 'PostgreSQL was not running\n')
+  process.stdout.write(stopped ? 'PostgreSQL stopped; its data stays (make up starts it again)\n' : 'PostgreSQL was not running\n')
 })

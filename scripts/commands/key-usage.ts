@@ -19,7 +19,8 @@ export const command = new LeoCommand({
       const ids = [...new Set([...counted.map(({ keyId }) => keyId), ...(accepted ?? [])])].sort()
       const keys = ids.map((id) => {
         const tables = counted.filter(({ keyId }) => keyId === id).map(({ table, rows }) => [table.name.replace('public.', ''), rows])
-        return { key_id: id, is_accepted: accepted?.has(id) ?? null, secrets: Object.fromEntries(tables) as Record<string, number> }
+        const secrets = Object.fromEntries(tables) as Record<string, number>
+        return { key_id: id, is_accepted: accepted?.has(id) ?? null, secrets }
       })
       const isReadable = keys.every(({ is_accepted, secrets }) => is_accepted !== false || Object.keys(secrets).length === 0)
       process.stdout.write(
@@ -43,6 +44,6 @@ function inText(label: string, keys: readonly Key[], isReadable: boolean): strin
     return `  key ${key_id}: ${rows || 'no secret'}${is_accepted === false ? ' (not accepted)' : ''}`
   })
   if (keys.length === 0) lines.push('  no secret is sealed')
-  if (!isReadable) lines.push('secrets of a key that is not accepted cannot be opened: add the key to KMS_ACCEPT, or store them again')
+  if (!isReadable) lines.push('secrets of a key that is not accepted cannot be opened: add it to KMS_ACCEPT, or store them again')
   return [label, ...lines, ''].join('\n')
 }

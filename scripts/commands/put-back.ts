@@ -12,7 +12,10 @@ export const command = new LeoCommand({
   .requiredOption(
     '--table <table>',
     'its table: generation_requests or iteration_snapshots',
-    matching(/^(generation_requests|iteration_snapshots)$/, 'only rows of generation_requests and iteration_snapshots are put in quarantine'),
+    matching(
+      /^(generation_requests|iteration_snapshots)$/,
+      'only rows of generation_requests and iteration_snapshots are put in quarantine',
+    ),
   )
   .requiredOption('--id <id>', 'its id', matching(/^-?\d{1,10}$/, 'write a whole number'))
   .run<{ table: string; id: string }>(async ({ table, id }) => {

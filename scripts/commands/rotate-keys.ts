@@ -14,7 +14,7 @@ export const command = new LeoCommand({
   exits: { 1: 'some secrets are left under other keys, or an error', 130: 'stopped; the next run continues' },
   reads: ['DATABASE_URL', 'CONFIRM', 'KMS_SEAL_WITH', 'KMS_ACCEPT', 'NODE_ENV'],
 })
-  .option('--rate <calls>', 'at most so many calls of KMS a second: its quota is shared by the account', wholeNumber(1, 10_000), 200)
+  .option('--rate <calls>', 'calls of KMS a second, at most: the account has one quota', wholeNumber(1, 10_000), 200)
   .run<{ rate: number }>(async ({ rate }, { makeLine }) => {
     const { SecretError } = await import('../../db/secrets/index.ts')
     const { batchBar } = await import('../core/batch-progress.ts')

@@ -10,7 +10,7 @@ export const command = new LeoCommand({
   exits: { 1: 'an entry was changed, removed or moved, or an error' },
   reads: ['DATABASE_URL'],
 })
-  .option('--head <id:hash>', 'the head that an earlier run printed', matching(form, 'write <id>:<hash>, as make verify-audit printed it'))
+  .option('--head <id:hash>', 'the head that an earlier run printed', matching(form, 'write <id>:<hash> as it was printed'))
   .run<{ head?: string }>(async ({ head }) => {
     const { step } = await import('../core/progress.ts')
     const { onDatabase } = await import('../migrate/on-database.ts')

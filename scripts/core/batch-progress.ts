@@ -1,18 +1,18 @@
 import process from 'node:process'
 import cliProgress from 'cli-progress'
 
-/** How far a long job in batches is. */
+/** The progress of a long job in batches. */
 export interface BatchProgress {
   readonly phase: string
-  /** Gone through in this run, out of about so many. */
+  /** Rows processed in this run, of about `total`. */
   readonly done: number
   readonly total: number
   readonly batch: number
-  /** Why it pauses, while it does. */
+  /** The reason of a pause, while it lasts. */
   readonly pause?: string
 }
 
-/** A bar a phase on a terminal; elsewhere a line every ten seconds. */
+/** On a terminal one bar per phase; elsewhere a line every ten seconds. */
 export function batchBar(): { report: (progress: BatchProgress) => void; stop: () => void } {
   if (process.stderr.isTTY && process.stderr.columns > 0) {
     const bars = new cliProgress.MultiBar(

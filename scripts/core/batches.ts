@@ -2,27 +2,27 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 
-/** What long jobs share that work in batches, a transaction each, beside people who want the same rows. */
+/** For long jobs in batches, one transaction each, beside sessions that use the same rows. */
 
-/** What a batch aims at. Its rows stay locked until it is committed: a writer who wants one of them waits so long. */
+/** The intended duration of a batch. Its rows stay locked until it commits: a writer of one of them waits for so long. */
 const batchMilliseconds = 50
-/** To look after every batch whether somebody waits would take a tenth of the time. */
-const lookMilliseconds = 250
+/** To check for waiting sessions after every batch would take a tenth of the time. */
+const checkMilliseconds = 250
 const largest = 20_000
 
 export async function prepareBatches(client: pg.Client): Promise<void> {
   await client.query(`
-    -- Shorter than deadlock_timeout: of a batch and a writer who wait for each other, the batch gives up.
+    -- Shorter than deadlock_timeout: when a batch and a writer wait for each other, the batch fails and is repeated.
     set lock_timeout = '100ms';
-    -- A crash of the server may take the last batches back, each as a whole, with whatever it notes of how far it came;
-    -- so nobody waits for the disk while rows are locked.
+    -- No wait for the disk while rows are locked. A crash of the server may undo the last batches, each as a whole and
+    -- with the progress that it recorded.
     set synchronous_commit = off;
     set idle_in_transaction_session_timeout = '1min'`)
 }
 
 /** Sizes batches by the time they take. */
 export class BatchSize {
-  // Small: how long a row, or a user with all of theirs, takes is not known yet.
+  // Small at first: the time per row, or per user with all their rows, is not known yet.
   #size = 20
   readonly #smallest: number
 
@@ -40,8 +40,8 @@ export class BatchSize {
   }
 }
 
-/** Tries again what only the moment was against: a lock that was not to be had, a deadlock. */
-export async function patiently<R extends pg.QueryResultRow>(
+/** Repeats a statement that failed because of other sessions: lock timeout, deadlock, serialization failure. */
+export async function retryOnLockConflict<R extends pg.QueryResultRow>(
   client: pg.Client,
   text: string,
   values: readonly unknown[],
@@ -57,25 +57,25 @@ export async function patiently<R extends pg.QueryResultRow>(
   }
 }
 
-/** To be called between batches: waits while somebody waits for a lock on these tables, or a replica is far behind. */
-export function politeness(
+/** Returns a function to call between batches: it waits while a session waits for a lock on these tables, or a replica lags. */
+export function throttleForWaiters(
   client: pg.Client,
   tables: readonly string[],
-  say: (why: string) => void,
+  say: (reason: string) => void,
   signal?: AbortSignal,
 ): () => Promise<void> {
-  let lastLook = -Infinity
+  let lastCheck = -Infinity
   return async () => {
-    if (performance.now() - lastLook <= lookMilliseconds) return
-    await giveWay(client, tables, say, signal)
-    lastLook = performance.now()
+    if (performance.now() - lastCheck <= checkMilliseconds) return
+    await waitForOthers(client, tables, say, signal)
+    lastCheck = performance.now()
   }
 }
 
-async function giveWay(
+async function waitForOthers(
   client: pg.Client,
   tables: readonly string[],
-  say: (why: string) => void,
+  say: (reason: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
   while (!signal?.aborted) {
@@ -87,7 +87,7 @@ async function giveWay(
     )
     const found = rows[0]
     if (!found?.writers && !found?.replicas) return
-    say(found.writers ? 'somebody waits for a lock' : 'a replica is behind')
+    say(found.writers ? 'a session waits for a lock' : 'a replica lags')
     await sleep(50)
   }
 }

@@ -74,7 +74,10 @@ export class LeoCommand extends Command {
     })
   }
 
-  /** The options for variables of make: `dry=1` is `--dry`, `time_zone=UTC` is `--time-zone=UTC`. Sets what the command reads from the environment. */
+  /**
+   * The options for variables of make: `dry=1` is `--dry`, `time_zone=UTC` is `--time-zone=UTC`. Sets those that the
+   * command reads from the environment.
+   */
   acceptVariables(variables: ReadonlyMap<string, string>): string[] {
     const args: string[] = []
     for (const [name, value] of variables) {
@@ -122,7 +125,8 @@ export class LeoCommand extends Command {
     const help = isFromMake ? `make ${this.name()} help=1` : `npx tsx scripts/leo.ts ${this.name()} --help`
     const [, option, value, allowed] = /^option '--([a-z-]+)[^']*' argument '(.*)' is invalid\. (.*)$/.exec(message) ?? []
     if (option !== undefined) {
-      return this.#usageFailure(`${nameOf(option)}=${value} is invalid`, String(allowed).replace('Allowed choices are', 'it is one of'))
+      const remedy = String(allowed).replace('Allowed choices are', 'it is one of')
+      return this.#usageFailure(`${nameOf(option)}=${value} is invalid`, remedy)
     }
     const [, argument, choices] = /^command-argument value '(.*)' is invalid .* Allowed choices are (.*)$/.exec(message) ?? []
     if (argument !== undefined) return this.#usageFailure(`${argument} is invalid`, `it is one of ${choices}`)

@@ -19,7 +19,7 @@ export async function withClient<T>(target: Target, work: (client: pg.Client) =>
   }
 }
 
-/** As `withClient`, for a caller that closes by itself. */
+/** As `withClient`, for a caller that closes the connection itself. */
 export async function connect(target: Target): Promise<pg.Client> {
   const client = new pg.Client(target.pg)
   // Without a listener a connection that breaks between two queries would end the process.
@@ -27,7 +27,7 @@ export async function connect(target: Target): Promise<pg.Client> {
   try {
     await client.connect()
   } catch (cause) {
-    // Or the half-open connection would keep the process until the server gives up on it.
+    // A half-open connection would keep the process running until the server closes it.
     client.connection.stream.destroy()
     throw explain(target, cause)
   }
@@ -44,22 +44,22 @@ function explain(target: Target, cause: unknown): Failure {
   const { code, message } = cause as { code?: string; message: string }
   const what = `cannot connect to ${target.label}`
   if (/client password must be a string/.test(message)) {
-    return new Failure(`${what}: the server wants a password`, 'add it to DATABASE_URL, or set PGPASSWORD', { cause })
+    return new Failure(`${what}: the server requires a password`, 'add it to DATABASE_URL, or set PGPASSWORD', { cause })
   }
   switch (code) {
     case 'ECONNREFUSED':
     case 'ECONNRESET':
     case 'ETIMEDOUT':
     case 'EHOSTUNREACH':
-      return new Failure(`${what}: nothing answers there`, 'start the server, or correct host and port in DATABASE_URL', { cause })
+      return new Failure(`${what}: no server answers at this address`, 'start the server, or correct host and port in DATABASE_URL', { cause })
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new Failure(`${what}: no such host`, 'correct the host in DATABASE_URL', { cause })
+      return new Failure(`${what}: the host does not exist`, 'correct the host in DATABASE_URL', { cause })
     case '28P01':
     case '28000':
       return new Failure(`${what}: ${message}`, 'correct user and password in DATABASE_URL', { cause })
     case '3D000':
-      return new Failure(`${what}: there is no such database`, 'create it, or correct the name in DATABASE_URL', { cause })
+      return new Failure(`${what}: the database does not exist`, 'create it, or correct the name in DATABASE_URL', { cause })
     default:
       return new Failure(`${what}: ${message}`, 'check DATABASE_URL and the server', { cause })
   }

@@ -1,10 +1,10 @@
 import process from 'node:process'
 import { Failure } from '../../db/testing/failure.ts'
 
-/** Printed as one line. Anything else that is thrown is a defect of these scripts and keeps its stack. */
+/** An error of the user's or the database's, printed as one line. Any other error is a defect and keeps its stack. */
 export { Failure }
 
-/** Runs a script's body; turns a `Failure` into its line on stderr and its exit code. */
+/** Runs the body of a script. Prints a `Failure` as one line on stderr and exits with its code. */
 export async function main(body: () => Promise<number | void>): Promise<void> {
   try {
     process.exitCode = (await body()) ?? 0

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import ora from 'ora'
 
-/** Shows a spinner while `work` runs, then one line with the time it took. Without a terminal, only that line. */
+/** Shows a spinner while `work` runs, then one line with its duration. Without a terminal only that line. */
 export async function step<T>(
   title: string,
   work: (say: (detail: string) => void) => Promise<T>,
@@ -29,7 +29,7 @@ const hasTerminal = (): boolean => process.stderr.isTTY && process.stderr.column
 export const stepOnTerminal = <T>(title: string, work: (say: (detail: string) => void) => Promise<T>): Promise<T> =>
   hasTerminal() ? step(title, work) : work((detail) => void process.stderr.write(`${detail}\n`))
 
-/** For logs: no colours, which ora would write there too. */
+/** For logs: without colours, which ora would write there, too. */
 const plainLine = {
   text: '',
   succeed: (text: string) => process.stderr.write(`✔ ${text}\n`),

@@ -4,9 +4,9 @@ import type { ClientConfig } from 'pg'
 import { Failure } from './failure.ts'
 
 /**
- * A database that a script works on. One `DATABASE_URL` means three things to three tools: without `sslmode` dbmate
- * insists on TLS while `pg` silently goes without, and `require` makes `pg` verify what dbmate does not. Here it means
- * what it means to libpq, and each tool gets the form that makes it so.
+ * The database of a command. Tools read one `DATABASE_URL` differently: without `sslmode` dbmate requires TLS while `pg`
+ * uses none, and with `require` `pg` verifies the certificate while dbmate does not. Here it is read as libpq reads it,
+ * and each tool gets the form that has this meaning.
  */
 export interface Target {
   /** For people: user, host and database, never the password. */
@@ -15,7 +15,7 @@ export interface Target {
   readonly port: number
   readonly database: string
   readonly user: string
-  /** Loopback. Only such a database is ever reset or filled with samples. */
+  /** Whether the host is loopback. Only such a database is reset or filled with sample data. */
   readonly isLocal: boolean
   readonly sslMode: SslMode
   /** The URL with an explicit `sslmode`, as dbmate's driver reads it. Carries the password: pass it by environment only. */
@@ -28,7 +28,7 @@ export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full'
 
 const form = 'postgres://user:password@host:5432/database?sslmode=verify-full'
 
-/** @throws Failure when the text is no PostgreSQL URL, or asks a remote host for no TLS. */
+/** @throws Failure when the text is not a PostgreSQL URL, or connects to a remote host without TLS. */
 export function parseDatabaseUrl(text: string): Target {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (/^postgres(ql)?:\/\//.test(text) && (!url || url.hash !== '')) {
@@ -40,7 +40,7 @@ export function parseDatabaseUrl(text: string): Target {
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw new Failure('DATABASE_URL is not a PostgreSQL URL', `write it as ${form}`)
   }
-  // Each tool would let other parts win: what is locked and checked must be what is migrated.
+  // Tools disagree on which part wins, but the database that is locked and checked must be the one that is migrated.
   for (const name of ['host', 'port', 'dbname', 'user', 'password']) {
     if (!url.searchParams.has(name)) continue
     throw new Failure(`DATABASE_URL has the parameter ${name}`, `put it before the question mark: ${form}`)
@@ -48,9 +48,9 @@ export function parseDatabaseUrl(text: string): Target {
   const host = decode(url.hostname).replace(/^\[(.*)\]$/, '$1').toLowerCase()
   const database = decode(url.pathname.slice(1))
   const user = decode(url.username)
-  if (!host) throw new Failure('DATABASE_URL names no host', `write it as ${form}`)
-  if (!database) throw new Failure('DATABASE_URL names no database', `write it as ${form}`)
-  if (!user) throw new Failure('DATABASE_URL names no user', `write it as ${form}`)
+  if (!host) throw new Failure('DATABASE_URL lacks the host', `write it as ${form}`)
+  if (!database) throw new Failure('DATABASE_URL lacks the database', `write it as ${form}`)
+  if (!user) throw new Failure('DATABASE_URL lacks the user', `write it as ${form}`)
 
   const isLocal = isLoopback(host)
   const sslMode = readSslMode(url.searchParams.get('sslmode'), isLocal, host)
@@ -61,7 +61,7 @@ export function parseDatabaseUrl(text: string): Target {
   const dbmateUrl = new URL(url)
   dbmateUrl.protocol = 'postgres:'
   dbmateUrl.searchParams.set('sslmode', sslMode)
-  // With a search_path in the URL dbmate would look for its own table there.
+  // With a search_path in the URL dbmate looks for its own table there.
   dbmateUrl.searchParams.delete('search_path')
 
   return {
@@ -93,7 +93,7 @@ export function withDatabase(target: Target, database: string): Target {
   return parseDatabaseUrl(url.href)
 }
 
-/** The database the user named, or `undefined`: then the embedded server is meant. */
+/** The database of `DATABASE_URL`, or `undefined`: then the embedded one is used. */
 export function targetFromEnvironment(): Target | undefined {
   const text = process.env['DATABASE_URL']
   return text === undefined || text.trim() === '' ? undefined : parseDatabaseUrl(text.trim())
@@ -103,7 +103,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new Failure('DATABASE_URL has a % that is no escape', 'write a % in user, password or database as %25')
+    throw new Failure('DATABASE_URL contains a % that is not an escape', 'write a % in user, password or database as %25')
   }
 }
 

@@ -2,7 +2,7 @@ const minute = 60
 const hour = 60 * minute
 const MiB = 1024 ** 2
 
-/** Without control, format and line-separator characters: names and values from a database never reach a terminal raw. */
+/** Replaces control, format and line-separator characters, so that names and values from a database cannot control a terminal. */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 
 export const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`

@@ -6,19 +6,19 @@ import { Worker } from 'node:worker_threads'
 const require = createRequire(import.meta.url)
 
 /**
- * Starts a thread in a file of this project.
+ * Starts a worker thread in a file of this project.
  *
- * @param file its URL, without the ending: it is TypeScript here, JavaScript where this is compiled.
- * @param first a package that it imports, to be loaded as it is: what TypeScript's loader has to read takes twice as long.
+ * @param file its URL, without the extension: it is TypeScript here, JavaScript where this is compiled.
+ * @param first a package that it imports, loaded before TypeScript's loader is registered, which takes half the time.
  */
 export function startThread(file: URL, first?: string): Worker {
   const path = fileURLToPath(file) + extname(import.meta.url)
   const thread = path.endsWith('.ts') ? startTypescript(path, first) : new Worker(path)
-  // Why it ended is told to whoever waits for it.
+  // The caller learns of an error from the thread's messages and its end.
   return thread.on('error', () => undefined)
 }
 
-/** By CommonJS, for which TypeScript is loaded in half the time. */
+/** As CommonJS, for which TypeScript's loader takes half the time. */
 function startTypescript(file: string, first?: string): Worker {
   const code = `
     const { first, loader, file } = require('node:worker_threads').workerData

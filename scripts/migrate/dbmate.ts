@@ -9,7 +9,7 @@ import { root } from '../core/paths.ts'
 export interface DbmateRun {
   readonly url: string
   readonly folder: string
-  /** Kills dbmate. It handles no signal itself, so there is nothing that a gentler one would spare. */
+  /** Kills dbmate by SIGKILL: it handles no signal itself. */
   readonly signal: AbortSignal
   /** Called with a file's name before dbmate starts on it. */
   readonly onFile: (file: string) => void
@@ -20,15 +20,15 @@ export interface DbmateError {
   readonly sqlState: string | undefined
   /** From 1, the directive's own line. Known only where the server names a position: not inside `do $$`. */
   readonly line: number | undefined
-  /** The name of the file it was at. */
+  /** The name of the file that it was applying. */
   readonly file: string | undefined
 }
 
 /**
- * Runs `dbmate migrate` (never `up`, which creates a database out of a typo) or `dbmate rollback`.
+ * Runs `dbmate migrate` (never `up`, which creates a database of a misspelled name) or `dbmate rollback`.
  *
  * The binary itself, not `node_modules/.bin/dbmate`: that is a Node script which reports a killed dbmate as success and
- * whose own death leaves dbmate running. Its output is read here, so that an orphan dies (SIGPIPE) as it announces the
+ * whose own end leaves dbmate running. Its output is read here, so that an orphan ends by SIGPIPE when it announces the
  * next file: a killed run never starts another migration.
  */
 export async function runDbmate(command: 'migrate' | 'rollback', run: DbmateRun): Promise<DbmateError | undefined> {
@@ -44,7 +44,7 @@ export async function runDbmate(command: 'migrate' | 'rollback', run: DbmateRun)
 
   let file: string | undefined
   createInterface(child.stdout).on('line', (line) => {
-    // "Applied:" says nothing: dbmate prints it for a failed file too.
+    // "Applied:" is ignored: dbmate prints it for a failed file, too.
     const [, name] = /^(?:Applying|Rolling back): (.+)$/.exec(line) ?? []
     if (name !== undefined) run.onFile((file = name))
   })
@@ -68,7 +68,7 @@ function binary(): string {
   }
 }
 
-/** Nothing of the user's shell may change what dbmate does; only what finds a password or certificate gets through. */
+/** No variable of the user's shell may change what dbmate does, except those that locate a password or certificate. */
 function environment(url: string): NodeJS.ProcessEnv {
   const kept = ['HOME', 'PGPASSWORD', 'PGPASSFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR']
   const entries = kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))

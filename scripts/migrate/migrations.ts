@@ -13,7 +13,7 @@ export interface Migration {
   readonly name: string
   /** Full path. */
   readonly file: string
-  /** The file's text with `\n` line endings: what is checksummed is what dbmate is given. */
+  /** The file's text with `\n` line endings: dbmate gets exactly the text that is checksummed. */
   readonly source: string
   /** Whether the up section runs in a transaction: `false` after `-- migrate:up transaction:false`. */
   readonly transaction: boolean
@@ -21,7 +21,7 @@ export interface Migration {
   readonly down: string
   /** SHA-256 of `source`. */
   readonly checksum: string
-  /** What the up section builds when it is a `create index concurrently`. */
+  /** The index of an up section that is a `create index concurrently`. */
   readonly concurrentIndex: ConcurrentIndex | undefined
 }
 
@@ -42,7 +42,7 @@ export const fileName = (migration: Migration): string => basename(migration.fil
 
 /**
  * All migrations of a folder, by version.
- * @throws Failure when dbmate could skip, half apply or half undo a file without a word.
+ * @throws Failure for a file that dbmate could silently skip, or apply or undo in part.
  */
 export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
   const names = (await list(folder)).filter((name) => !name.startsWith('.') && !name.endsWith('.md')).sort()
@@ -79,7 +79,7 @@ export async function createMigration(
   }
   const others = (await list(folder)).filter((other) => /^\d{14}_.+\.sql$/.test(other)).sort()
   const same = others.find((other) => other.slice(15) === `${name}.sql`)
-  if (same !== undefined) throw new Failure(`${same} has that name`, 'choose one that says what is different')
+  if (same !== undefined) throw new Failure(`${same} has that name`, 'choose another name')
   const newest = others.at(-1)?.slice(0, 14) ?? ''
   const timestamp = now.toISOString().replace(/\D/g, '').slice(0, 14)
   const version = timestamp > newest ? timestamp : String(BigInt(newest) + 1n)
@@ -121,13 +121,13 @@ async function readMigration(file: string): Promise<Migration> {
 
   // `set local lock_timeout` alone is the template of `make new`.
   if (upStatements.every(({ stmt }) => stmt === undefined || 'VariableSetStmt' in stmt)) {
-    throw refusal(file, 'has nothing under `-- migrate:up`', 'write it, or delete the file')
+    throw refusal(file, 'has an empty up section', 'write it, or delete the file')
   }
   if (downStatements.length === 0) {
     throw refusal(
       file,
-      'has nothing under `-- migrate:down`',
-      'a rollback would forget it and leave its objects: undo them there, or raise an exception that says why not',
+      'has an empty down section',
+      'a rollback would remove its record and leave its objects: undo them there, or raise an exception with the reason',
     )
   }
   checkRepeatable(file, up.transaction, upStatements)
@@ -167,7 +167,7 @@ interface Section {
   readonly sql: string
 }
 
-/** Stricter than dbmate, which takes `transaction: false` for no option and runs several pairs in a broken way. */
+/** Stricter than dbmate, which ignores `transaction: false` with a space and mishandles several pairs in a file. */
 function split(file: string, source: string): { up: Section; down: Section } {
   const lines = source.split('\n')
   const found = lines.flatMap((line, at) => (/^\s*--\s*migrate:/i.test(line) ? [{ at, line }] : []))
@@ -202,7 +202,7 @@ function split(file: string, source: string): { up: Section; down: Section } {
 
 async function statements(file: string, { line, sql }: Section): Promise<RawStmt[]> {
   try {
-    // The parser wants a character at least.
+    // The parser refuses an empty text.
     return (await parse(`${sql}\n`)).stmts ?? []
   } catch (error) {
     if (!hasSqlDetails(error)) throw error
@@ -212,11 +212,11 @@ async function statements(file: string, { line, sql }: Section): Promise<RawStmt
   }
 }
 
-/** The line, from 1, that a section's directive is in: dbmate counts an error's line from there. */
+/** The line, from 1, of a section's directive, from which dbmate counts the line of an error. */
 export const directiveLine = ({ source }: Migration, section: 'up' | 'down'): number =>
   source.split('\n').findIndex((line) => line.startsWith(`-- migrate:${section}`)) + 1
 
-/** What a run that was killed at any moment could not repeat, or what would reach into the migrations after it. */
+/** Refuses statements that a killed run could not repeat, and those that would affect later migrations. */
 function checkRepeatable(file: string, transaction: boolean, section: RawStmt[]): void {
   if (!transaction && section.length > 1) {
     throw refusal(
@@ -231,14 +231,14 @@ function checkRepeatable(file: string, transaction: boolean, section: RawStmt[])
       throw refusal(
         file,
         'needs no `transaction:false`',
-        'remove it: a run that is killed before it has recorded the file would do it twice',
+        'remove it: a run that is killed before it records the file would execute it twice',
       )
     }
     if (!transaction && 'DropStmt' in stmt && !stmt.DropStmt.missing_ok) {
       throw refusal(
         file,
         'drops without `if exists` under `transaction:false`',
-        'add it: a run that is killed before it has recorded the file would fail ever after',
+        'add it: after a run that is killed before it records the file, every further run would fail',
       )
     }
     if ('TransactionStmt' in stmt) {
@@ -250,7 +250,7 @@ function checkRepeatable(file: string, transaction: boolean, section: RawStmt[])
   }
 }
 
-/** What has to run outside a transaction: indexes (the next run drops what is left) and code that commits itself. */
+/** Statements that must run outside a transaction: indexes (the next run drops a leftover) and code that commits itself. */
 function isRepeatable(stmt: Node): boolean {
   if ('IndexStmt' in stmt) return stmt.IndexStmt.concurrent === true && stmt.IndexStmt.idxname !== undefined
   if ('DropStmt' in stmt) return stmt.DropStmt.concurrent === true

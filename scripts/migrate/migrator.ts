@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { orFailure, withClient } from '../core/connect.ts'
 import type { Target } from '../core/target.ts'
+import { batchEnd, explain, place, reason, retries, unrecorded } from './attempt.ts'
 import type { DbmateError } from './dbmate.ts'
 import { Failure } from '../core/failure.ts'
 import { exclusively, type Run, type RunOptions } from './run.ts'
-import { directiveLine, fileName, readMigrations, type ConcurrentIndex, type Migration } from './migrations.ts'
-import { seconds } from '../core/progress.ts'
+import { fileName, readMigrations, type Migration } from './migrations.ts'
 
 export interface MigrationStatus {
   readonly version: string
@@ -15,8 +14,8 @@ export interface MigrationStatus {
 }
 
 /**
- * Applies what is pending, up to and including `upTo`; safe to repeat after it was killed at any moment.
- * @throws Failure when the applied migrations are not the folder's, when one fails, when the wait is over, on Ctrl-C.
+ * Applies the pending migrations, up to and including `upTo`. Can be repeated after it was killed at any moment.
+ * @throws Failure when the applied migrations differ from the folder's, when one fails, on a timeout of the lock, on Ctrl-C.
  */
 export async function migrate(
   target: Target,
@@ -32,7 +31,7 @@ export async function migrate(
     if (options.folder === undefined) await requireMigratable(target, run.client)
     const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
     const wanted = files.filter(({ version }) => !before.has(version))
-    // Before they run, so that no kill can leave an applied migration without its checksum.
+    // Before they run, so that a killed run cannot leave an applied migration without its checksum.
     await recordChecksums(run.client, wanted)
 
     const retry = retries(run)
@@ -103,7 +102,7 @@ async function undo(run: Run, migrations: readonly Migration[], migration: Migra
   return undefined
 }
 
-/** Every migration of the folder and of the database, by version. Takes no lock and changes nothing. */
+/** All migrations of the folder and of the database, by version. Takes no lock and changes nothing. */
 export async function status(target: Target, options: { readonly folder?: string } = {}): Promise<MigrationStatus[]> {
   const migrations = await readMigrations(options.folder)
   return withClient(target, (client) => orFailure(target, async () => compare(client, migrations)))
@@ -118,7 +117,7 @@ export async function requireMigratable(target: Target, client: pg.Client): Prom
   if (rows[0]?.found) return
   throw new Failure(
     `${target.label} has no table auth.users, so it is not a Supabase database`,
-    'check DATABASE_URL; on a local plain PostgreSQL `make up` lays what is missing',
+    'check DATABASE_URL; on a local plain PostgreSQL `make up` creates what is missing',
   )
 }
 
@@ -131,7 +130,7 @@ export async function requireUtf8({ database, label }: Target, client: pg.Client
   throw new Failure(`${label} has the encoding ${encoding}, not UTF8`, remedy)
 }
 
-// --- What is applied, and whether it is what the folder says
+// --- The applied migrations, compared with the folder
 
 async function readApplied(client: pg.Client): Promise<Set<string>> {
   if (!(await exists(client, 'dbmate.schema_migrations'))) return new Set()
@@ -176,13 +175,13 @@ const remedies = {
   'out of order': 'give it a newer timestamp: `make new name=…` makes a file to move it into',
 }
 
-const complaints = {
+const descriptions = {
   edited: 'edited after they were applied',
   missing: 'applied, but their files are gone',
   'out of order': 'not applied, though newer ones are',
 }
 
-/** Refuses a history that is not the folder's, and returns the applied versions. */
+/** Refuses a history that differs from the folder, and returns the applied versions. */
 export async function checkHistory(
   target: Target,
   { client, say }: Run,
@@ -194,13 +193,13 @@ export async function checkHistory(
     const names = found.filter((row) => row.state === state).map((row) => `${row.version}_${row.name}.sql`)
     if (names.length === 0) continue
     const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
-    const afresh = target.isLocal ? '; if this database may go, start afresh with `make reset`' : ''
-    throw new Failure(`migrations ${complaints[state]}: ${names.slice(0, 3).join(', ')}${more}`, remedies[state] + afresh)
+    const reset = target.isLocal ? '; if the database can be lost, start again with `make reset`' : ''
+    throw new Failure(`migrations ${descriptions[state]}: ${names.slice(0, 3).join(', ')}${more}`, remedies[state] + reset)
   }
   const applied = await readApplied(client)
   if (migrations.length > 0) await makeChecksumTable(client)
-  // Applied by plain dbmate, or adopted. There is nothing to compare with, and a refusal could only be answered by
-  // recording the file as it is; so do that, aloud, and from now on an edit is noticed.
+  // Applied by plain dbmate, or adopted. Without a checksum a refusal could only be answered by recording the file as it
+  // is. This does so and reports it; later edits are detected.
   const recorded = await readChecksums(client)
   const trusted = migrations.filter(({ version }) => applied.has(version) && !recorded.has(version))
   await recordChecksums(client, trusted)
@@ -210,7 +209,7 @@ export async function checkHistory(
 
 export async function makeChecksumTable(client: pg.Client): Promise<void> {
   if (await exists(client, 'dbmate.migration_checksums')) return
-  // `create schema if not exists` wants the privilege to create one even where it exists.
+  // `create schema if not exists` requires the privilege to create one even where it exists.
   const { rows } = await client.query(`select from pg_namespace where nspname = 'dbmate'`)
   await client.query(`
     ${rows.length === 0 ? 'create schema dbmate;' : ''}
@@ -237,127 +236,3 @@ export async function recordChecksums(client: pg.Client, migrations: Migration[]
     [migrations.map((m) => m.version), migrations.map((m) => m.name), migrations.map((m) => m.checksum)],
   )
 }
-
-// --- A batch for dbmate, and what to do when it fails
-
-/**
- * dbmate takes all pending files at once, but stops before an index that is already there, whose migration is returned:
- * it is dropped only when that is the next one, for one before may still use or drop it by name.
- */
-async function batchEnd(run: Run, pending: Migration[]): Promise<Migration | undefined> {
-  for (const [at, migration] of pending.entries()) {
-    if (!migration.concurrentIndex || !(await findIndex(run.client, migration.concurrentIndex))) continue
-    if (at > 0) return migration
-    await dropLeftover(run, migration, migration.concurrentIndex)
-  }
-  return undefined
-}
-
-interface FoundIndex {
-  /** Quoted and with its schema. */
-  readonly name: string
-  readonly on: string | null
-  readonly is_valid: boolean | null
-  readonly is_on_table: boolean
-  /** The process that builds it at this moment. */
-  readonly builder: number | null
-}
-
-/** Whatever has the name that this index would have. */
-async function findIndex(client: pg.Client, index: ConcurrentIndex): Promise<FoundIndex | undefined> {
-  const { rows } = await client.query<FoundIndex>(
-    `select format('%I.%I', n.nspname, c.relname) as name,
-            i.indrelid::regclass::text as on,
-            i.indisvalid as is_valid,
-            coalesce(i.indrelid = t.oid, false) as is_on_table,
-            (select pid from pg_stat_progress_create_index where index_relid = c.oid limit 1) as builder
-     from pg_class t
-     join pg_namespace n on n.oid = t.relnamespace
-     join pg_class c on c.relnamespace = n.oid and c.relname = $1
-     left join pg_index i on i.indexrelid = c.oid
-     where t.oid = to_regclass(concat_ws('.', quote_ident($2), quote_ident($3)))`,
-    [index.name, index.schema, index.table],
-  )
-  return rows[0]
-}
-
-/** An index that is there while its migration is not recorded: the run was killed, or its build failed. */
-async function dropLeftover({ client, say, wait }: Run, migration: Migration, index: ConcurrentIndex): Promise<void> {
-  await wait(async () => {
-    const builder = (await findIndex(client, index))?.builder
-    if (!builder) return undefined
-    return {
-      what: `process ${builder} is building ${index.name} at this moment`,
-      remedy: `wait for it, or end it: select pg_terminate_backend(${builder})`,
-    }
-  })
-  const found = await findIndex(client, index)
-  if (!found) return
-  if (!found.is_on_table) {
-    const other = found.on === null ? 'no index' : `an index on ${found.on}`
-    throw new Failure(
-      `${fileName(migration)} builds ${index.name} on ${index.table}, but ${found.name} is ${other}`,
-      'rename one of the two',
-    )
-  }
-  const state = found.is_valid ? 'valid' : 'invalid'
-  say(`dropping the ${state} index ${found.name}, which no migration recorded: it is built again`)
-  await client.query(`drop index concurrently ${found.name}`)
-}
-
-const tries = 5
-const lockStates = ['55P03', '40P01']
-
-/** Waits before another try of a file that got no lock, longer each time and never in step with others; or says no. */
-function retries({ say, signal }: Run): (error: DbmateError) => Promise<boolean> {
-  let file: string | undefined
-  let tried = 0
-  return async (error) => {
-    if (!lockStates.includes(error.sqlState ?? '')) return false
-    tried = error.file === file ? tried + 1 : 1
-    file = error.file
-    if (tried === tries) return false
-    const delay = 500 * 2 ** (tried - 1) * (0.75 + Math.random() / 2)
-    say(`${file}: ${reason(error)}; try ${tried + 1} of ${tries} in ${seconds(delay)}`)
-    await sleep(delay, undefined, { signal })
-    return true
-  }
-}
-
-async function explain(run: Run, error: DbmateError, wanted: Migration[], pending: Migration[]): Promise<Failure> {
-  const failed = wanted.find((migration) => fileName(migration) === error.file)
-  const found = failed?.concurrentIndex && (await findIndex(run.client, failed.concurrentIndex))
-  const done = wanted.slice(0, wanted.length - pending.length)
-  const last = done.at(-1)
-  const what = [
-    failed ? `${place(failed, 'up', error)}: ${reason(error)}` : reason(error),
-    found?.is_on_table && !found.is_valid && `it left the invalid index ${found.name}, which the next run drops`,
-    last ? `${done.length} applied before it, up to ${fileName(last)}` : 'this run applied none before it',
-  ].filter((part) => part)
-  return new Failure(what.join('; '), `${remedyFor(error)} and run \`make migrate\` again: it continues there`)
-}
-
-function remedyFor({ message, sqlState = '' }: DbmateError): string {
-  if (lockStates.includes(sqlState)) return 'end the session that holds the lock (`make doctor` shows it)'
-  // Projects of PostgreSQL 17 from before June 2025 lack it.
-  if (sqlState === '42501' && /admin option|grant role/i.test(message)) {
-    return (
-      'let a superuser (on Supabase supabase_admin: ask its support) run ' +
-      '`grant anon, authenticated, service_role to postgres with admin option`'
-    )
-  }
-  if (sqlState === '25006') return 'use the primary, or turn default_transaction_read_only off,'
-  return 'correct the cause'
-}
-
-const unrecorded = (): Failure =>
-  new Failure(
-    'dbmate ended well but changed nothing',
-    'DBMATE_MIGRATIONS_TABLE in .dbmate.env must be dbmate.schema_migrations',
-  )
-
-const place = (migration: Migration, section: 'up' | 'down', { line }: DbmateError): string =>
-  fileName(migration) + (line === undefined ? '' : `:${directiveLine(migration, section) + line - 1}`)
-
-const reason = ({ message, sqlState }: DbmateError): string =>
-  message + (sqlState === undefined ? '' : ` (${sqlState})`)

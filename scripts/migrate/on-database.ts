@@ -41,7 +41,9 @@ export async function requireMigrated(client: pg.Client, target: Target, needs: 
     throw new Failure(`${target.label} is not a database of this project: it has no table auth.users`, remedy)
   }
   if (!isMigrated) {
-    if (isLegacy) throw new Failure(`${target.label} has tables that no migration created`, 'run `make preflight`, then `make adopt`')
+    if (isLegacy) {
+      throw new Failure(`${target.label} has tables that no migration created`, 'run `make preflight`, then `make adopt`')
+    }
     throw new Failure(`${target.label} is not migrated`, 'run `make migrate`')
   }
   for (const relation of needs) {

@@ -13,7 +13,7 @@ import { backendPid, refusePooledSessions, refusePooler } from '../core/refuse-p
 import { fileName, type Migration } from './migrations.ts'
 
 /**
- * The session advisory lock that whoever changes a database's schema holds: `leo_migr` in ASCII. In psql:
+ * The session advisory lock held by every run that changes the schema of a database: `leo_migr` in ASCII. In psql:
  * `select pg_advisory_lock(7810771584392193906)`.
  */
 export const migrationLock = '7810771584392193906'
@@ -21,20 +21,20 @@ export const migrationLock = '7810771584392193906'
 export interface RunOptions {
   /** Instead of `db/migrations`. */
   readonly folder?: string
-  /** How long to wait for another run, or for what a killed run left working in the server. */
+  /** How long to wait for another run, or for a statement of a killed run that the server still executes. */
   readonly waitSeconds?: number
-  /** Hears what happens, a line at a time. */
+  /** Receives messages, one line each. */
   readonly say?: (line: string) => void
 }
 
-/** What the holder of the migration lock works with. */
+/** What the holder of the migration lock uses. */
 export interface Run {
   /** For statements of the run itself; idle, with no transaction open, while dbmate works. */
   readonly client: pg.Client
   readonly say: (line: string) => void
   /** Aborted by Ctrl-C and by the loss of the lock; its reason is the `Failure` to end with. */
   readonly signal: AbortSignal
-  /** Waits until there is no obstacle; says what it waits for. */
+  /** Waits until there is no obstacle, and reports what it waits for. */
   readonly wait: (obstacle: () => Promise<Obstacle | undefined>) => Promise<void>
   /** Runs dbmate on these files and no others. */
   readonly dbmate: (command: 'migrate' | 'rollback', migrations: Migration[]) => Promise<DbmateError | undefined>
@@ -49,8 +49,8 @@ const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 /**
  * Runs `body` while holding the migration lock on a session of its own.
- * @throws Failure when the lock is not to be had, and when the run is interrupted or the lock lost: dbmate is killed,
- * its session in the server ended, and the message says where the database stands.
+ * @throws Failure when the lock cannot be acquired in time, and when the run is interrupted or the lock is lost: then
+ * dbmate is killed, its session in the server is terminated, and the message names the newest applied version.
  */
 export async function exclusively<T>(
   target: Target,
@@ -73,7 +73,7 @@ async function locked<T>(
   const say = options.say ?? (() => {})
   const abort = new AbortController()
   const { signal } = abort
-  const wait = patience(options.waitSeconds ?? 900, say, signal)
+  const wait = waiter(options.waitSeconds ?? 900, say, signal)
   const continues = 'run it again: it continues there, and `make status` shows what is left'
   const interrupt = (name: keyof typeof signals) =>
     abort.abort(new Failure(`interrupted by ${name}`, continues, { exitCode: signals[name] }))
@@ -81,11 +81,11 @@ async function locked<T>(
   await refusePooledSessions(target, lock, client)
   await takeLock(lock, wait)
   const release = guard(lock, () => abort.abort(new Failure('the session with the migration lock was lost', continues)))
-  // Until here nothing was touched, and a signal may simply end the process. A second one still does.
+  // Before this point nothing was changed, and a signal ends the process. A second signal still does.
   for (const name of Object.keys(signals)) process.once(name, interrupt)
   let underWay: string | undefined
   try {
-    await wait(() => leftSession(client))
+    await wait(() => findOrphanedSession(client))
     const name = `${dbmateName}/${await backendPid(lock)}`
     const url = dbmateUrl(target, name, await liftTimeouts(client))
     const dbmate: Run['dbmate'] = async (command, migrations) => {
@@ -103,7 +103,7 @@ async function locked<T>(
   } catch (error) {
     if (!signal.aborted) throw error
     const { message, remedy, exitCode } = signal.reason as Failure
-    throw new Failure(`${message}; ${await standing(client, underWay)}`, remedy, { exitCode, cause: error })
+    throw new Failure(`${message}; ${await describeState(client, underWay)}`, remedy, { exitCode, cause: error })
   } finally {
     for (const name of Object.keys(signals)) process.removeListener(name, interrupt)
     release()
@@ -113,8 +113,8 @@ async function locked<T>(
 // --- The lock
 
 /**
- * Tried again and again, because a session that *waits* in `pg_advisory_lock()` has a snapshot, which a
- * `create index concurrently` of the run that it waits for would wait for in turn: a deadlock.
+ * Polls, because a session that *waits* in `pg_advisory_lock()` holds a snapshot, for which a `create index concurrently`
+ * of the run that holds the lock would wait: a deadlock.
  */
 async function takeLock(lock: pg.Client, wait: Run['wait']): Promise<void> {
   await wait(async () => {
@@ -136,11 +136,11 @@ async function describeHolder(lock: pg.Client): Promise<Obstacle> {
     : 'unknown'
   return {
     what: `another run holds the migration lock (${who})`,
-    remedy: `wait for it; if it is dead, end it: select pg_terminate_backend(${holder?.pid ?? 'pid'})`,
+    remedy: `wait for it; if its process is gone, end it: select pg_terminate_backend(${holder?.pid ?? 'pid'})`,
   }
 }
 
-/** Calls `lost` once the session is gone or no longer holds the lock; returns what ends the watch. */
+/** Calls `lost` when the session has ended or no longer holds the lock. Returns a function that stops checking. */
 function guard(lock: pg.Client, lost: () => void): () => void {
   const query = {
     text: `select from pg_locks where ${isOurLock} and pid = pg_backend_pid()`,
@@ -155,7 +155,7 @@ function guard(lock: pg.Client, lost: () => void): () => void {
   }
 }
 
-function patience(seconds: number, say: Run['say'], signal: AbortSignal): Run['wait'] {
+function waiter(seconds: number, say: Run['say'], signal: AbortSignal): Run['wait'] {
   return async (find) => {
     const started = performance.now()
     let said = false
@@ -173,14 +173,14 @@ function patience(seconds: number, say: Run['say'], signal: AbortSignal): Run['w
 
 // --- dbmate's sessions
 
-/** Their application name, followed by the lock session's process id: so a killed run's are found. */
+/** Their application name, followed by the process id of the lock's session, so that sessions of a killed run are found. */
 const dbmateName = 'leo-saas-schema/dbmate'
 
 /**
- * Killing a client does not stop its statement in the server, and a dbmate whose wrapper was killed finishes its file.
- * Neither holds the lock any more, so whoever takes it next waits for them.
+ * Killing a client does not stop its statement in the server, and a dbmate whose parent was killed finishes its file.
+ * Neither holds the lock, so the next run waits for them.
  */
-async function leftSession(client: pg.Client): Promise<Obstacle | undefined> {
+async function findOrphanedSession(client: pg.Client): Promise<Obstacle | undefined> {
   const { rows } = await client.query<{ pid: number }>(
     `select pid from pg_stat_activity where application_name like $1 and datname = current_database()`,
     [`${dbmateName}/%`],
@@ -188,13 +188,13 @@ async function leftSession(client: pg.Client): Promise<Obstacle | undefined> {
   const [session] = rows
   return (
     session && {
-      what: `a run that was killed still works in the server (process ${session.pid})`,
+      what: `a statement of a killed run is still running in the server (process ${session.pid})`,
       remedy: `wait for it, or end it: select pg_terminate_backend(${session.pid})`,
     }
   )
 }
 
-/** Ends what this run's dbmate left; if the server takes longer than that, the next run waits for it. */
+/** Terminates the sessions of this run's dbmate; if the server takes longer, the next run waits for them. */
 async function endSessions(client: pg.Client, name: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const { rows } = await client.query(
@@ -208,8 +208,8 @@ async function endSessions(client: pg.Client, name: string): Promise<void> {
 }
 
 /**
- * A migration names its own timeouts. Those of the role or the database (two minutes on hosted Supabase) would end a
- * long index build each time anew, so they are lifted for the run's client, and the names returned for dbmate's URL.
+ * A migration sets its own timeouts. Those of the role or the database (two minutes on hosted Supabase) would end every
+ * attempt at a long index build, so they are lifted for the run's client. Returns their names, for dbmate's URL.
  */
 async function liftTimeouts(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(`
@@ -226,7 +226,7 @@ function dbmateUrl(target: Target, applicationName: string, timeouts: string[]):
   return url.href
 }
 
-/** Copies of what was read and checksummed, so that nobody edits it between that and dbmate's own look. */
+/** Copies of the files that were read and checksummed, so that an edit cannot reach dbmate unchecked. */
 async function withCopies<T>(migrations: Migration[], work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'leo-saas-schema-'))
   try {
@@ -237,14 +237,14 @@ async function withCopies<T>(migrations: Migration[], work: (folder: string) => 
   }
 }
 
-async function standing(client: pg.Client, underWay: string | undefined): Promise<string> {
-  const meanwhile = underWay === undefined ? '' : `${underWay} was under way, `
+async function describeState(client: pg.Client, underWay: string | undefined): Promise<string> {
+  const prefix = underWay === undefined ? '' : `${underWay} was running, `
   try {
     const { rows } = await client.query<{ newest: string | null }>(
       'select max(version) as newest from dbmate.schema_migrations',
     )
-    return `${meanwhile}the newest applied version is ${rows[0]?.newest ?? 'none'}`
+    return `${prefix}the newest applied version is ${rows[0]?.newest ?? 'none'}`
   } catch {
-    return `${meanwhile}what is applied is unknown, for the server does not answer`
+    return `${prefix}the newest applied version is unknown, since the server does not answer`
   }
 }

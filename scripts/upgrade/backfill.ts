@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { BatchProgress } from '../core/batch-progress.ts'
-import { BatchSize, patiently, politeness, prepareBatches } from '../core/batches.ts'
+import { BatchSize, retryOnLockConflict, throttleForWaiters, prepareBatches } from '../core/batches.ts'
 
 /**
  * Calls the backfill functions of the database (db/migrations/…_create_backfill.sql), one batch per transaction. Adjusts the
@@ -54,13 +54,13 @@ async function runPhase(
   const total = await estimate(client, phase)
   const size = new BatchSize(smallestBatch)
   let done = 0
-  const throttle = politeness(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
+  const throttle = throttleForWaiters(client, tables, (pause) => report?.({ phase, done, total, batch: size.rows, pause }), signal)
   // A sweep that skipped locked rows is repeated a few times; the contract step processes the remaining rows.
   for (let sweeps = 0; sweeps < 5; ) {
     if (signal?.aborted) return false
     await throttle()
     const started = performance.now()
-    const { rows } = await patiently<{ count: number }>(client, ...statement(size.rows))
+    const { rows } = await retryOnLockConflict<{ count: number }>(client, ...statement(size.rows))
     const count = rows[0]?.count ?? 0
     if (count === 0) {
       if (await isFinished(client, phase)) break

@@ -15,10 +15,8 @@ import type { CommandResult } from '../fixtures/command.ts'
 t.setTimeout(600_000)
 
 const nowhere = { target: parseDatabaseUrl('postgres://postgres:x@127.0.0.1:1/nowhere') }
-/** Runs the commands of the test runner. */
-const isOfTheRunner = (name: string): boolean => name === 'test'
 
-const files = (await readdir(fromRoot('scripts', 'commands'))).map((file) => file.replace(/\.ts$/, '')).filter((name) => !isOfTheRunner(name))
+const files = (await readdir(fromRoot('scripts', 'commands'))).map((file) => file.replace(/\.ts$/, ''))
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 const commands = new Map<string, LeoCommand>()
 for (const name of files) {

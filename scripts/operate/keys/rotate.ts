@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { keyIdOf, parseSealedSecret, SecretError } from '../../../db/secrets/index.ts'
 import type { SecretBox } from '../../../db/secrets/index.ts'
 import type { BatchProgress } from '../../core/batch-progress.ts'
-import { politeness, prepareBatches } from '../../core/batches.ts'
+import { throttleForWaiters, prepareBatches } from '../../core/batches.ts'
 import { Rewrapper } from './rewrapper.ts'
 import { rowsOf, write } from './rows.ts'
 import type { RewrappedRow, SealedRow, Serialize } from './rows.ts'
@@ -91,7 +91,7 @@ export async function rotateKeys(client: pg.Client, box: SecretBox, options: Rot
       const paused = pause === undefined ? {} : { pause }
       report?.({ phase, done: processed, total: Math.max(total, processed), batch: writeRows, ...paused })
     }
-    const waitForOthers = politeness(client, [table.name], progress, stop)
+    const waitForOthers = throttleForWaiters(client, [table.name], progress, stop)
 
     const flush = async (): Promise<void> => {
       const batch = results

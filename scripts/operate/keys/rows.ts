@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { SealedSecret } from '../../../db/secrets/index.ts'
-import { patiently } from '../../core/batches.ts'
+import { retryOnLockConflict } from '../../core/batches.ts'
 import type { SealedTable } from './tables.ts'
 
 export interface SealedRow {
@@ -63,7 +63,7 @@ const writeStatement = ({ name, id, idType, column }: SealedTable): string => `
 
 /** @returns the number of rows updated. */
 export async function write(client: pg.Client, table: SealedTable, rows: readonly RewrappedRow[]): Promise<number> {
-  const { rowCount } = await patiently(client, writeStatement(table), [
+  const { rowCount } = await retryOnLockConflict(client, writeStatement(table), [
     rows.map(({ id }) => id),
     rows.map(({ old }) => old),
     rows.map(({ rewrapped }) => rewrapped),

@@ -73,7 +73,9 @@ async function execute(client: pg.Client, text: string): Promise<boolean> {
     process.stdout.write(results.map(formatResult).join(''))
     return true
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw new Failure(`the connection broke: ${(error as Error).message}`, 'start it again')
+    if (!(error instanceof pg.DatabaseError)) {
+      throw new Failure(`the connection broke: ${(error as Error).message}`, 'start it again', { cause: error })
+    }
     const { severity = 'ERROR', message, code, detail, hint } = error
     const more = [detail, hint].filter((part) => part !== undefined).map((part) => ` — ${part}`)
     process.stderr.write(`${printable(`${severity}: ${message} (${code})${more.join('')}`)}\n`)

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
 import type { BatchProgress } from '../../core/batch-progress.ts'
-import { BatchSize, patiently, politeness, prepareBatches } from '../../core/batches.ts'
+import { BatchSize, retryOnLockConflict, throttleForWaiters, prepareBatches } from '../../core/batches.ts'
 import { Failure } from '../../core/failure.ts'
 import { printable } from '../../core/text.ts'
 import { inSnapshot } from '../read-only.ts'
@@ -115,7 +115,7 @@ async function* deleteInBatches(
   const size = new BatchSize(100)
   let done = 0
   const onPause = (pause: string) => report?.({ phase, done, total, batch: size.rows, pause })
-  const waitForOthers = politeness(client, [table], onPause, signal)
+  const waitForOthers = throttleForWaiters(client, [table], onPause, signal)
   const statement = `
     with page as materialized (
       select t.id, ${since} < $3::timestamptz as is_expired
@@ -131,7 +131,7 @@ async function* deleteInBatches(
   for (let after = '-9223372036854775808'; ; ) {
     await waitForOthers()
     const started = performance.now()
-    const result = await patiently<{ last: string | null; read: number; deleted: number }>(client, statement, [
+    const result = await retryOnLockConflict<{ last: string | null; read: number; deleted: number }>(client, statement, [
       after,
       size.rows,
       cutoff,

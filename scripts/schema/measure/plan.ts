@@ -78,7 +78,9 @@ export function planInText({ migrations }: Plan): string {
 
 const work = ({ rewrites, scans, indexes, writes, isConcurrent }: StatementEffect): string[] => [
   ...rewrites.map((table) => `  rewrites ${table}`),
-  ...indexes.map(({ name, table }) => `  builds ${name} on ${table}${isConcurrent ? ' concurrently, after every older transaction' : ''}`),
+  ...indexes.map(
+    ({ name, table }) => `  builds ${name} on ${table}${isConcurrent ? ' concurrently, after every older transaction' : ''}`,
+  ),
   ...scans.filter((table) => !indexes.some((index) => index.table === table)).map((table) => `  reads ${table}`),
   ...writes.map((table) => `  changes rows of ${table}`),
 ]

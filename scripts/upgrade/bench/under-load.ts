@@ -69,7 +69,7 @@ export async function upgradeNaively(target: Target, size: Size): Promise<LoadRe
 async function runBackfill(target: Target, ...args: string[]): Promise<number> {
   const printPeakMemory = 'process.on("exit", () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}\\n`))'
   const imports = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(printPeakMemory)}`]
-  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'commands', 'backfill.ts'), ...args], {
+  const child = spawn(process.execPath, [...imports, fromRoot('scripts', 'leo.ts'), 'backfill', ...args], {
     cwd: fromRoot(),
     env: { ...process.env, DATABASE_URL: target.dbmateUrl },
     stdio: ['ignore', 'ignore', 'pipe'],
