@@ -332,7 +332,7 @@ t.test('the command requires its settings, and a confirmation that matches', { b
     run({ NODE_ENV: 'production' }),
   ])
   t.match(without, { code: 1, stderr: /KMS_ACCEPT is not set/ })
-  t.match(wrong, { code: 1, stderr: /not among the accepted ones.*KMS_ACCEPT/ })
+  t.match(wrong, { code: 1, stderr: /not accepted: .*KMS_ACCEPT/ })
   t.match(elsewhere, { code: 1, stderr: /CONFIRM is elsewhere, but / })
   t.match(rate, { code: 1, stderr: /rate=0/ })
   t.match(insecure, { code: 1, stdout: /left under .*https endpoint/ }, 'production requires TLS')

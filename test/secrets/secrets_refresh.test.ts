@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createPool, createServiceClient, parseUserId } from '../../db/index.ts'
@@ -102,9 +103,12 @@ t.test('waiting calls accept new tokens that expire soon', async (t) => {
   const provider = new StrictProvider(1_000)
   const { db, statements } = databaseWith(t, async () => undefined)
   // A call that first reads the new tokens would refresh them again, because they are about to expire. The pool serves in
-  // order: of five calls that read and then request the lease, all have read before the tenth statement.
+  // order once its three connections are open: of five calls that read and then request the lease, all have read before the
+  // tenth statement.
+  await Promise.all(Array.from({ length: 3 }, () => sql`select`.execute(db)))
+  const before = statements()
   const slowly: Exchange = async (old) => {
-    await until('all five wait', () => statements() >= 10)
+    await until('all five wait', () => statements() >= before + 10)
     return provider.exchange(old)
   }
   const all = Array.from({ length: 5 }, () => refresh(db, box, name, slowly, { ...longWait, earlyMs: 60_000 }))

@@ -26,8 +26,8 @@ export async function applyMigrations(client: pg.Client, migrations: readonly Mi
       await applySection(client, migration.up, migration.transaction)
     } catch (cause) {
       if (!(cause instanceof pg.DatabaseError)) throw cause
-      const what = `${fileName(migration)}: ${cause.message} (${cause.code})`
-      throw new Failure(`${label} no longer applies: ${what}`, 'see to that first', { cause })
+      const message = `${fileName(migration)}: ${cause.message} (${cause.code})`
+      throw new Failure(`the migrations of ${label} fail: ${message}`, 'correct them, or name another base', { cause })
     }
   }
 }
