@@ -2,7 +2,7 @@ import t from 'tap'
 import type pg from 'pg'
 import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
-import { insertApp, insertPlace, insertRequest, insertRow, insertSecret, insertTenant, only } from '../fixtures/rows.ts'
+import { insertApp, insertAllocation, insertRequest, insertRow, insertSecret, insertTenant, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
@@ -64,7 +64,7 @@ t.beforeEach(() => owner.query('delete from cleanup_outbox'))
 
 t.test('deleting an app inserts one row for its repository, its Fly app and its allocation', async (t) => {
   const { userId, appId } = await insertBuiltApp()
-  const ref = await insertPlace(owner, appId)
+  const ref = await insertAllocation(owner, appId)
   await db.as(user(userId), (client) => deleteApp(client, appId))
   const built = { context: { app_id: appId, user_id: userId }, sealed_token: null, attempt: 0, finished_at: null }
   t.match(await open(), [
@@ -99,7 +99,7 @@ t.test('deleting a user inserts a row for every resource, by all cascades', asyn
   const { userId, appId } = await insertBuiltApp()
   const second = await insertApp(owner, userId)
   await insertRequest(owner, userId, second, { github_url: 'https://github.com/leo/films' })
-  const refs = [await insertPlace(owner, appId), await insertPlace(owner, second)].sort()
+  const refs = [await insertAllocation(owner, appId), await insertAllocation(owner, second)].sort()
   for (const provider of ['github', 'fly']) await insertSecret(owner, userId, provider)
   t.equal((await deleteUser(userId)).rowCount, 1)
   t.strictSame(targets(await open()), [
@@ -132,7 +132,7 @@ t.test('the rows of a deleted user contain ids but no email address, name or pro
 
 t.test('tokens of the same provider and allocations in the same project get separate rows', async (t) => {
   const [first, second] = [await insertTenant(db), await insertTenant(db)]
-  const ref = await insertPlace(owner, await insertApp(owner, first.userId))
+  const ref = await insertAllocation(owner, await insertApp(owner, first.userId))
   const appId = await insertApp(owner, second.userId)
   await owner.query(`select private.allocate_supabase_project($1, $2)`, [appId, `pool-${ref}`])
   await deleteUser(first.userId)
@@ -302,7 +302,7 @@ t.test('the delay after a failure doubles up to one day', async (t) => {
 t.test('finishing the cleanup of an allocation releases it, and releasing it finishes the cleanup', async (t) => {
   const { userId } = await insertBuiltApp({})
   const apps = [await insertApp(owner, userId), await insertApp(owner, userId)] as const
-  for (const app of apps) await insertPlace(owner, app)
+  for (const app of apps) await insertAllocation(owner, app)
   await deleteUser(userId)
   const [first, second] = await claim(worker)
   t.equal(await finish(worker, first!), true)
@@ -316,7 +316,7 @@ t.test('finishing the cleanup of an allocation releases it, and releasing it fin
 
 t.test('an allocation that is finished and released concurrently is released once, without a deadlock', async (t) => {
   const { userId } = await insertBuiltApp({})
-  for (let count = 0; count < 10; count += 1) await insertPlace(owner, await insertApp(owner, userId))
+  for (let count = 0; count < 10; count += 1) await insertAllocation(owner, await insertApp(owner, userId))
   await deleteUser(userId)
   const cleanups = await claim(worker)
   for (const cleanup of cleanups) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
-import { isWaiting, outcomeOf } from '../fixtures/probe.ts'
+import { waitUntilBlocked, outcomeOf } from '../fixtures/probe.ts'
 import { insertApp, insertLease, insertRequest, insertSnapshot, only } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
@@ -137,7 +137,7 @@ for (const isolation of ['read committed', 'repeatable read', 'serializable']) {
     }
     const early = await outcomeOf(enqueue(first, own))
     const late = outcomeOf(enqueue(second, own).then(() => second.query('commit')))
-    await isWaiting(db.owner, second, late)
+    await waitUntilBlocked(db.owner, second, late)
     await first.query('commit')
     t.notMatch([early, await late], [{ code: 'done' }, { code: 'done' }])
     await second.query('rollback')
@@ -154,7 +154,7 @@ t.test('a waiting transaction can enqueue after the other one rolls back', async
   }
   await enqueue(first, own)
   const late = enqueue(second, own)
-  await isWaiting(db.owner, second, late)
+  await waitUntilBlocked(db.owner, second, late)
   await first.query('rollback')
   await t.resolves(late)
   await second.query('commit')

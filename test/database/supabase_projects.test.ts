@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
-import { isWaiting, outcomeOf, rolledBack } from '../fixtures/probe.ts'
-import { insertApp, insertPlace, insertProject, insertRow, only } from '../fixtures/rows.ts'
+import { waitUntilBlocked, outcomeOf, rolledBack } from '../fixtures/probe.ts'
+import { insertApp, insertAllocation, insertProject, insertRow, only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
 
 const db = await createMigratedDatabase(t)
@@ -87,7 +87,7 @@ t.test('concurrent allocations for the same app give it one project', async (t) 
   await first.query('begin')
   const ref = await allocate(first, appId, pool)
   const allocations = others.map((client) => allocate(client, appId, pool))
-  for (const [index, client] of others.entries()) await isWaiting(owner, client, allocations[index]!)
+  for (const [index, client] of others.entries()) await waitUntilBlocked(owner, client, allocations[index]!)
   await first.query('commit')
   const given = [ref, ...(await Promise.all(allocations))]
   t.equal(new Set(given).size, 1)
@@ -102,7 +102,7 @@ t.test('an app that is deleted during its allocation releases the allocation', a
   await worker.query('begin')
   await allocate(worker, appId, pool)
   const deletion = deleteApp(workers[1]!, appId)
-  await isWaiting(owner, workers[1]!, deletion)
+  await waitUntilBlocked(owner, workers[1]!, deletion)
   await worker.query('commit')
   await deletion
   t.strictSame(await readAllocation(appId), { ref, status: 'releasing' })
@@ -159,7 +159,7 @@ t.test('an allocation that waits for a project takes another one if the project 
   await owner.query('begin')
   await owner.query(`update supabase_projects set status = 'draining' where ref = $1`, [refs[0]])
   const allocation = allocate(worker, app, pool)
-  await isWaiting(owner, worker, allocation)
+  await waitUntilBlocked(owner, worker, allocation)
   await owner.query('commit')
   t.equal(await allocation, refs[1])
 })
@@ -197,7 +197,7 @@ t.test('the allocation of a deleted app counts until it is released, and can be 
 t.test('deleting a user sets their allocations to releasing', async (t) => {
   const deletedId = await db.signUp()
   const apps = await insertApps(3, deletedId)
-  const refs = await each(apps.slice(0, 2), (app) => insertPlace(owner, app))
+  const refs = await each(apps.slice(0, 2), (app) => insertAllocation(owner, app))
   await auth.query('delete from auth.users where id = $1', [deletedId])
   t.strictSame(await each(apps, readAllocation), [...refs.map((ref) => ({ ref, status: 'releasing' })), undefined])
   for (const app of apps.slice(0, 2)) await release(worker, app)
@@ -206,7 +206,7 @@ t.test('deleting a user sets their allocations to releasing', async (t) => {
 
 t.test('an app that is inserted again with its old id gets a project after the old allocation is released', async (t) => {
   const appId = await insertApp(owner, userId)
-  const ref = await insertPlace(owner, appId)
+  const ref = await insertAllocation(owner, appId)
   await deleteApp(owner, appId)
   await db.as(service, (client) => insertRow(client, 'apps', { id: appId, user_id: userId, app_name: 'From a backup' }))
   const taken = { code: '23505', constraint: 'supabase_project_places_pkey' }
@@ -217,7 +217,7 @@ t.test('an app that is inserted again with its old id gets a project after the o
 
 t.test('users, services and workers cannot write allocations or counts directly', async (t) => {
   const [first, second] = (await insertApps(2)) as [string, string]
-  const ref = await insertPlace(owner, first)
+  const ref = await insertAllocation(owner, first)
   const statements: Readonly<Record<string, string>> = {
     [`update apps set supabase_project_ref = '${ref}' where id = '${second}'`]: '23503',
     [`update apps set supabase_project_ref = null where id = '${first}'`]: 'done',
@@ -243,7 +243,7 @@ t.test('users, services and workers cannot write allocations or counts directly'
 
 t.test('a user can read the project of their own app, but no other row of the pool', async (t) => {
   const appId = await insertApp(owner, userId)
-  const ref = await insertPlace(owner, appId)
+  const ref = await insertAllocation(owner, appId)
   const read = (client: pg.Client) =>
     client.query('select supabase_project_ref as ref from apps where id = $1', [appId])
   t.strictSame((await db.as(user(userId), read)).rows, [{ ref }])
@@ -298,7 +298,7 @@ t.test('counts are exact after random concurrent allocations, deletes and releas
 
 t.test('findMiscounts() reports a wrong count', async (t) => {
   t.strictSame(await findMiscounts(), [], 'no count is wrong after the tests above')
-  const ref = await insertPlace(owner, await insertApp(owner, userId))
+  const ref = await insertAllocation(owner, await insertApp(owner, userId))
   await owner.query('update supabase_projects set used = 2 where ref = $1', [ref])
   t.strictSame(await findMiscounts(), [{ ref, used: 2, allocations: 1 }])
   await owner.query('update supabase_projects set used = 1 where ref = $1', [ref])

@@ -3,7 +3,7 @@ import t from 'tap'
 import type pg from 'pg'
 import { assume, createMigratedDatabase, service, user } from '../fixtures/database.ts'
 import type { Persona } from '../fixtures/database.ts'
-import { isWaiting, outcomeOf, rolledBack } from '../fixtures/probe.ts'
+import { waitUntilBlocked, outcomeOf, rolledBack } from '../fixtures/probe.ts'
 import { insertApp, insertProfile, insertRequest, insertRow, insertSecret, insertTenant, only, sealed } from '../fixtures/rows.ts'
 import type { Row, Tenant } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
@@ -429,7 +429,7 @@ t.test('a change on behalf of a user who is being deleted does not deadlock', as
   await setActingUser(acting, gone.userId)
   await acting.query('select from generation_requests where id = $1 for update', [gone.requestId])
   const deletion = auth.query('delete from auth.users where id = $1', [gone.userId])
-  await isWaiting(owner, auth, deletion)
+  await waitUntilBlocked(owner, auth, deletion)
   await setStatus(gone.requestId, 'cancelled')(acting)
   await acting.query('commit')
   t.equal((await deletion).rowCount, 1)

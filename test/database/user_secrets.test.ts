@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type pg from 'pg'
 import { createMigratedDatabase, service, user } from '../fixtures/database.ts'
-import { plaintext, refusesPlaintext } from '../fixtures/leaks.ts'
+import { plaintext, assertPlaintextRejected } from '../fixtures/leaks.ts'
 import { insertRow, insertSecret, only, sealed } from '../fixtures/rows.ts'
 import type { Row } from '../fixtures/rows.ts'
 
@@ -74,7 +74,7 @@ t.test('an error about a plaintext token never contains it, even if the row has 
   const write = (row: Row) => (client: pg.Client) => insertRow(client, 'user_secrets', row)
   for (const [title, row] of Object.entries(rows)) {
     const secret = { user_id: ownId, provider: 'fly', encrypted_token: plaintext, ...row }
-    await refusesPlaintext(t, db.as(service, write(secret)), title)
+    await assertPlaintextRejected(t, db.as(service, write(secret)), title)
   }
   await t.resolves(db.tryAs(service, write({ user_id: ownId, provider: 'fly', encrypted_token: sealed() })))
 })
@@ -89,7 +89,7 @@ t.test('the same holds for an update, an upsert and a cast', async (t) => {
     'an update with a cast to text': `update user_secrets set encrypted_token = $1::text`,
   }
   for (const [title, statement] of Object.entries(statements)) {
-    await refusesPlaintext(t, db.as(service, (client) => client.query(statement, [plaintext])), title)
+    await assertPlaintextRejected(t, db.as(service, (client) => client.query(statement, [plaintext])), title)
     if (statement.includes('Git Hub')) continue
     await t.resolves(db.tryAs(service, (client) => client.query(statement, [sealed()])), `${title} with a sealed value`)
   }

@@ -14,7 +14,7 @@ import type { DatabaseFixture } from '../fixtures/database.ts'
 import { startKmsProcess } from '../fixtures/kms_process.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
-import { environmentOf, insertSealed, lost, sealerOf } from '../fixtures/sealed_rows.ts'
+import { kmsEnvironment, insertSealed, findUnreadable, createLocalSealer } from '../fixtures/sealed_rows.ts'
 
 /** For a short run: `ROTATION_ROWS=5000`. */
 const rows = Number(process.env['ROTATION_ROWS'] ?? 100_000)
@@ -54,11 +54,11 @@ t.test(`a re-wrap of ${rows} secrets is limited by the endpoint only, and needs 
   const accept = [arn, newArn]
   const endpoint = await startKmsProcess(t, kms, accept, latency)
   const box = boxOf({ sealWith: newArn, accept, endpoint, deadlineMs: 30_000 })
-  await fill(db.owner, sealerOf(kms, arn))
+  await fill(db.owner, createLocalSealer(kms, arn))
 
-  const alone = await rateOf(box, sealerOf(kms, arn))
+  const alone = await rateOf(box, createLocalSealer(kms, arn))
   const started = performance.now()
-  const run = start(db, 10_000, environmentOf({ endpoint }, newArn, accept))
+  const run = start(db, 10_000, kmsEnvironment({ endpoint }, newArn, accept))
   t.strictSame(await run.ended, [0, null], run.output())
   const seconds = (performance.now() - started) / 1000
   const megabytes = Number(/maxRSS=(\d+)/.exec(run.output())?.[1]) / 1024
@@ -112,16 +112,16 @@ t.test('a rotation that is killed at random moments loses no secret', async (t) 
   const newArn = kms.keys.create()
   const accept = [arn, newArn]
   const count = 1_500
-  const kept = await insertSealed(db.owner, sealerOf(kms, arn), count)
+  const kept = await insertSealed(db.owner, createLocalSealer(kms, arn), count)
   const opener = boxOf({ sealWith: newArn, accept })
-  const env = environmentOf(kms, newArn, accept)
+  const env = kmsEnvironment(kms, newArn, accept)
   const random = numbersFrom(20)
   let calls = 0
   let before = 0
   for (let kills = 1; kills <= 12; kills++) {
     kms.latency = Math.floor(random() * 20)
     const run = start(db, 2_000, env)
-    await kms.called(1 + Math.floor(random() * 90))
+    await kms.waitForCalls(1 + Math.floor(random() * 90))
     // At random between two calls, while a page is read or while one is written.
     await new Promise((resolve) => setTimeout(resolve, random() * 40))
     run.child.kill('SIGKILL')
@@ -131,7 +131,7 @@ t.test('a rotation that is killed at random moments loses no secret', async (t) 
     t.ok(done >= before, `after kill ${kills}: ${done} of ${count} re-wrapped`)
     before = done
     const sample = kept.filter(() => random() < 0.05)
-    t.strictSame(await lost(db.owner, opener, sample), [])
+    t.strictSame(await findUnreadable(db.owner, opener, sample), [])
     kms.takeCalls()
   }
   t.ok(before > 0 && before < count, 'the rotation is not finished after the kills')
@@ -141,5 +141,5 @@ t.test('a rotation that is killed at random moments loses no secret', async (t) 
   calls += kms.takeCalls()
   t.ok(calls - count <= 12 * 100, `${calls - count} calls were repeated`)
   t.strictSame([...(await usage(db.owner))], [[newArn, count]])
-  t.strictSame(await lost(db.owner, opener, kept), [])
+  t.strictSame(await findUnreadable(db.owner, opener, kept), [])
 })

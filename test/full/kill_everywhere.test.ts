@@ -5,13 +5,13 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { fileName } from '../../scripts/migrate/migrations.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { contents, sameContents, type Contents } from '../fixtures/contents.ts'
+import { readUpgradedRows, assertSameRows, type UpgradedRows } from '../fixtures/contents.ts'
 import { createStoppableDatabase, kinds, type Kind, type StoppableDatabase } from '../upgrade/fixtures/kill.ts'
 import { batches, killBatch, killScript, runScript } from '../upgrade/fixtures/kill_backfill.ts'
 import { applyMigration, blockersOf, createFolder, kill, killMigration, type Point } from '../upgrade/fixtures/kill_migrations.ts'
 import { baseline, expanded, migrations } from '../upgrade/fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
-import { startVictimServer } from '../fixtures/victim_server.ts'
+import { startKillableServer } from '../fixtures/killable_server.ts'
 
 t.setTimeout(3_600_000)
 
@@ -19,7 +19,7 @@ const word = `insert into private.upgrade_progress (phase, is_finished) values (
 const small = { seed: 1, users: 30, requests: 100, snapshots: 200, dirt: allDirt(0.1) }
 
 t.test('an upgrade that is killed at every statement and in every batch ends like an uninterrupted one', async (t) => {
-  const server = await startVictimServer(t)
+  const server = await startKillableServer(t)
   const folder = await createFolder(t)
 
   const twin = await createStoppableDatabase(server, 'twin')
@@ -84,12 +84,12 @@ t.test('an upgrade that is killed at every statement and in every batch ends lik
 
   await live.removeKillSchema()
   t.equal(await dumpSchema(live.target), await dumpSchema(twin.target), 'the schemas are equal')
-  sameContents(t, await contentsOf(live), await contentsOf(twin), 'the rows are equal')
+  assertSameRows(t, await contentsOf(live), await contentsOf(twin), 'the rows are equal')
 })
 
 t.test('leo backfill, killed at every change that it makes, gives the same rows', async (t) => {
   t.setTimeout(1_800_000)
-  const server = await startVictimServer(t)
+  const server = await startKillableServer(t)
   const source = await createStoppableDatabase(server, 'source')
   await migrate(source.target, { upTo: baseline })
   // Enough rows for several batches in every phase.
@@ -110,4 +110,4 @@ t.test('leo backfill, killed at every change that it makes, gives the same rows'
   }
 })
 
-const contentsOf = ({ target }: StoppableDatabase): Promise<Contents> => withClient(target, contents)
+const contentsOf = ({ target }: StoppableDatabase): Promise<UpgradedRows> => withClient(target, readUpgradedRows)

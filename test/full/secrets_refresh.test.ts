@@ -14,7 +14,7 @@ import type { UserId } from '../../db/index.ts'
 import { withClient } from '../../scripts/core/connect.ts'
 import { createClients } from '../fixtures/clients.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
-import { spellings } from '../fixtures/prints.ts'
+import { encodingsOf } from '../fixtures/prints.ts'
 import type { Service } from '../secrets/fixtures/refresh_process.ts'
 import { connectExpired, mark } from '../secrets/fixtures/refreshing.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
@@ -199,7 +199,7 @@ t.test('the output of the services and the server log contain no plaintext', asy
   const everything = [printed.join(''), await readServerLog()]
   t.match(everything[0], /SecretValue \[secret\]/)
   t.match(everything[1], /leo1\.kms\./)
-  const found = (): boolean => spellings(mark).some((spelling) => everything.some((text) => text.includes(spelling)))
+  const found = (): boolean => encodingsOf(mark).some((spelling) => everything.some((text) => text.includes(spelling)))
   t.notOk(found())
 
   const provider = await startProvider(t)

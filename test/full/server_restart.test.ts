@@ -3,7 +3,7 @@ import process from 'node:process'
 import t from 'tap'
 import { numbersFrom } from '../fixtures/random.ts'
 import { createServices, restart } from '../postgres/fixtures/restart.ts'
-import { stops } from '../fixtures/victim_server.ts'
+import { stopModes } from '../fixtures/killable_server.ts'
 
 const rounds = 60
 const seed = Number(process.env['RESTART_SEED'] ?? randomInt(1_000_000))
@@ -14,7 +14,7 @@ t.test(`the same two pools survive ${rounds} restarts of different kinds (RESTAR
   const open = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length
   let before: number | undefined
   for (let round = 1; round <= rounds; round++) {
-    const how = stops[Math.floor(random() * stops.length)]!
+    const how = stopModes[Math.floor(random() * stopModes.length)]!
     await t.test(`${round}: ${how}`, (t) => restart(t, services, how))
     before ??= open()
   }

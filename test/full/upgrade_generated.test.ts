@@ -3,13 +3,15 @@ import t, { type Test } from 'tap'
 import { backfill } from '../../scripts/upgrade/backfill.ts'
 import { connect, withClient } from '../../scripts/core/connect.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
-import { contents, sameContents } from '../fixtures/contents.ts'
+import { readUpgradedRows, assertSameRows } from '../fixtures/contents.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { only, type Row } from '../fixtures/rows.ts'
 import { column } from '../fixtures/column.ts'
-import { baseline, expanded, run, contractQuickly, clone, createLegacy, type Live } from '../upgrade/fixtures/legacy.ts'
+import {
+  baseline, expanded, runMigrations, contractWithoutDbmate, cloneDatabase, createLegacyDatabase, type LegacyDatabase,
+} from '../upgrade/fixtures/legacy.ts'
 
-const legacy = await createLegacy(t)
+const legacy = await createLegacyDatabase(t)
 
 const tables = ['generation_requests', 'iteration_snapshots'] as const
 
@@ -27,7 +29,7 @@ async function shuffleRows(client: pg.Client): Promise<void> {
 }
 
 /** Runs the backfill in batches of seven rows. Some batches are rolled back, in some the backend is terminated. */
-async function backfillInterrupted(live: Live, random: () => number, stopAfter = Infinity): Promise<void> {
+async function backfillInterrupted(live: LegacyDatabase, random: () => number, stopAfter = Infinity): Promise<void> {
   await live.owner.query('select private.backfill_contested()')
   let worker = await connect(live.target)
   let batches = 0
@@ -53,43 +55,43 @@ async function backfillInterrupted(live: Live, random: () => number, stopAfter =
 
 for (const seed of [1, 2, 3]) {
   t.test(`generated data, seed ${seed}`, async (t) => {
-    const source = await clone(t, legacy)
+    const source = await cloneDatabase(t, legacy)
     await fillLegacyDatabase(source.owner, { seed, users: 6, requests: 120, snapshots: 360, dirt: allDirt(0.08) })
-    await run(source, baseline, expanded)
+    await runMigrations(source, baseline, expanded)
     const before = await rowsOf(source.owner)
-    const reference = await clone(t, source)
+    const reference = await cloneDatabase(t, source)
     await backfill(reference.owner)
-    const afterBackfill = await contents(reference.owner)
+    const afterBackfill = await readUpgradedRows(reference.owner)
     await backfill(reference.owner)
-    sameContents(t, await contents(reference.owner), afterBackfill, 'a second backfill changes nothing')
-    await contractQuickly(reference)
-    const wanted = await contents(reference.owner)
+    assertSameRows(t, await readUpgradedRows(reference.owner), afterBackfill, 'a second backfill changes nothing')
+    await contractWithoutDbmate(reference)
+    const wanted = await readUpgradedRows(reference.owner)
 
     await t.test('every row is kept or in quarantine, and every changed value is in the log', (t) =>
       assertReconciles(t, reference.owner, before),
     )
 
     await t.test('shuffled rows and an interrupted backfill give the same result', async (t) => {
-      const live = await clone(t, source)
+      const live = await cloneDatabase(t, source)
       await shuffleRows(live.owner)
       await backfillInterrupted(live, numbersFrom(seed))
-      await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
+      await contractWithoutDbmate(live)
+      assertSameRows(t, await readUpgradedRows(live.owner), wanted, 'the rows are equal')
     })
 
     await t.test('a backfill that the contract step finishes gives the same result', async (t) => {
-      const live = await clone(t, source)
+      const live = await cloneDatabase(t, source)
       const random = numbersFrom(seed + 100)
       await backfillInterrupted(live, random, random() * 80)
-      await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
+      await contractWithoutDbmate(live)
+      assertSameRows(t, await readUpgradedRows(live.owner), wanted, 'the rows are equal')
     })
 
     await t.test('two concurrent backfills give the same result', async (t) => {
-      const live = await clone(t, source)
+      const live = await cloneDatabase(t, source)
       await withClient(live.target, (other) => Promise.all([backfill(live.owner), backfill(other)]))
-      await contractQuickly(live)
-      sameContents(t, await contents(live.owner), wanted, 'the rows are equal')
+      await contractWithoutDbmate(live)
+      assertSameRows(t, await readUpgradedRows(live.owner), wanted, 'the rows are equal')
     })
   })
 }

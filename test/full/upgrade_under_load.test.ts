@@ -5,7 +5,7 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
 import { column } from '../fixtures/column.ts'
-import { createLegacy } from '../upgrade/fixtures/legacy.ts'
+import { createLegacyDatabase } from '../upgrade/fixtures/legacy.ts'
 
 /** For a short run: `UPGRADE_SNAPSHOTS=100000`. */
 const snapshots = Number(process.env['UPGRADE_SNAPSHOTS'] ?? 3_000_000)
@@ -14,7 +14,7 @@ const requests = Math.ceil(snapshots / 3)
 t.setTimeout(1_200_000)
 
 t.test(`writers continue during the upgrade of ${requests} requests and ${snapshots} snapshots`, async (t) => {
-  const { owner, target } = await createLegacy(t)
+  const { owner, target } = await createLegacyDatabase(t)
   await fillLegacyDatabase(owner, { seed: 1, users: Math.ceil(requests / 50), requests, snapshots, dirt: allDirt(0.01) })
 
   const { errors, reports, stalls } = await upgradeUnderLoad(target, { requests, snapshots })

@@ -13,9 +13,9 @@ import { readEnv, writeEnv } from '../../scripts/operate/settings/env-file.ts'
 import { planImport, writeImport } from '../../scripts/operate/settings/import.ts'
 import { runLeo } from '../fixtures/command.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
-import { spellings } from '../fixtures/prints.ts'
+import { encodingsOf } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
-import { environmentOf } from '../fixtures/sealed_rows.ts'
+import { kmsEnvironment } from '../fixtures/sealed_rows.ts'
 import { devBox, inEnvironment, startKms } from '../fixtures/secret_boxes.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
@@ -247,7 +247,7 @@ t.test('the development key is used for a local database only', async (t) => {
 t.test('import-env previews without CONFIRM and prints no value; export-env prints plain settings only', async (t) => {
   const db = await createMigratedDatabase(t)
   const { kms, arn } = await startKms(t)
-  const env = environmentOf(kms, arn, [arn])
+  const env = kmsEnvironment(kms, arn, [arn])
   const lines = [...declared].map((pair) => pair.join(' '))
   const settings = `--settings=${await inFile('settings.txt', lines.join('\n'))}`
   const args = [settings, `--file=${await inFile('.env', writeEnv(new Map(Object.entries(values))))}`]
@@ -274,7 +274,7 @@ t.test('import-env previews without CONFIRM and prints no value; export-env prin
   const refused = await runLeo(db, 'import-env', [settings, `--file=${twice}`], env)
   t.match(refused, { code: 1, stderr: /:1 has no effect/ })
   const outputs = [dry, done, again, back, refused].map(({ stdout, stderr }) => stdout + stderr).join('')
-  const printed = (output: string) => Object.values(values).flatMap(spellings).filter((text) => output.includes(text))
+  const printed = (output: string) => Object.values(values).flatMap(encodingsOf).filter((text) => output.includes(text))
   t.strictSame(printed(outputs), [])
   t.strictSame(printed(exported.stdout), [REGION, ORGANIZATION], 'the search finds a printed value')
 

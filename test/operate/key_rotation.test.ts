@@ -14,11 +14,13 @@ import { fromRoot } from '../../scripts/core/paths.ts'
 import { runLeo } from '../fixtures/command.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
 import type { DatabaseFixture } from '../fixtures/database.ts'
-import { spellings } from '../fixtures/prints.ts'
+import { encodingsOf } from '../fixtures/prints.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { startKms } from '../fixtures/secret_boxes.ts'
-import { environmentOf, insertSealed, lost, readSealed, sealerOf, textOf, writeSealed } from '../fixtures/sealed_rows.ts'
-import type { Kept } from '../fixtures/sealed_rows.ts'
+import {
+  kmsEnvironment, insertSealed, findUnreadable, readSealed, createLocalSealer, plaintextOf, writeSealed,
+} from '../fixtures/sealed_rows.ts'
+import type { SealedRow } from '../fixtures/sealed_rows.ts'
 
 // The buffered tests mostly wait, so they run in parallel.
 t.jobs = 3
@@ -32,7 +34,7 @@ async function rotation(t: Test, count: number) {
   const { kms, arn: oldArn, boxOf } = await startKms(t)
   const newArn = kms.keys.create()
   const accept = [oldArn, newArn]
-  const rows = await insertSealed(db.owner, sealerOf(kms, oldArn), count)
+  const rows = await insertSealed(db.owner, createLocalSealer(kms, oldArn), count)
   return {
     db,
     kms,
@@ -42,7 +44,7 @@ async function rotation(t: Test, count: number) {
     box: boxOf({ sealWith: newArn, accept, deadlineMs }),
     rows,
     /** The environment of an operator. */
-    environment: environmentOf(kms, newArn, accept),
+    environment: kmsEnvironment(kms, newArn, accept),
   }
 }
 
@@ -66,7 +68,7 @@ const counts = async ({ owner }: DatabaseFixture): Promise<Record<string, number
   return sums
 }
 
-async function partOf(index: 3 | 4, { owner }: DatabaseFixture, rows: readonly Kept[]): Promise<string[]> {
+async function partOf(index: 3 | 4, { owner }: DatabaseFixture, rows: readonly SealedRow[]): Promise<string[]> {
   const parts: string[] = []
   for (const row of rows) parts.push((await readSealed(owner, row)).split('.')[index]!)
   return parts
@@ -93,9 +95,9 @@ t.test('every sealed secret is re-wrapped with the current key, once', async (t)
 
   kms.keys.allow('Decrypt', newArn)
   kms.keys.remove(oldArn)
-  t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
+  t.strictSame(await findUnreadable(db.owner, boxOf(newArn), rows), [])
   kms.keys.deny('Decrypt', newArn)
-  t.equal((await lost(db.owner, boxOf(newArn), rows.slice(0, 3))).length, 3, 'the check finds secrets that cannot be opened')
+  t.equal((await findUnreadable(db.owner, boxOf(newArn), rows.slice(0, 3))).length, 3, 'the check finds secrets that cannot be opened')
 })
 
 t.test('replacing a token adds an entry to the log, unlike a re-wrap', async (t) => {
@@ -103,7 +105,7 @@ t.test('replacing a token adds an entry to the log, unlike a re-wrap', async (t)
   const [row] = rows
   if (row?.context.table !== 'user_secrets') throw new Error('the first row is not a token')
   await db.owner.query(`select set_config('leo.acting_user', $1, false)`, [row.context.user_id])
-  await writeSealed(db.owner, row, await sealerOf(kms, oldArn).seal(row.context, new SecretValue('new')))
+  await writeSealed(db.owner, row, await createLocalSealer(kms, oldArn).seal(row.context, new SecretValue('new')))
   const { rows: entries } = await db.owner.query('select action from user_activity_log order by id')
   t.match(entries, [{ action: 'connect' }, { action: 'replace' }])
 })
@@ -134,15 +136,15 @@ t.test('counting keys and reading pages use the index', async (t) => {
 
 t.test('a row that was replaced or is locked is not overwritten', async (t) => {
   const { db, rows, kms, newArn } = await rotation(t, 2)
-  const [replaced, held] = rows as [Kept, Kept]
+  const [replaced, held] = rows as [SealedRow, SealedRow]
   const table = sealedTables[0]!
-  const tryWrite = async (row: Kept, old: string) => {
-    const rewrapped = await sealerOf(kms, newArn).seal(row.context, new SecretValue('x'))
+  const tryWrite = async (row: SealedRow, old: string) => {
+    const rewrapped = await createLocalSealer(kms, newArn).seal(row.context, new SecretValue('x'))
     return write(db.owner, table, [{ id: row.id, old, rewrapped }])
   }
 
   const stale = await readSealed(db.owner, replaced)
-  const fresh = await sealerOf(kms, newArn).seal(replaced.context, new SecretValue('fresh'))
+  const fresh = await createLocalSealer(kms, newArn).seal(replaced.context, new SecretValue('fresh'))
   await writeSealed(db.owner, replaced, fresh)
   t.equal(await tryWrite(replaced, stale), 0)
   t.equal(await readSealed(db.owner, replaced), fresh)
@@ -167,10 +169,10 @@ t.test('concurrent writes with either key are not lost', { buffered: true }, asy
   const writing = (async () => {
     while (!stop.signal.aborted) {
       const row = rows[Math.floor(random() * rows.length)]!
-      const text = textOf(10_000 + written)
+      const text = plaintextOf(10_000 + written)
       // The last writes use the new key, as services do after their configuration changed.
       const arn = written < 60 && random() < 0.5 ? oldArn : newArn
-      await writeSealed(writer, row, await sealerOf(kms, arn).seal(row.context, new SecretValue(text)))
+      await writeSealed(writer, row, await createLocalSealer(kms, arn).seal(row.context, new SecretValue(text)))
       row.text = text
       written += 1
     }
@@ -182,12 +184,12 @@ t.test('concurrent writes with either key are not lost', { buffered: true }, asy
   t.ok(first.rewrapped > 0)
   await rotate(db, box)
   t.strictSame(await counts(db), { [newArn]: 110 })
-  t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
+  t.strictSame(await findUnreadable(db.owner, boxOf(newArn), rows), [])
 })
 
 t.test('a corrupt row is reported and skipped; the others are re-wrapped', { buffered: true }, async (t) => {
   const { db, kms, box, environment, boxOf, newArn, oldArn, rows } = await rotation(t, 60)
-  const [first, , , other] = rows as [Kept, unknown, unknown, Kept]
+  const [first, , , other] = rows as [SealedRow, unknown, unknown, SealedRow]
   const setting = rows[8]!
   const cut = (sealed: string) => sealed.replace(/\.[^.]+\.([^.]+)$/, `.${'A'.repeat(160)}.$1`)
   await writeSealed(db.owner, first, cut(await readSealed(db.owner, first)))
@@ -202,10 +204,10 @@ t.test('a corrupt row is reported and skipped; the others are re-wrapped', { buf
   t.equal(ended.stdout.match(/skipped/g)?.length, broken.length)
   t.strictSame(await counts(db), { [newArn]: 56, [oldArn]: 4 })
   t.strictSame(
-    await lost(db.owner, boxOf(newArn), rows.filter((row) => !broken.includes(row))),
+    await findUnreadable(db.owner, boxOf(newArn), rows.filter((row) => !broken.includes(row))),
     [],
   )
-  const texts = rows.flatMap(({ text }) => spellings(text))
+  const texts = rows.flatMap(({ text }) => encodingsOf(text))
   const secrets = [...texts, ...(await partOf(3, db, rows)), ...(await partOf(4, db, rows))]
   const isPrinted = (output: string) => secrets.filter((text) => output.includes(text))
   t.strictSame(isPrinted(ended.stdout + ended.stderr), [])
@@ -224,7 +226,7 @@ t.test('after a kill the next run processes the remaining rows', { buffered: tru
     stdio: 'ignore',
   })
   const ended = once(child, 'exit')
-  await kms.called(100 + Math.floor(numbersFrom(31)() * 20))
+  await kms.waitForCalls(100 + Math.floor(numbersFrom(31)() * 20))
   child.kill('SIGKILL')
   t.strictSame(await ended, [null, 'SIGKILL'])
   const { [oldArn]: left = 0 } = await counts(db)
@@ -233,13 +235,13 @@ t.test('after a kill the next run processes the remaining rows', { buffered: tru
   const calls = kms.takeCalls()
   t.ok(calls <= 130 + 85, `${calls} calls: a kill repeats only the calls whose results were not written`)
   t.strictSame(await counts(db), { [newArn]: 130 })
-  t.strictSame(await lost(db.owner, boxOf(newArn), rows), [])
+  t.strictSame(await findUnreadable(db.owner, boxOf(newArn), rows), [])
 })
 
 t.test('a rotation slows down while KMS throttles, and completes', { buffered: true }, async (t) => {
   const { db, kms, box, newArn } = await rotation(t, 40)
   // More errors than the SDK's own retries of the first calls absorb.
-  kms.breakBy({ error: 'ThrottlingException' }, { times: 120 })
+  kms.injectFault({ error: 'ThrottlingException' }, { times: 120 })
   const pauses = new Set<string | undefined>()
   const done = await rotate(db, box, { report: ({ pause }) => void pauses.add(pause) })
   t.match(done, { rewrapped: 40, left: { length: 0 } })
@@ -249,16 +251,16 @@ t.test('a rotation slows down while KMS throttles, and completes', { buffered: t
 
 t.test('a rotation waits for a KMS that fails later, but not for one that never answered', { buffered: true }, async (t) => {
   const { db, kms, box, boxOf, oldArn } = await rotation(t, 80)
-  kms.breakBy('drop')
+  kms.injectFault('drop')
   await t.rejects(rotate(db, box), { code: 'key_service_unavailable' })
-  kms.mend()
+  kms.clearFaults()
   const run = rotate(db, box, { rate: 200 })
   kms.takeCalls()
-  await kms.called(30)
-  kms.breakBy({ error: 'KMSInternalException' }, { times: 12 })
+  await kms.waitForCalls(30)
+  kms.injectFault({ error: 'KMSInternalException' }, { times: 12 })
   t.match(await run, { left: { length: 0 } })
 
-  kms.breakBy({ error: 'ThrottlingException' })
+  kms.injectFault({ error: 'ThrottlingException' })
   const back = rotate(db, boxOf(oldArn), { patienceMs: 500 })
   await t.rejects(back, { code: 'key_throttled' }, 'the wait is limited')
 })
@@ -266,7 +268,7 @@ t.test('a rotation waits for a KMS that fails later, but not for one that never 
 t.test('a key that cannot be used is reported, and its rows are not changed', { buffered: true }, async (t) => {
   const { db, kms, box, oldArn, newArn, environment } = await rotation(t, 100)
   const foreign = kms.keys.create()
-  await insertSealed(db.owner, sealerOf(kms, foreign), 10)
+  await insertSealed(db.owner, createLocalSealer(kms, foreign), 10)
   for (const [right, code] of [['ReEncryptFrom', 'key_access_denied'], ['ReEncryptTo', 'key_access_denied']] as const) {
     const arn = right === 'ReEncryptFrom' ? oldArn : newArn
     kms.keys.deny(right, arn)
@@ -298,7 +300,7 @@ t.test('a rotation follows an alias that changes during the run', { buffered: tr
   const box = new SecretBox(keys)
   t.teardown(() => box.close())
   const run = rotate(db, box, { rate: 300 })
-  await kms.called(60)
+  await kms.waitForCalls(60)
   kms.keys.pointAlias('alias/leo', third)
   t.match(await run, { current: third, left: { length: 0 } })
   t.strictSame(await counts(db), { [third]: 120 })
@@ -312,7 +314,7 @@ t.test('a stopped rotation has written all its results', { buffered: true }, asy
   const { db, kms, box, oldArn, newArn } = await rotation(t, 120)
   const abort = new AbortController()
   const run = rotate(db, box, { rate: 200, signal: abort.signal })
-  await kms.called(30)
+  await kms.waitForCalls(30)
   abort.abort()
   const { isStopped, rewrapped } = await run
   t.ok(isStopped)

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { inTransaction, queue } from '../../db/index.ts'
 import type { UserId } from '../../db/index.ts'
 import { user } from '../fixtures/database.ts'
-import { isWaiting, rolledBack } from '../fixtures/probe.ts'
+import { waitUntilBlocked, rolledBack } from '../fixtures/probe.ts'
 import { newCustomer, openQueue, readGeneration, serviceClient, worker } from './fixtures/queue.ts'
 import { only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
@@ -203,7 +203,7 @@ t.test('deleting a user deletes all their rows, during concurrent calls of worke
   t.equal((await client.query(`select id from private.claim_generations('w', 1, '1 minute', 2)`)).rowCount, 1)
   const eraser = await test.login('postgres')
   const erasing = erase(eraser, first.userId)
-  await isWaiting(owner, eraser, erasing)
+  await waitUntilBlocked(owner, eraser, erasing)
   await client.query('commit')
   await erasing
   t.match((await owner.query(count, [first.userId])).rows, [{ n: '0' }], 'claimed during the deletion')
@@ -216,7 +216,7 @@ t.test('deleting a user deletes all their rows, during concurrent calls of worke
   await erase(eraser, second.userId)
   t.strictSame(await claimIds(), [], 'a row that is being deleted is not claimed')
   const late = client.query('select private.complete_generation($1, 1) as it', [id])
-  await isWaiting(owner, client, late)
+  await waitUntilBlocked(owner, client, late)
   await eraser.query('commit')
   t.equal(only(await late)['it'], false)
   t.match((await owner.query(count, [second.userId])).rows, [{ n: '0' }])

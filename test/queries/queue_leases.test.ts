@@ -1,7 +1,7 @@
 import t from 'tap'
 import { asService, inTransaction, queue } from '../../db/index.ts'
 import type { GenerationId } from '../../db/index.ts'
-import { isWaiting, rolledBack } from '../fixtures/probe.ts'
+import { waitUntilBlocked, rolledBack } from '../fixtures/probe.ts'
 import { lastReason, openQueue, readGeneration, rowsOfGeneration, worker } from './fixtures/queue.ts'
 import { only } from '../fixtures/rows.ts'
 import { logins } from '../fixtures/server.ts'
@@ -201,7 +201,7 @@ t.test('a write that waited for a change of status returns that the lease is los
     await owner.query('begin')
     await owner.query(`update generation_requests set status = 'paused' where id = $1`, [id])
     const late = client.query(`select private.${name} as it`, [id])
-    await isWaiting(test.owner, client, late)
+    await waitUntilBlocked(test.owner, client, late)
     await owner.query('commit')
     t.notOk(only(await late)['it'], name)
     t.match(await readGeneration(owner, id), { status: 'paused', current_iteration: 0 })
@@ -288,7 +288,7 @@ t.test('a heartbeat that commits before requeueExpired keeps the lease', async (
   const { requeue } = await inTransaction(db, async (trx) => {
     t.match(await queue.heartbeat(trx, held), { outcome: 'held' })
     const requeue = other.query('select * from private.requeue_expired_generations()')
-    await isWaiting(owner, other, requeue)
+    await waitUntilBlocked(owner, other, requeue)
     return { requeue }
   })
   t.equal((await requeue).rowCount, 0)

@@ -12,7 +12,7 @@ import { examineSchema } from '../../scripts/schema/verify/schema.ts'
 import { verify } from '../../scripts/schema/verify/verify.ts'
 import { createEmptyDatabase, createMigratedDatabase, type DatabaseFixture } from '../fixtures/database.ts'
 import { later, live, mutations, powers } from './fixtures/drift.ts'
-import { baseline, expanded, giveWord, migrations, run } from '../upgrade/fixtures/legacy.ts'
+import { baseline, expanded, confirmLegacyWritersStopped, migrations, runMigrations } from '../upgrade/fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 /** `code object` of each finding, as a set would have them. */
@@ -179,9 +179,9 @@ t.test('a database that was adopted', async (t) => {
   t.match(early, { code: 1, is_right: false, findings: [{ code: 'migration_pending', object: '20261122100100' }] })
   t.ok(early.findings.every(({ code }) => code === 'migration_pending'), 'is not compared before it is migrated')
 
-  await run(db, baseline, expanded)
-  await giveWord(db)
-  await run(db, expanded, migrations.at(-1)!.version)
+  await runMigrations(db, baseline, expanded)
+  await confirmLegacyWritersStopped(db)
+  await runMigrations(db, expanded, migrations.at(-1)!.version)
   const findings = await examine(db)
   t.strictSame(list(findings, false), [], 'is what schema.sql says')
   t.strictSame(list(findings, true), adopted, 'but for what was accepted')

@@ -8,7 +8,7 @@ import type { KeyProvider, SealedSecret, SecretContext } from '../../db/secrets/
 import type { UserId } from '../../types/index.ts'
 import { createMigratedDatabase, service } from '../fixtures/database.ts'
 import { insertRow, only } from '../fixtures/rows.ts'
-import { context, contexts, devBox, inEnvironment, ofAge, secret, startKms } from '../fixtures/secret_boxes.ts'
+import { context, contexts, devBox, inEnvironment, cacheLimits, secret, startKms } from '../fixtures/secret_boxes.ts'
 
 const loaded = (): string[] =>
   Object.keys((Module as unknown as { _cache: object })._cache).filter((name) => /@aws-sdk|@smithy/.test(name))
@@ -130,7 +130,7 @@ t.test('the cipher authenticates row and scheme even if the key provider does no
 })
 
 t.test('a secret that was moved or changed cannot be opened with a cached data key either', async (t) => {
-  const warm = boxOf({}, { cache: ofAge })
+  const warm = boxOf({}, { cache: cacheLimits })
   await swaps(t, warm)
   const sealed = await warm.seal(context, secret())
   const foreign = await warm.seal(context, secret('another'))

@@ -8,7 +8,7 @@ import { keyIdOf, kmsKeys, SecretBox } from '../../db/secrets/index.ts'
 import type { SealedSecret } from '../../db/secrets/index.ts'
 import { TestKms } from '../fixtures/kms.ts'
 import type { Fault } from '../fixtures/kms.ts'
-import { context, contexts, inEnvironment, ofAge, secret, startKms } from '../fixtures/secret_boxes.ts'
+import { context, contexts, inEnvironment, cacheLimits, secret, startKms } from '../fixtures/secret_boxes.ts'
 import { timeLimit } from '../fixtures/until.ts'
 
 interface Expected {
@@ -75,13 +75,13 @@ async function assertFaults(t: Test, cases: readonly Case[], deadlineMs: number)
         currentKeyId: () => box.currentKeyId(),
       }
       const title = JSON.stringify(fault)
-      kms.breakBy(fault, { times: 1 })
+      kms.injectFault(fault, { times: 1 })
       await ends(`${title} once, open`, calls.open, once)
-      kms.breakBy(fault)
+      kms.injectFault(fault)
       await Promise.all(
         Object.entries(calls).map(([name, call]) => ends(`${title} for ever, ${name}`, call, forever)),
       )
-      kms.mend()
+      kms.clearFaults()
       await t.resolves(calls.open, `${title} is over`)
     }),
   )
@@ -249,7 +249,7 @@ t.test('fifty concurrent reads are one call of KMS with a cache', async (t) => {
   kms.takeCalls()
   await readers(box, sealed)
   t.equal(kms.takeCalls('Decrypt'), 50, 'and fifty calls without')
-  const cached = boxOf(withoutRetries, { cache: ofAge })
+  const cached = boxOf(withoutRetries, { cache: cacheLimits })
   await readers(cached, sealed)
   t.equal(kms.takeCalls(), 1)
   await readers(cached, sealed)
@@ -259,8 +259,8 @@ t.test('fifty concurrent reads are one call of KMS with a cache', async (t) => {
 t.test('a failed load rejects all waiting calls and is not cached', async (t) => {
   const { kms, box, boxOf } = await startKms(t)
   const sealed = await box.seal(context, secret())
-  const cached = boxOf({}, { cache: ofAge })
-  kms.breakBy({ error: 'AccessDeniedException' }, { times: 1 })
+  const cached = boxOf({}, { cache: cacheLimits })
+  kms.injectFault({ error: 'AccessDeniedException' }, { times: 1 })
   const results = await Promise.allSettled(Array.from({ length: 5 }, () => cached.open(context, sealed)))
   t.ok(results.every(({ status }) => status === 'rejected'))
   await t.resolves(cached.open(context, sealed))

@@ -245,7 +245,7 @@ async function refreshWithout(t: Test, breakIt: 'before' | 'during') {
   const user_id = parseUserId(await test.signUp())
   await connectExpired(serviceDb, box, user_id)
   const provider = new StrictProvider()
-  if (breakIt === 'before') kms.breakBy({ error: 'AccessDeniedException' }, { operation: 'GenerateDataKey' })
+  if (breakIt === 'before') kms.injectFault({ error: 'AccessDeniedException' }, { operation: 'GenerateDataKey' })
   const refreshed = refresh(serviceDb, box, { user_id, provider: 'github' }, async (tokens) => {
     await kms.stop()
     return provider.exchange(tokens)

@@ -5,7 +5,7 @@ import { createPool, createServiceClient, parseUserId } from '../../db/index.ts'
 import type { SealedSecret, ServiceDatabase } from '../../db/index.ts'
 import { deployment_config, RefreshRejectedError, SecretValue, user_secrets } from '../../db/secrets/index.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
-import { everyPrint, spellings } from '../fixtures/prints.ts'
+import { printEveryWay, encodingsOf } from '../fixtures/prints.ts'
 import { devBox } from '../fixtures/secret_boxes.ts'
 import { loginTo, logins } from '../fixtures/server.ts'
 import { configure, readServerLog, talkative } from './fixtures/server_log.ts'
@@ -54,12 +54,12 @@ async function loggedMistakes(t: Test, settings: Readonly<Record<string, string>
   for (const mistake of mistakes(db, text)) {
     const error: unknown = await mistake.execute().catch((error: unknown) => error)
     t.match(error, { code: 'value_not_sealed', constraint: 'sealed_secret_form_check' })
-    t.notOk(has(everyPrint(error).join('\n'), text), 'the error does not contain it')
+    t.notOk(has(printEveryWay(error).join('\n'), text), 'the error does not contain it')
   }
   return { log: await logAfter(db), text }
 }
 
-const has = (log: string, text: string): boolean => spellings(text).some((spelling) => log.includes(spelling))
+const has = (log: string, text: string): boolean => encodingsOf(text).some((spelling) => log.includes(spelling))
 
 t.before(async () => {
   const db = await serviceWith(t, {})

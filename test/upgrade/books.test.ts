@@ -6,7 +6,7 @@ import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-databa
 import { examineBooks, readBalances } from '../../scripts/upgrade/books.ts'
 import { column } from '../fixtures/column.ts'
 import {
-  contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, originals, quarantined, request, signUp, snapshot,
+  contractWithoutDbmate, createLegacyDatabase, expand, insertRequest, insertSnapshot, readOriginals, readQuarantined, readRequest, signUp, readSnapshot,
 } from './fixtures/legacy.ts'
 import { outcomeOf } from '../fixtures/probe.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
@@ -26,7 +26,7 @@ t.test('the row counts of a fresh database are 0, and they reconcile after inser
 })
 
 t.test('a live database with dirty data', async (t) => {
-  const live = await createLegacy(t)
+  const live = await createLegacyDatabase(t)
   const { owner } = live
   await fillLegacyDatabase(owner, { seed: 5, users: 30, requests: 400, snapshots: 1200, dirt: allDirt(0.03) })
   const erased = await signUp(owner)
@@ -52,7 +52,7 @@ t.test('a live database with dirty data', async (t) => {
   await owner.query('delete from public.generation_requests where id = $1', [ids.deleted])
   await backfill(owner)
   await owner.query(`update public.generation_requests set created_at = created_at - interval '1 day' where id = $1`, [ids.mended])
-  await contractQuickly(live)
+  await contractWithoutDbmate(live)
   await owner.query('delete from auth.users where id = $1', [erased])
 
   await t.test('reconciles after inserts, updates and deletes during the upgrade', async (t) => {
@@ -67,16 +67,16 @@ t.test('a live database with dirty data', async (t) => {
 
   await t.test('reconciles after a repaired row is restored from quarantine with its snapshots', async (t) => {
     t.match(await outcomeOf(owner.query(`select private.put_back('generation_requests', $1)`, [ids.ownerless])), { code: '23502' })
-    t.match(await quarantined(owner, 'generation_requests', ids.ownerless), { reason: 'user_id is null' })
+    t.match(await readQuarantined(owner, 'generation_requests', ids.ownerless), { reason: 'user_id is null' })
     await owner.query(
       `update private.quarantine set content = content || jsonb_build_object('user_id', $2::uuid)
        where table_name = 'generation_requests' and row_id = any ($1)`,
       [[ids.ownerless, ids.blank], kept],
     )
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [2])
-    t.match(await request(owner, ids.ownerless), { user_id: kept, app_name: 'Lost', prompt: 'a list of books' })
-    t.match(await snapshot(owner, saved), { user_id: kept, generation_request_id: ids.ownerless })
-    t.equal(await quarantined(owner, 'iteration_snapshots', saved), undefined)
+    t.match(await readRequest(owner, ids.ownerless), { user_id: kept, app_name: 'Lost', prompt: 'a list of books' })
+    t.match(await readSnapshot(owner, saved), { user_id: kept, generation_request_id: ids.ownerless })
+    t.equal(await readQuarantined(owner, 'iteration_snapshots', saved), undefined)
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.ownerless]), [0], 'it is no longer in quarantine')
     t.strictSame(await column(owner, `select private.put_back('generation_requests', $1)`, [ids.blank]), [1])
     t.strictSame(await codes(owner), [])
@@ -84,9 +84,9 @@ t.test('a live database with dirty data', async (t) => {
   })
 
   await t.test('logs the values that change when a row is restored from quarantine', async (t) => {
-    t.strictSame(await originals(owner, 'apps', ids.ownerless), { app_name: 'Lost' })
-    t.strictSame(await originals(owner, 'generation_requests', ids.ownerless), {})
-    t.strictSame(await originals(owner, 'generation_requests', ids.blank), { app_id: null, app_name: ' ' })
+    t.strictSame(await readOriginals(owner, 'apps', ids.ownerless), { app_name: 'Lost' })
+    t.strictSame(await readOriginals(owner, 'generation_requests', ids.ownerless), {})
+    t.strictSame(await readOriginals(owner, 'generation_requests', ids.blank), { app_id: null, app_name: ' ' })
   })
 
   await t.test('reconciles after a user with rows in quarantine is deleted', async (t) => {

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
 import { runLeo } from '../fixtures/command.ts'
-import { clone, createLegacy, expand, insertRequest, signUp } from './fixtures/legacy.ts'
+import { cloneDatabase, createLegacyDatabase, expand, insertRequest, signUp } from './fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 
 t.setTimeout(900_000)
 
-const legacy = await createLegacy(t)
+const legacy = await createLegacyDatabase(t)
 await legacy.owner.query('drop schema dbmate cascade')
 const [ada, grace] = [await signUp(legacy.owner), await signUp(legacy.owner)]
 const contested = randomUUID()
@@ -30,7 +30,7 @@ t.test('adopt says which answer make migrate waits for', async (t) => {
 })
 
 t.test('backfill', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   await expand(live)
   const folder = await mkdtemp(join(tmpdir(), 'leo-owners-'))
   t.teardown(() => rm(folder, { recursive: true }))

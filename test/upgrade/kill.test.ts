@@ -9,14 +9,14 @@ import { withClient } from '../../scripts/core/connect.ts'
 import { allDirt, fillLegacyDatabase } from '../../scripts/upgrade/legacy-database.ts'
 import { readMigrations, type Migration } from '../../scripts/migrate/migrations.ts'
 import { dumpSchema } from '../../scripts/schema/dump/pg-dump.ts'
-import { contents, sameContents } from '../fixtures/contents.ts'
+import { readUpgradedRows, assertSameRows } from '../fixtures/contents.ts'
 import { createStoppableDatabase, kinds } from './fixtures/kill.ts'
 import { batches, killBatch, runScript } from './fixtures/kill_backfill.ts'
 import { applyMigration, blockersOf, createFolder, kill, killMigration, statements } from './fixtures/kill_migrations.ts'
-import { baseline, expanded, migrations, run } from './fixtures/legacy.ts'
+import { baseline, expanded, migrations, runMigrations } from './fixtures/legacy.ts'
 import { numbersFrom } from '../fixtures/random.ts'
 import { loginTo, template } from '../fixtures/server.ts'
-import { startVictimServer } from '../fixtures/victim_server.ts'
+import { startKillableServer } from '../fixtures/killable_server.ts'
 
 // A random sample of the points at which test/full/kill_everywhere.test.ts kills the upgrade.
 
@@ -24,7 +24,7 @@ const seed = Number(process.env['KILL_SEED'] ?? randomInt(1_000_000))
 const random = numbersFrom(seed)
 const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
 
-const server = await startVictimServer(t)
+const server = await startKillableServer(t)
 const confirmation = `insert into private.upgrade_progress (phase, is_finished) values ('old_writers_gone', true)`
 const data = { seed: 1, users: 30, requests: 100, snapshots: 200, dirt: allDirt(0.1) }
 
@@ -33,12 +33,12 @@ t.test(`an upgrade that is killed at random points has the same result as one th
   const reference = await createStoppableDatabase(server, 'reference')
   await withClient(reference.target, async (owner) => {
     const live = { name: reference.name, target: reference.target, owner }
-    await run(live, '', baseline)
+    await runMigrations(live, '', baseline)
     await fillLegacyDatabase(owner, data)
-    await run(live, baseline, expanded)
+    await runMigrations(live, baseline, expanded)
     await backfill(owner)
     await owner.query(confirmation)
-    await run(live, expanded, migrations.at(-1)!.version)
+    await runMigrations(live, expanded, migrations.at(-1)!.version)
   })
   await reference.removeKillSchema()
 
@@ -82,8 +82,8 @@ t.test(`an upgrade that is killed at random points has the same result as one th
   await go(migrations.at(-1)!.version)
   await live.removeKillSchema()
   t.equal(await dumpSchema(live.target), await dumpSchema(loginTo(template, 'postgres')), 'the same schema')
-  const contentsOf = ({ target }: typeof live) => withClient(target, contents)
-  sameContents(t, await contentsOf(live), await contentsOf(reference), 'the same rows')
+  const contentsOf = ({ target }: typeof live) => withClient(target, readUpgradedRows)
+  assertSameRows(t, await contentsOf(live), await contentsOf(reference), 'the same rows')
 })
 
 t.test('the test detects a migration that is killed after committing a part of its changes', async (t) => {

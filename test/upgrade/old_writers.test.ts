@@ -7,12 +7,12 @@ import { outcomeOf } from '../fixtures/probe.ts'
 import { insertRow } from '../fixtures/rows.ts'
 import { column } from '../fixtures/column.ts'
 import {
-  appNames, clone, contractQuickly, createLegacy, expand, insertRequest, insertSnapshot, quarantined, request, signUp, snapshot,
+  readAppNames, cloneDatabase, contractWithoutDbmate, createLegacyDatabase, expand, insertRequest, insertSnapshot, readQuarantined, readRequest, signUp, readSnapshot,
 } from './fixtures/legacy.ts'
 
-const legacy = await createLegacy(t)
+const legacy = await createLegacyDatabase(t)
 /** An empty database after expand and before the backfill. */
-const empty = await clone(t, legacy)
+const empty = await cloneDatabase(t, legacy)
 await expand(empty)
 
 /**
@@ -29,18 +29,18 @@ async function asServiceRole<T>(client: pg.Client, work: () => Promise<T>): Prom
 }
 
 t.test('an insert for a user that is not backfilled yet creates no app; the backfill does', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
   await asServiceRole(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-02' }))
   await asServiceRole(owner, () => insertRequest(owner, { user_id, app_name: 'Todo', created_at: '2025-02-01', app_id: null }))
-  t.strictSame(await appNames(owner, user_id), [])
+  t.strictSame(await readAppNames(owner, user_id), [])
   await backfill(owner)
-  t.strictSame(await appNames(owner, user_id), ['Todo', 'Todo (2)'])
+  t.strictSame(await readAppNames(owner, user_id), ['Todo', 'Todo (2)'])
 })
 
 t.test('an insert for a user that is backfilled creates the app at once', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
   await insertRequest(owner, { user_id, app_name: 'Todo' })
@@ -51,17 +51,17 @@ t.test('an insert for a user that is backfilled creates the app at once', async 
     await insertRequest(owner, { user_id, app_name: 'Books', created_at: '2025-04-03' })
     return { id, saved: await insertSnapshot(owner, id) }
   })
-  t.strictSame(await appNames(owner, user_id), ['Todo', 'Todo (2)', 'Untitled app', 'Books'])
-  t.match(await snapshot(owner, saved), { user_id })
+  t.strictSame(await readAppNames(owner, user_id), ['Todo', 'Todo (2)', 'Untitled app', 'Books'])
+  t.match(await readSnapshot(owner, saved), { user_id })
   t.strictSame(
     await column(owner, 'select app_id = private.app_id_of_request(id) from public.generation_requests where id = $1', [id]),
     [true],
   )
-  await contractQuickly(live)
+  await contractWithoutDbmate(live)
 })
 
 t.test('the backfill does not wait for an open transaction, and names the apps of its user later', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const busy = await signUp(owner)
   const idle = await signUp(owner)
@@ -71,16 +71,16 @@ t.test('the backfill does not wait for an open transaction, and names the apps o
     await insertRequest(writer, { user_id: busy, app_name: 'Todo', created_at: '2025-02-01' })
     await owner.query(`set lock_timeout = '1s'`)
     await owner.query('select private.backfill_users(10)')
-    t.strictSame(await appNames(owner, busy), [])
-    t.strictSame(await appNames(owner, idle), ['Todo'])
+    t.strictSame(await readAppNames(owner, busy), [])
+    t.strictSame(await readAppNames(owner, idle), ['Todo'])
     await writer.query('commit')
   })
-  await contractQuickly(live)
-  t.strictSame(await appNames(owner, busy), ['Todo', 'Todo (2)'])
+  await contractWithoutDbmate(live)
+  t.strictSame(await readAppNames(owner, busy), ['Todo', 'Todo (2)'])
 })
 
 t.test('two concurrent inserts for one user with the same app name both succeed', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
   await backfill(owner)
@@ -91,12 +91,12 @@ t.test('two concurrent inserts for one user with the same app name both succeed'
     await owner.query('commit')
     await second
   })
-  await contractQuickly(live)
-  t.strictSame((await appNames(owner, user_id)).sort(), ['Todo', 'Todo (2)'])
+  await contractWithoutDbmate(live)
+  t.strictSame((await readAppNames(owner, user_id)).sort(), ['Todo', 'Todo (2)'])
 })
 
 t.test('two transactions that write for two users in opposite order do not deadlock', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
   await backfill(owner)
@@ -115,7 +115,7 @@ t.test('two transactions that write for two users in opposite order do not deadl
 })
 
 t.test('no statement of a writer of the previous schema fails', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const user_id = await signUp(owner)
   const other = await signUp(owner)
@@ -140,48 +140,48 @@ t.test('no statement of a writer of the previous schema fails', async (t) => {
   for (const [what, write] of Object.entries(writes)) {
     t.strictSame(await outcomeOf(asServiceRole(owner, write)), { code: 'done' }, what)
   }
-  await contractQuickly(live)
+  await contractWithoutDbmate(live)
 })
 
 t.test('a snapshot that is moved to another user\'s generation gets that user as owner', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
   const saved = await insertSnapshot(owner, await insertRequest(owner, { user_id: ada }))
   const target = await insertRequest(owner, { user_id: grace })
   await backfill(owner)
   await owner.query('update public.iteration_snapshots set generation_request_id = $2 where id = $1', [saved, target])
-  await contractQuickly(live)
-  t.match(await snapshot(owner, saved), { user_id: grace })
+  await contractWithoutDbmate(live)
+  t.match(await readSnapshot(owner, saved), { user_id: grace })
 })
 
 t.test('the snapshots of a request that changes its user get the new user as owner', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const [ada, grace] = [await signUp(owner), await signUp(owner)]
   const id = await insertRequest(owner, { user_id: ada, app_id: null })
   const saved = await insertSnapshot(owner, id)
   await backfill(owner)
   await owner.query('update public.generation_requests set user_id = $2, app_id = $3 where id = $1', [id, grace, randomUUID()])
-  await contractQuickly(live)
-  t.match(await snapshot(owner, saved), { user_id: grace })
+  await contractWithoutDbmate(live)
+  t.match(await readSnapshot(owner, saved), { user_id: grace })
 })
 
 t.test('a request of another user for an app is quarantined, and the app keeps its owner', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const app_id = randomUUID()
   const mine = await insertRequest(owner, { user_id: await signUp(owner), app_id })
   const other = await signUp(owner)
   await backfill(owner)
   const theirs = await insertRequest(owner, { user_id: other, app_id })
-  await contractQuickly(live)
-  t.ok(await request(owner, mine))
-  t.match(await quarantined(owner, 'generation_requests', theirs), { reason: /another user/ })
+  await contractWithoutDbmate(live)
+  t.ok(await readRequest(owner, mine))
+  t.match(await readQuarantined(owner, 'generation_requests', theirs), { reason: /another user/ })
 })
 
 t.test('an update does not decide the owner of an app that several users claim', async (t) => {
-  const live = await clone(t, empty)
+  const live = await cloneDatabase(t, empty)
   const { owner } = live
   const app_id = randomUUID()
   const waiting = { app_id, status: 'queued', completed_at: null, updated_at: new Date() }
@@ -192,6 +192,6 @@ t.test('an update does not decide the owner of an app that several users claim',
   await backfill(owner)
   await asServiceRole(owner, () => owner.query('update public.generation_requests set app_id = app_id where id = $1', [ids[1]]))
   t.strictSame(await column(owner, 'select user_id from public.apps where id = $1', [app_id]), [])
-  await contractQuickly(live)
-  for (const id of ids) t.match(await quarantined(owner, 'generation_requests', id), { reason: /several users/ })
+  await contractWithoutDbmate(live)
+  for (const id of ids) t.match(await readQuarantined(owner, 'generation_requests', id), { reason: /several users/ })
 })

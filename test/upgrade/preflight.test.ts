@@ -19,7 +19,7 @@ import { runLeo } from '../fixtures/command.ts'
 import { createMigratedDatabase } from '../fixtures/database.ts'
 import { column } from '../fixtures/column.ts'
 import {
-  baseline, clone, contractQuickly, createLegacy, expanded, insertRequest, migrations, run, signUp, type Live,
+  baseline, cloneDatabase, contractWithoutDbmate, createLegacyDatabase, expanded, insertRequest, migrations, runMigrations, signUp, type LegacyDatabase,
 } from './fixtures/legacy.ts'
 import { clusterAdmin } from '../fixtures/server.ts'
 import { insertDirtyRows } from './fixtures/dirty_rows.ts'
@@ -41,12 +41,12 @@ const expandedFolder = await folderOf(
   t,
   Object.fromEntries(migrations.flatMap((one) => (one.version <= expanded ? [[fileName(one), one.source]] : []))),
 )
-async function expandQuickly(live: Live): Promise<void> {
-  await run(live, baseline, expanded)
+async function expandQuickly(live: LegacyDatabase): Promise<void> {
+  await runMigrations(live, baseline, expanded)
   const versions = migrations.flatMap(({ version }) => (version > baseline && version <= expanded ? [version] : []))
   await live.owner.query('insert into dbmate.schema_migrations select unnest($1::text[])', [versions])
 }
-const runPreflight = ({ target }: Pick<Live, 'target'>, options: PreflightOptions = {}): Promise<Report> =>
+const runPreflight = ({ target }: Pick<LegacyDatabase, 'target'>, options: PreflightOptions = {}): Promise<Report> =>
   preflight(target, { folder, withServer, ...options })
 
 /** The cases with a count above 0, as code → count. */
@@ -57,12 +57,12 @@ const caseOf = (report: Report, code: CaseCode) => report.data.cases.find((one) 
 
 const codes = (findings: ReadonlyArray<{ code: string }>): string[] => findings.map(({ code }) => code)
 
-const legacy = await createLegacy(t)
+const legacy = await createLegacyDatabase(t)
 
 // --- Dirty data
 
 t.test('a clean database gets the verdict go, and every case is reported with a count of 0', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   await fillLegacyDatabase(live.owner, { seed: 1, users: 5, requests: 50, snapshots: 100, dirt: {} })
   const report = await runPreflight(live)
   t.strictSame(counts(report), {})
@@ -73,7 +73,7 @@ t.test('a clean database gets the verdict go, and every case is reported with a 
 })
 
 t.test('the counts that preflight predicts equal what the backfill does', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner } = live
   await fillLegacyDatabase(owner, { seed: 4, users: 8, requests: 400, snapshots: 900, dirt: allDirt(0.06) })
   const report = await runPreflight(live, { deep: true })
@@ -92,7 +92,7 @@ t.test('the counts that preflight predicts equal what the backfill does', async 
   const lost = ['app_contested', 'app_contested_requests', 'snapshot_request_lost', 'snapshot_iteration_repeated', 'snapshot_request_missing']
   t.strictSame(Object.keys(left).filter((code) => !code.startsWith('files_') && !lost.includes(code)), [])
 
-  await contractQuickly(live)
+  await contractWithoutDbmate(live)
   const tally = async (query: string) => Object.fromEntries((await owner.query<{ key: string; count: number }>(query)).rows.map(({ key, count }) => [key, count]))
   const quarantined = await tally(`select table_name || ': ' || reason as key, count(*)::int as count from private.quarantine group by 1`)
   t.strictSame(quarantined, {
@@ -114,7 +114,7 @@ t.test('the counts that preflight predicts equal what the backfill does', async 
 })
 
 t.test('each case is found and reported with the ids of its rows', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner } = live
   const { expected, contested } = await insertDirtyRows(owner)
   const report = await runPreflight(live)
@@ -134,7 +134,7 @@ t.test('each case is found and reported with the ids of its rows', async (t) => 
 })
 
 t.test('a request with another user\'s app id is reported once the app exists', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner } = live
   const app_id = randomUUID()
   await expandQuickly(live)
@@ -147,7 +147,7 @@ t.test('a request with another user\'s app id is reported once the app exists', 
 // --- Refusals
 
 t.test('columns and enum values that the schema does not define are refused', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   await live.owner.query(`
     alter table public.generation_requests add column region text;
     alter type public.generation_mode add value 'turbo'`)
@@ -159,7 +159,7 @@ t.test('columns and enum values that the schema does not define are refused', as
 })
 
 t.test('tables that are not adopted yet are compared with the baseline without recording anything', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner } = live
   await owner.query('drop schema dbmate cascade; create index mine on public.generation_requests (app_name)')
   const harmless = await runPreflight(live)
@@ -173,7 +173,7 @@ t.test('tables that are not adopted yet are compared with the baseline without r
 })
 
 t.test('times without a zone on a server that is not in UTC are refused until the operator names the zone', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner, name } = live
   await owner.query(`alter database ${name} set timezone to 'Europe/Berlin'`)
   t.match(await runPreflight(live), { verdict: 'go' }, 'without rows no answer is needed')
@@ -188,7 +188,7 @@ t.test('times without a zone on a server that is not in UTC are refused until th
 })
 
 t.test('a migration history that does not match the folder is refused', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   await live.owner.query(`
     update dbmate.migration_checksums set checksum = 'another';
     insert into dbmate.schema_migrations values ('20990101000000')`)
@@ -198,7 +198,7 @@ t.test('a migration history that does not match the folder is refused', async (t
 // --- Locks and privileges on the live database
 
 t.test('preflight needs only the right to read, writes nothing and waits for no writer', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const { owner } = live
   await fillLegacyDatabase(owner, { seed: 2, users: 5, requests: 50, snapshots: 100, dirt: allDirt(0.1) })
   const expected = await runPreflight(live)
@@ -219,7 +219,7 @@ t.test('preflight needs only the right to read, writes nothing and waits for no 
 // --- The pending migrations
 
 t.test('the migrations are measured on tables with the columns and indexes of the live ones', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   await live.owner.query(`
     create index mine on public.generation_requests (created_at);
     alter table public.generation_requests alter column updated_at type timestamptz;
@@ -253,7 +253,7 @@ t.test('the migrations are measured on tables with the columns and indexes of th
 })
 
 t.test('a pending migration that would fail is refused', async (t) => {
-  const live = await clone(t, legacy)
+  const live = await cloneDatabase(t, legacy)
   const broken = await folderOf(t, {
     [fileName(first)]: first.source,
     '20300101000000_break_it.sql': '-- migrate:up\nalter table public.absent add column id integer;\n\n-- migrate:down\nselect 1;\n',
