@@ -1,4 +1,4 @@
-# Everything that people and CI run. `make` alone explains itself.
+# The commands for people and CI. `make` without a target lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -79,16 +79,16 @@ package: $(installed) ## Pack the query package into leo-saas-schema-<version>.t
 test-matrix: $(installed) scripts/matrix/node_modules/.package-lock.json ## Run the tests on PostgreSQL 15 to 18 (some: majors=15,18)
 	@$(leo) $@
 
-test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run everything, the long proofs too
+test-full: test-matrix scripts/consumers/node_modules/.package-lock.json scripts/browser/node_modules/.package-lock.json ## Run all tests, including the long ones
 	@$(run) scripts/leo.ts test --full
 
-bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Measure the package side by side with others, and write BENCHMARKS.md (some: only="queue secrets")
+bench: $(installed) scripts/bench/peers/node_modules/.package-lock.json ## Compare the package with others, and write BENCHMARKS.md (some: only="queue secrets")
 	@$(leo) $@
 
-bench-upgrade: $(installed) ## Measure the upgrade beside a naive one, on a server of its own (rows="100000 1000000 3000000")
+bench-upgrade: $(installed) ## Compare the duration of the upgrade with that of a naive one, on a separate server (rows="100000 1000000 3000000")
 	@$(leo) $@
 
-bench-costs: $(installed) ## Time a user's sums per month in a ledger of a million rows, on a server of its own
+bench-costs: $(installed) ## Measure the monthly sums of a user in a ledger of a million rows, on a separate server
 	@$(leo) $@
 
 ##@ DBA (on DATABASE_URL, else on the embedded database)
@@ -105,7 +105,7 @@ adopt: $(installed) ## Compare a live database's tables with the baseline and re
 preflight: $(installed) ## Before an upgrade, read only: locks and time of the pending migrations, dirty data (json=1, all files: deep=1)
 	@$(leo) $@
 
-backfill: $(installed) ## Between expand and contract: migrate the old rows (owners=file, stale_after=interval, old_writers=gone)
+backfill: $(installed) ## Between expand and contract: migrate the rows of the previous schema (owners=file, stale_after=interval, old_writers=gone)
 	@$(leo) $@
 
 put-back: $(installed) ## Move a repaired row from quarantine to its table: make put-back table=generation_requests id=42
@@ -120,13 +120,13 @@ rollback: $(installed) ## Undo the newest migration, or all that are newer than 
 doctor: $(installed) ## Examine a live database: locks, invalid objects, bloat, queue, roles and grants (json=1)
 	@$(leo) $@
 
-verify-audit: $(installed) ## Verify the history of config, and print its head to keep elsewhere (head=<id>:<hash>)
+verify-audit: $(installed) ## Verify the hash chain of deployment_config_history, and print its head (head=<id>:<hash>)
 	@$(leo) $@
 
 key-usage: $(installed) ## Show how many secrets each key seals, and (with KMS_ACCEPT) which keys are not accepted (json=1)
 	@$(leo) $@
 
-# Its garbage is short-lived: a larger young generation would keep 50 MiB of it.
+# The command creates short-lived objects: a larger young generation would keep 50 MiB of garbage.
 rotate-keys: $(installed) ## Wrap all secrets with the current key (calls a second: rate=200; remote: CONFIRM=<database>)
 	@node --max-semi-space-size=4 --import tsx scripts/leo.ts --make $@
 

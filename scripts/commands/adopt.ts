@@ -7,11 +7,11 @@ export const command = new LeoCommand({
   name: 'adopt',
   summary: "Compare a live database's tables with the baseline and record it as applied",
   example: 'adopt dry=1 time_zone=Europe/Berlin',
-  exits: { 0: 'adopted, now or before', 1: 'a difference is refused, or an error' },
+  exits: { 0: 'adopted, by this run or an earlier one', 1: 'a difference is refused, or an error' },
   reads: ['DATABASE_URL'],
 })
   .flag('dry', 'compare only')
-  .option('--time-zone <name>', 'the zone of times without one; needed where the server is not in UTC')
+  .option('--time-zone <name>', 'the time zone of columns without one; required unless the server is in UTC')
   .run<{ dry?: boolean; timeZone?: string }>(async ({ dry = false, timeZone }) => {
     const { orFailure, withClient } = await import('../core/connect.ts')
     const { requireUtf8 } = await import('../migrate/migrator.ts')
@@ -29,7 +29,7 @@ export const command = new LeoCommand({
     if (isAdopted && timeZone === undefined) {
       const { server, isUtc, answer, naive } = await withClient(target, (client) => orFailure(target, () => examineZone(client)))
       if (naive.length > 0 && !isUtc && answer === undefined) {
-        const missing = `before make migrate say in which zone times without one were written, since the server is in ${server}`
+        const missing = `the server is in ${server}; before make migrate, name the time zone of columns without one`
         process.stdout.write(`${missing}: make adopt time_zone=${server} (or UTC)\n`)
       }
     }
@@ -51,5 +51,5 @@ const summaries = (baselineVersion: string): Readonly<Record<Outcome, string>> =
     'begin; drop table dbmate.adopted_differences; ' +
     `delete from dbmate.schema_migrations where version = '${baselineVersion}'; commit;`,
   migrated: 'adopted already, and migrated since; make verify compares it from here on',
-  'not adopted': 'the baseline was applied by make migrate: there is nothing to adopt',
+  'not adopted': 'the baseline was applied by make migrate: no adoption is needed',
 })

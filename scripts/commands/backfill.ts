@@ -19,7 +19,7 @@ export const command = new LeoCommand({
   reads: ['DATABASE_URL'],
 })
   .option('--owners <path>', 'the owner of each app id that several users claim: lines app_id,user_id')
-  .option('--stale-after <interval>', 'pause or fail generations without a sign of life for so long, as "2 days"')
+  .option('--stale-after <interval>', 'pause or fail generations without activity for this long, such as "2 days"')
   .addOption(
     new Option('--old-writers <gone>', 'the last run: confirms that the writers of the previous schema are stopped').choices(['gone']),
   )
@@ -37,11 +37,11 @@ export const command = new LeoCommand({
         throw new Failure(`${label} has no tables of the backfill`, 'run `make migrate` first')
       }
       if (await isContracted(client)) {
-        process.stdout.write(`${label}: all rows are migrated, there is nothing to do\n`)
+        process.stdout.write(`${label}: all rows are migrated, no backfill is needed\n`)
         return 0
       }
       await requireExpand(client, label)
-      if (owners !== undefined) await answerOwners(client, owners)
+      if (owners !== undefined) await recordOwners(client, owners)
       const bar = batchBar()
       const isDone = await backfill(client, {
         signal: abort.signal,
@@ -77,8 +77,8 @@ async function requireExpand(client: pg.Client, label: string): Promise<void> {
   if (!rows[0]?.ready) throw new Failure(`${label} is not expanded yet`, 'run `make migrate` first')
 }
 
-/** All lines or none; an answer for an app id that is not contested, or for a user who does not exist, is refused. */
-async function answerOwners(client: pg.Client, file: string): Promise<void> {
+/** Records all lines or none. Refuses a line whose app id is not contested or whose user does not exist. */
+async function recordOwners(client: pg.Client, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new Failure(`${file} cannot be read`, 'name the file with the owners', { cause })
   })

@@ -3,6 +3,6 @@ import { LeoCommand } from '../core/command.ts'
 
 export const command = new LeoCommand({
   name: 'bench-costs',
-  summary: "Time a user's sums per month in a ledger of a million rows, on a server of its own",
+  summary: "Measure the monthly sums of a user in a ledger of a million rows, on a separate server",
   example: 'bench-costs',
 }).run(() => runScript('scripts/bench/costs', []))

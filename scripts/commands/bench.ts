@@ -3,8 +3,8 @@ import { LeoCommand } from '../core/command.ts'
 
 export const command = new LeoCommand({
   name: 'bench',
-  summary: 'Measure the package side by side with others, and write BENCHMARKS.md',
+  summary: 'Compare the package with others, and write BENCHMARKS.md',
   example: 'bench only=queue',
 })
-  .option('--only <names>', 'some of queue, latency, lists, import, secrets, separated by blanks')
+  .option('--only <names>', 'some of queue, latency, lists, import, secrets, separated by spaces')
   .run<{ only?: string }>(({ only }) => runScript('scripts/bench/run', only === undefined ? [] : [`--only=${only}`]))

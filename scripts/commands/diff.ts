@@ -17,14 +17,14 @@ export const command = new LeoCommand({
   summary: 'Show what a change does to schema, access, locks and types',
   example: 'diff BASE=origin/main html=report.html fail_on=breaking',
   exits: { 0: 'a report', 1: 'a report, and the verdict is that of fail_on or worse', 2: 'no report: an error' },
-  // They are no options, for a URL contains a password.
+  // Environment variables, not options: a URL contains a password, and other users can read arguments.
   reads: ['BASE', 'HEAD', 'DATABASE_URL'],
   usageExitCode: 2,
 })
   .flag('json', 'print JSON')
   .flag('markdown', 'print Markdown')
   .option('--html <path>', 'write the report to this file, as a page')
-  .option('--sizes <path>', 'what make sizes wrote')
+  .option('--sizes <path>', 'the file that make sizes wrote')
   .addOption(new Option('--fail-on <verdict>', 'exit with 1 when the verdict is this or worse').choices(severities))
   .run<Options>(async ({ json, markdown, html, sizes, failOn }) => {
     const { stepOnTerminal } = await import('../core/progress.ts')
@@ -34,7 +34,7 @@ export const command = new LeoCommand({
     const { formatText } = await import('../schema/diff/text.ts')
     const { exitCode } = await import('../schema/diff/verdict.ts')
     try {
-      const sides = { base: named('BASE'), head: named('HEAD'), sizes }
+      const sides = { base: readSide('BASE'), head: readSide('HEAD'), sizes }
       const report = await stepOnTerminal('applying and comparing both sides', () => compare(sides))
       const isColoured = process.stdout.isTTY && !process.env['NO_COLOR']
       if (html !== undefined) await writePage(html, await formatHtml(report))
@@ -50,21 +50,21 @@ export const command = new LeoCommand({
     }
   })
 
-/** A reader that has closed the pipe (`| head`) is no error; a full disk is. */
+/** A closed pipe (`| head`) is not an error; a full disk is. */
 async function print(text: string): Promise<void> {
   const { code } = await new Promise<Partial<NodeJS.ErrnoException>>((resolve) => {
     process.stdout.once('error', resolve).write(text, (error) => resolve(error ?? {}))
   })
   if (code === undefined || code === 'EPIPE') return
-  throw new Failure(`the report cannot be written: ${code}`, 'make room where it is written', { exitCode: 2 })
+  throw new Failure(`the report cannot be written: ${code}`, 'free disk space and run it again', { exitCode: 2 })
 }
 
-function named(name: 'BASE' | 'HEAD'): string | undefined {
+function readSide(name: 'BASE' | 'HEAD'): string | undefined {
   const text = process.env[name]?.trim()
   return text === undefined || text === '' ? undefined : text
 }
 
-/** All of the page, or no file. */
+/** Writes the whole page, or no file. */
 async function writePage(file: string, page: string): Promise<void> {
   const partial = `${file}.partial`
   try {

@@ -10,46 +10,46 @@ export const command = new LeoCommand({
   example: 'erase-user email=ada@example.com',
   reads: ['DATABASE_URL', 'CONFIRM'],
 })
-  .option('--user <uuid>', 'the id of the user; also of one whom Supabase Auth has deleted')
+  .option('--user <uuid>', 'the id of the user, also after Supabase Auth has deleted the user')
   .option('--email <address>', 'or the e-mail address, in any case')
   .run<{ user?: string; email?: string }>(async ({ user, email }, { makeLine }) => {
     const { step } = await import('../core/progress.ts')
     const { onDatabase } = await import('../migrate/on-database.ts')
     const { eraseUser, countUserRows, findRemainingReferences } = await import('../operate/users/erase.ts')
     const { findUserId, readUser } = await import('../operate/users/find.ts')
-    const asked = readUser({ user, email }, 'erase-user')
+    const selector = readUser({ user, email }, 'erase-user')
     await onDatabase(['public.cleanup_outbox'], async (client, { label }) => {
-      const userId = await findUserId(client, asked)
+      const userId = await findUserId(client, selector)
       const isToErase = isConfirmed(userId)
       const found = await countUserRows(client, userId)
       process.stdout.write(`${label}: user ${userId}\n${found.counts.map(line).join('')}`)
-      if (!found.exists) return prove(await findRemainingReferences(client, userId))
+      if (!found.exists) return reportRemaining(await findRemainingReferences(client, userId))
       if (!isToErase) {
         process.stdout.write(
-          `everything of the user would be deleted for good; make export-user user=${userId} writes it to a file\n` +
+          `all data of the user would be deleted permanently; make export-user user=${userId} writes it to a file\n` +
             previewLine(makeLine({ user: userId, email: undefined, CONFIRM: userId })),
         )
         return
       }
       const retained = await step('erasing', () => eraseUser(client, userId))
-      process.stdout.write(`erased; ${words(retained)}`)
+      process.stdout.write(`erased; ${formatRetained(retained)}`)
     })
   })
 
-/** Of a user whom Supabase Auth has deleted, or who never existed. */
-function prove({ retained, unexpected }: RemainingReferences): void {
+/** For a user who is not in auth.users: deleted by Supabase Auth, or never created. */
+function reportRemaining({ retained, unexpected }: RemainingReferences): void {
   if (unexpected.length > 0) {
     throw new Failure(
-      `the user is not in auth.users, but ${unexpected.map(({ table }) => table).join(', ')} still names them`,
+      `the user is not in auth.users, but ${unexpected.map(({ table }) => table).join(', ')} still references the user`,
       'delete these rows, and in a migration give the tables a foreign key to auth.users on delete cascade',
     )
   }
-  process.stdout.write(`the user is not in auth.users; ${words(retained)}`)
+  process.stdout.write(`the user is not in auth.users; ${formatRetained(retained)}`)
 }
 
-function words(retained: RemainingReferences['retained']): string {
-  if (retained.length === 0) return 'no row names them\n'
-  return `no row names them, but for\n${retained.map((each) => line(each).replace('\n', `, ${each.why}\n`)).join('')}`
+function formatRetained(retained: RemainingReferences['retained']): string {
+  if (retained.length === 0) return 'no row references the user\n'
+  return `the only rows that reference the user:\n${retained.map((each) => line(each).replace('\n', `, ${each.why}\n`)).join('')}`
 }
 
 function line({ table, rows }: Count): string {

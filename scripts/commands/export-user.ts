@@ -9,16 +9,16 @@ export const command = new LeoCommand({
 })
   .option('--user <uuid>', 'the id of the user')
   .option('--email <address>', 'or the e-mail address, in any case')
-  .option('--file <path>', 'a file that does not exist; export-<uuid>.jsonl without it')
+  .option('--file <path>', 'a file that does not exist yet; default: export-<uuid>.jsonl')
   .run<{ user?: string; email?: string; file?: string }>(async ({ user, email, file: named }) => {
     const { step } = await import('../core/progress.ts')
     const { onDatabase } = await import('../migrate/on-database.ts')
     const { exportUser } = await import('../operate/users/export.ts')
     const { writeFileAtomically } = await import('../operate/users/atomic-file.ts')
     const { findUserId, readUser } = await import('../operate/users/find.ts')
-    const asked = readUser({ user, email }, 'export-user')
+    const selector = readUser({ user, email }, 'export-user')
     const [file, { rows }] = await onDatabase(['public.cleanup_outbox'], async (client) => {
-      const userId = await findUserId(client, asked)
+      const userId = await findUserId(client, selector)
       const file = named ?? `export-${userId}.jsonl`
       const result = await step('exporting', (say) =>
         writeFileAtomically(file, (out, signal) =>

@@ -8,7 +8,7 @@ export const command = new LeoCommand({
   summary: 'Write all generated files, or the named ones: schema, version, types, diagram, api',
   example: 'generate',
 })
-  .addArgument(new Argument('[files...]', 'which').choices(names).default(names, 'all'))
+  .addArgument(new Argument('[files...]', 'the files to write').choices(names).default(names, 'all'))
   .run(async (_, { args }) => {
     const { step } = await import('../core/progress.ts')
     const { fromRoot } = await import('../core/paths.ts')

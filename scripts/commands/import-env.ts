@@ -49,6 +49,6 @@ export const command = new LeoCommand({
   })
 
 function line({ key, kind, outcome }: Change): string {
-  if (outcome === 'sealed') return `  changed ${key} (secret; it was plain until now: replace it where it was issued, too)\n`
+  if (outcome === 'sealed') return `  changed ${key} (secret; it was stored as plain text: also replace it at its issuer)\n`
   return `  ${outcome.padEnd(7)} ${key}${kind === 'secret' ? ' (secret)' : ''}\n`
 }

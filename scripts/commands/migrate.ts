@@ -8,7 +8,7 @@ export const command = new LeoCommand({
   example: 'migrate plan=1',
   reads: ['DATABASE_URL'],
 })
-  .flag('plan', 'apply nothing: show order, SQL size, locks and time, as measured on a scratch server')
+  .flag('plan', 'do not apply: show order, SQL size, locks and time, as measured on a scratch server')
   .run<{ plan?: boolean }>(async ({ plan: isPlan }) => {
     const { seconds, stepOnTerminal } = await import('../core/progress.ts')
     const { resolveTarget } = await import('../postgres/resolve-target.ts')

@@ -29,7 +29,7 @@ export const command = new LeoCommand({
       process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, isColoured))
       return exitCode(report)
     } catch (error) {
-      // A pipeline must not take an error for a decision to be made.
+      // Exit code 1 means that a decision is required, so an error exits with 2.
       if (error instanceof Failure) throw new Failure(error.message, error.remedy, { cause: error, exitCode: 2 })
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
       return 2

@@ -20,7 +20,7 @@ export const command = new LeoCommand({
   return runPrompt(target)
 })
 
-/** In the environment: other users of the machine can read the arguments of a process. */
+/** The connection settings, for the environment of psql: other users of the machine can read its arguments. */
 function settingsOf({ host, port, user, database, sslMode, pg: { password }, dbmateUrl }: Target): Record<string, string> {
   const certificate = new URL(dbmateUrl).searchParams.get('sslrootcert')
   return {

@@ -26,7 +26,7 @@ export const command = new LeoCommand({
         const remedy = 'list its rows: select table_name, row_id, reason from private.quarantine'
         throw new Failure(`${table} ${id} is not in quarantine`, remedy)
       }
-      process.stdout.write(`${label}: ${count} rows put back\n`)
+      process.stdout.write(`${label}: ${count} rows moved back\n`)
     })
   })
 
@@ -36,7 +36,7 @@ async function putBack(client: pg.Client, table: string, id: string): Promise<nu
     return rows[0]?.count ?? 0
   } catch (cause) {
     const { code = '', constraint, message } = cause as pg.DatabaseError
-    // A connection, a privilege, a read-only database or a lock is not a property of the row.
+    // Errors of connections, privileges, read-only databases and locks do not depend on the row.
     if (!(cause instanceof pg.DatabaseError) || /^(08|25|40|42|53|55|57)/.test(code)) throw cause
     throw new Failure(
       `${table} ${id} stays in quarantine: ${message} (${constraint ?? code})`,

@@ -22,7 +22,7 @@ export const command = new LeoCommand({
   }
   if (isConfirmed(target.database)) return emptyDatabase(target)
   process.stdout.write(
-    `${target.label}: reset would drop the schemas public, private and dbmate with everything in them\n` +
+    `${target.label}: reset would drop the schemas public, private and dbmate and all objects in them\n` +
       previewLine(makeLine({ CONFIRM: target.database })),
   )
 })

@@ -10,7 +10,7 @@ export const command = new LeoCommand({
   exits: { 130: 'stopped; the next run continues' },
   reads: ['DATABASE_URL', 'CONFIRM'],
 })
-  .option('--age <table=days>', 'other ages than those of the policy, for this run: <table>=<days>d, separated by commas')
+  .option('--age <table=days>', 'ages for this run instead of those of the policy: <table>=<days>d, separated by commas')
   .flag('json', 'print JSON')
   .run<{ age?: string; json?: boolean }>(async ({ age, json }, { makeLine }) => {
     const { batchBar } = await import('../core/batch-progress.ts')
@@ -25,7 +25,7 @@ export const command = new LeoCommand({
       const found = await findExpired(client, rules)
       const { unlisted } = await compareWithPolicy(client)
       print(`${label}\n${found.map(line).join('')}`)
-      for (const table of unlisted) print(`  ${table}: not in scripts/operate/retention/policy.ts, so no row of it is deleted\n`)
+      for (const table of unlisted) print(`  ${table}: not in scripts/operate/retention/policy.ts, so its rows are kept\n`)
       const isDue = found.some(({ expired }) => expired > 0)
       let outcome = { isDone: true, deleted: new Map<string, number>() }
       if (isDue && isToDelete) {
@@ -54,6 +54,6 @@ export const command = new LeoCommand({
   })
 
 function line({ rule: { table, days }, rows, expired, oldest }: Expired): string {
-  const since = oldest === null ? '' : `, the oldest of ${oldest}`
+  const since = oldest === null ? '' : `, the oldest from ${oldest}`
   return `  ${table}: ${expired} of ${rows} rows older than ${days} days${since}\n`
 }

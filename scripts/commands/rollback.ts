@@ -8,7 +8,7 @@ export const command = new LeoCommand({
   example: 'rollback to=20260101000000 CONFIRM=postgres',
   reads: ['DATABASE_URL', 'CONFIRM'],
 })
-  .option('--to <version>', 'the version that stays the newest; each down refuses by itself when rows would be lost')
+  .option('--to <version>', 'the version to roll back to; a down section refuses when rows would be lost')
   .run<{ to?: string }>(async ({ to }, { makeLine }) => {
     const { resolveTarget } = await import('../postgres/resolve-target.ts')
     const { fileName } = await import('../migrate/migrations.ts')

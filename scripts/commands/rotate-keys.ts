@@ -4,8 +4,8 @@ import { isConfirmedOrLocal, previewLine } from '../core/confirm.ts'
 import { Failure } from '../core/failure.ts'
 import type { Rotation } from '../operate/keys/rotate.ts'
 
-/** Of the rows that were skipped. */
-const shown = 100
+/** The number of skipped rows that are listed. */
+const listed = 100
 
 export const command = new LeoCommand({
   name: 'rotate-keys',
@@ -14,7 +14,7 @@ export const command = new LeoCommand({
   exits: { 1: 'some secrets are left under other keys, or an error', 130: 'stopped; the next run continues' },
   reads: ['DATABASE_URL', 'CONFIRM', 'KMS_SEAL_WITH', 'KMS_ACCEPT', 'NODE_ENV'],
 })
-  .option('--rate <calls>', 'calls of KMS a second, at most: the account has one quota', wholeNumber(1, 10_000), 200)
+  .option('--rate <calls>', 'maximum calls of KMS per second: the account has one quota', wholeNumber(1, 10_000), 200)
   .run<{ rate: number }>(async ({ rate }, { makeLine }) => {
     const { SecretError } = await import('../../db/secrets/index.ts')
     const { batchBar } = await import('../core/batch-progress.ts')
@@ -37,14 +37,14 @@ export const command = new LeoCommand({
       const rotation = await rotateKeys(client, box, { rate, signal: abort.signal, report: bar.report })
         .catch((cause: unknown) => {
           if (!(cause instanceof SecretError)) throw cause
-          throw new Failure(cause.message, 'correct it and run it again: it continues with the rest', { cause })
+          throw new Failure(cause.message, 'correct the cause and run it again: it continues', { cause })
         })
         .finally(() => {
           bar.stop()
           box.close()
         })
       const { current, rewrapped, isStopped, left } = rotation
-      process.stdout.write(`${label}: ${rewrapped} secrets re-wrapped by ${current}\n${unfinished(rotation)}`)
+      process.stdout.write(`${label}: ${rewrapped} secrets re-wrapped by ${current}\n${formatUnfinished(rotation)}`)
       if (isStopped) {
         process.stdout.write('stopped; run it again to continue\n')
         return 130
@@ -53,9 +53,9 @@ export const command = new LeoCommand({
     })
   })
 
-function unfinished({ skipped, refused, left, isStopped }: Rotation): string {
-  const rows = skipped.slice(0, shown).map(({ table, id, error }) => `  ${table} ${id}: skipped (${error.code})\n`)
-  if (skipped.length > shown) rows.push(`  and ${skipped.length - shown} more\n`)
+function formatUnfinished({ skipped, refused, left, isStopped }: Rotation): string {
+  const rows = skipped.slice(0, listed).map(({ table, id, error }) => `  ${table} ${id}: skipped (${error.code})\n`)
+  if (skipped.length > listed) rows.push(`  and ${skipped.length - listed} more\n`)
   const keys = left.map(({ table, keyId, rows }) => {
     const why = refused.get(keyId)?.message
     return `  ${table.name}: ${rows} left under ${keyId}${why === undefined ? '' : `: ${why}`}\n`

@@ -3,12 +3,12 @@ import process from 'node:process'
 import type pg from 'pg'
 import { LeoCommand } from '../core/command.ts'
 
-/** Below it the rows of a table are counted; the statistics of a small one may be missing. */
+/** Rows of tables up to this size are counted: statistics of small tables may be missing. */
 const countedBytes = 1024 ** 2
 
 export const command = new LeoCommand({
   name: 'sizes',
-  summary: 'Write rows (estimated where they are many) and bytes of each table to a file for make diff, read only',
+  summary: 'Write rows (estimated for large tables) and bytes of each table to a file for make diff, read only',
   example: 'sizes file=sizes.json',
   reads: ['DATABASE_URL'],
 })
@@ -39,7 +39,7 @@ async function countRows(client: pg.Client, table: string): Promise<number | und
     const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table}`)
     return Number(rows[0]?.count)
   } catch {
-    // Another role's table: the estimate needs no privilege.
+    // The table belongs to another role. The estimate needs no privilege.
     await client.query('rollback to before_count')
     return undefined
   }

@@ -8,7 +8,7 @@ export const command = new LeoCommand({
   exits: { 0: 'all migrations are applied', 1: 'make migrate would refuse, or an error', 3: 'some migrations are pending' },
   reads: ['DATABASE_URL'],
 })
-  .flag('all', 'list the applied ones, too')
+  .flag('all', 'also list applied migrations')
   .flag('json', 'print JSON')
   .run<{ all?: boolean; json?: boolean }>(async ({ all, json }) => {
     const { resolveTarget } = await import('../postgres/resolve-target.ts')

@@ -39,7 +39,7 @@ export const command = new LeoCommand({
     return wrong === 0 ? 0 : 1
   })
 
-/** On a large table reading all files takes hours. */
+/** Reports progress every ten seconds: reading all files of a large table takes hours. */
 function everyTenSeconds(): (read: number) => void {
   let next = performance.now() + 10_000
   return (read) => {

@@ -8,7 +8,7 @@ export interface BatchProgress {
   readonly done: number
   readonly total: number
   readonly batch: number
-  /** The reason of a pause, while it lasts. */
+  /** The reason for the current pause; absent when the job runs. */
   readonly pause?: string
 }
 

@@ -2,11 +2,11 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 
-/** For long jobs in batches, one transaction each, beside sessions that use the same rows. */
+/** Helpers for long jobs that run in batches, one transaction each, while other sessions use the same rows. */
 
-/** The intended duration of a batch. Its rows stay locked until it commits: a writer of one of them waits for so long. */
+/** The intended duration of a batch. Its rows stay locked until it commits: a writer of one of them waits this long. */
 const batchMilliseconds = 50
-/** To check for waiting sessions after every batch would take a tenth of the time. */
+/** Checking for waiting sessions after every batch would take a tenth of the run time. */
 const checkMilliseconds = 250
 const largest = 20_000
 
@@ -14,15 +14,15 @@ export async function prepareBatches(client: pg.Client): Promise<void> {
   await client.query(`
     -- Shorter than deadlock_timeout: when a batch and a writer wait for each other, the batch fails and is repeated.
     set lock_timeout = '100ms';
-    -- No wait for the disk while rows are locked. A crash of the server may undo the last batches, each as a whole and
-    -- with the progress that it recorded.
+    -- Commits do not wait for the disk while rows are locked. A crash of the server may undo the last batches, each as a
+    -- whole and with the progress that it recorded.
     set synchronous_commit = off;
     set idle_in_transaction_session_timeout = '1min'`)
 }
 
 /** Sizes batches by the time they take. */
 export class BatchSize {
-  // Small at first: the time per row, or per user with all their rows, is not known yet.
+  // Starts small: the time per row, or per user with all their rows, is not known yet.
   #size = 20
   readonly #smallest: number
 
@@ -57,7 +57,7 @@ export async function retryOnLockConflict<R extends pg.QueryResultRow>(
   }
 }
 
-/** Returns a function to call between batches: it waits while a session waits for a lock on these tables, or a replica lags. */
+/** Returns a function to call between batches: it waits while a session waits for a lock on these tables or a replica lags. */
 export function throttleForWaiters(
   client: pg.Client,
   tables: readonly string[],
@@ -67,12 +67,12 @@ export function throttleForWaiters(
   let lastCheck = -Infinity
   return async () => {
     if (performance.now() - lastCheck <= checkMilliseconds) return
-    await waitForOthers(client, tables, say, signal)
+    await waitForSessionsAndReplicas(client, tables, say, signal)
     lastCheck = performance.now()
   }
 }
 
-async function waitForOthers(
+async function waitForSessionsAndReplicas(
   client: pg.Client,
   tables: readonly string[],
   say: (reason: string) => void,

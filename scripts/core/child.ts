@@ -5,15 +5,15 @@ import { Failure } from './failure.ts'
 import { fromRoot } from './paths.ts'
 
 interface ProgramOptions {
-  /** The repository's folder without it. */
+  /** Default: the repository's folder. */
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
 }
 
-/** Runs a program on this terminal. Returns its exit code. */
+/** Runs a program with the standard streams of this process. Returns its exit code. */
 export function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<number> {
   const child = spawn(program, args, { cwd: fromRoot(), ...options, stdio: 'inherit' })
-  // Ctrl-C reaches the child by the terminal, and this process waits for its end.
+  // The terminal also sends Ctrl-C to the child; this process waits for the child to end.
   const forward = (name: NodeJS.Signals) => void (name === 'SIGTERM' && child.kill(name))
   process.on('SIGINT', forward).on('SIGTERM', forward)
   return new Promise<number>((resolve, reject) => {
@@ -22,9 +22,10 @@ export function runProgram(program: string, args: readonly string[], options: Pr
   }).finally(() => process.off('SIGINT', forward).off('SIGTERM', forward))
 }
 
-/** Runs a script of this repository, named without its ending, in a process of its own. */
+/** Runs a script of this repository in a separate process. Its name has no extension. */
 export function runScript(name: string, args: readonly string[]): Promise<number> {
-  const ending = extname(import.meta.url)
-  const loader = ending === '.ts' ? ['--import', 'tsx'] : []
-  return runProgram(process.execPath, [...loader, fromRoot(...(ending === '.ts' ? [] : ['build']), `${name}${ending}`), ...args])
+  const extension = extname(import.meta.url)
+  const isTypescript = extension === '.ts'
+  const loader = isTypescript ? ['--import', 'tsx'] : []
+  return runProgram(process.execPath, [...loader, fromRoot(...(isTypescript ? [] : ['build']), `${name}${extension}`), ...args])
 }

@@ -6,14 +6,14 @@ import { printable } from './text.ts'
 
 export { Argument, Option }
 
-/** What commands read from the environment. With make it may be given on the command line, too. */
+/** The environment variables that commands read. With make they can also be set on the command line. */
 export const settings = {
-  DATABASE_URL: 'the database; without it the embedded one',
+  DATABASE_URL: 'the URL of the database; default: the embedded database',
   CONFIRM: 'the name of the database (erase-user: the id of the user); without it only a preview is shown',
-  BASE: 'what to compare with: a git ref, or DATABASE_URL; origin/main without it',
-  HEAD: 'what to compare: a git ref, or DATABASE_URL; the work tree without it',
+  BASE: 'the side to compare with: a git ref, or DATABASE_URL; default: origin/main',
+  HEAD: 'the side to compare: a git ref, or DATABASE_URL; default: the work tree',
   KMS_SEAL_WITH: 'the key that seals: the ARN of an accepted key, or an alias of it',
-  KMS_ACCEPT: 'the ARNs of all keys whose secrets are opened, separated by commas',
+  KMS_ACCEPT: 'the ARNs of all keys whose secrets can be opened, separated by commas',
   NODE_ENV: 'development or test allows the development key on a local database',
 } as const
 
@@ -24,28 +24,28 @@ export const groups = ['Everyone', 'Developers', 'DBA'] as const
 export interface Declaration {
   readonly name: string
   readonly summary: string
-  /** What follows `make` in the example. */
+  /** The example, without the leading `make`. */
   readonly example: string
-  /** Exit codes besides 0, done, and 1, error. */
+  /** Exit codes other than 0 (done) and 1 (error), or other meanings of these. */
   readonly exits?: Readonly<Record<number, string>>
   readonly reads?: readonly Setting[]
-  /** Of an unknown option or an invalid value. */
+  /** The exit code for an unknown option or an invalid value. */
   readonly usageExitCode?: number
 }
 
 export interface Invocation {
   readonly args: readonly string[]
-  /** The same command for make, with these variables instead. */
+  /** The same command as a command line of make, with these variables changed. */
   readonly makeLine: (changes?: Readonly<Record<string, string | undefined>>) => string
 }
 
-/** A command of `leo`: declares what it takes, and loads what it needs only when it runs. */
+/** A command of `leo`. It declares its options, and imports its modules only when it runs. */
 export class LeoCommand extends Command {
   readonly reads: readonly Setting[]
   readonly usageExitCode: number
-  /** What follows `make`. */
+  /** The example, without the leading `make`. */
   readonly example: string
-  /** Of the last run. */
+  /** The exit code of the last run. */
   exitCode = 0
 
   constructor({ name, summary, example, exits = {}, reads = [], usageExitCode = 1 }: Declaration) {
@@ -57,7 +57,7 @@ export class LeoCommand extends Command {
       .helpOption('-h, --help', 'show this help')
       .allowExcessArguments(false)
       .exitOverride()
-      // An error becomes a `Failure`, which is printed once and as one line.
+      // The caller turns an error into a `Failure`, which is printed once, as one line.
       .configureOutput({ outputError: () => undefined })
       .addHelpText('after', () => this.#helpAfter({ 0: 'done', 1: 'error', ...exits }))
   }
@@ -66,7 +66,7 @@ export class LeoCommand extends Command {
     return this.option(`--${name}`, text)
   }
 
-  /** @param body returns the exit code; 0 if it returns none. */
+  /** @param body returns the exit code; without one the exit code is 0. */
   run<T extends object = object>(body: (options: T, invocation: Invocation) => Promise<number | void>): this {
     return this.action(async () => {
       const makeLine = (changes = {}) => this.#makeLine(changes)
@@ -75,8 +75,8 @@ export class LeoCommand extends Command {
   }
 
   /**
-   * The options for variables of make: `dry=1` is `--dry`, `time_zone=UTC` is `--time-zone=UTC`. Sets those that the
-   * command reads from the environment.
+   * Converts variables of make to options: `dry=1` to `--dry`, `time_zone=UTC` to `--time-zone=UTC`. Variables that the
+   * command reads from the environment are set there.
    */
   acceptVariables(variables: ReadonlyMap<string, string>): string[] {
     const args: string[] = []
@@ -135,8 +135,8 @@ export class LeoCommand extends Command {
       const example = isFromMake ? `make ${this.example}` : this.#withoutMake(this.example)
       return this.#usageFailure(`${nameOf(missing)} is missing`, `as an example: ${example}`)
     }
-    const [, what, hint] = /^(.*?)(?: \((Did you mean .*)\))?$/.exec(message) ?? []
-    return this.#usageFailure(String(what).replaceAll("'", ''), [hint, `see \`${help}\``].filter(Boolean).join(' '))
+    const [, problem, hint] = /^(.*?)(?: \((Did you mean .*)\))?$/.exec(message) ?? []
+    return this.#usageFailure(String(problem).replaceAll("'", ''), [hint, `see \`${help}\``].filter(Boolean).join(' '))
   }
 
   #usageFailure(message: string, remedy: string): Failure {
@@ -173,7 +173,7 @@ export class LeoCommand extends Command {
 
 const variableOf = (option: Option): string => option.name().replaceAll('-', '_')
 
-/** A parser for an option: a whole number of this range. */
+/** Returns a parser for an option whose value is a whole number in this range. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const number = Number(text)
@@ -182,7 +182,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   }
 }
 
-/** A parser for an option: text of this form. */
+/** Returns a parser for an option whose value matches this pattern. */
 export function matching(pattern: RegExp, form: string): (text: string) => string {
   return (text) => {
     if (pattern.test(text)) return text

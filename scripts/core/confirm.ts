@@ -5,11 +5,11 @@ import type { Target } from './target.ts'
 import { printable } from './text.ts'
 
 /*
- * The one rule for CONFIRM. It holds the name of the database, for `erase-user` the id of the user. Without it a command
- * that destroys or overwrites something shows what it would do and exits with 0. With another value it is refused.
+ * The rule for CONFIRM, the same in all commands. Its value is the name of the database, for `erase-user` the id of the
+ * user. Without it a command that deletes or overwrites data shows a preview and exits with 0. Another value is refused.
  */
 
-/** @throws Failure when CONFIRM has another value than `expected`, also where a local database needs no confirmation. */
+/** @throws Failure when CONFIRM has another value than `expected`, even if a local database needs no confirmation. */
 export function isConfirmed(expected: string): boolean {
   const given = process.env['CONFIRM']?.trim() ?? ''
   if (given === '') return false
@@ -20,7 +20,7 @@ export function isConfirmed(expected: string): boolean {
   )
 }
 
-/** For what a local database needs no confirmation for. */
+/** For commands that need no confirmation on a local database. */
 export const isConfirmedOrLocal = ({ database, isLocal }: Target): boolean => isConfirmed(database) || isLocal
 
 /** The last line of a preview. */

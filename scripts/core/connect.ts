@@ -6,9 +6,9 @@ const oldest = 15
 const newest = 18
 
 /**
- * Runs `work` on a connection of its own and closes it.
+ * Runs `work` on a new connection and closes it.
  *
- * @throws Failure when the server cannot be reached, refuses the login, or is of a major that is not tested.
+ * @throws Failure when the server cannot be reached, refuses the login, or runs an untested major version.
  */
 export async function withClient<T>(target: Target, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = await connect(target)
@@ -69,10 +69,10 @@ const remedies: Readonly<Record<string, string>> = {
   '25006': 'the database is read-only: use the primary, or turn default_transaction_read_only off',
   '42501': 'log in as the role that owns the schema (`postgres` on Supabase)',
   '55P03': 'another session holds the lock (`make doctor` shows it): run it again later',
-  '57014': 'statement_timeout ended it, or a person: run it again when the server is less busy',
+  '57014': 'statement_timeout or pg_cancel_backend() ended it: run it again when the server is less busy',
 }
 
-/** Turns an error that the server returns for our own statements into a `Failure`. */
+/** Converts an error that the server returns for a statement of this project into a `Failure`. */
 export async function orFailure<T>(target: Target, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { Failure } from '../../db/testing/failure.ts'
 
-/** An error of the user's or the database's, printed as one line. Any other error is a defect and keeps its stack. */
+/** An error caused by the user or the database, printed as one line. Any other error is a defect and keeps its stack. */
 export { Failure }
 
 /** Runs the body of a script. Prints a `Failure` as one line on stderr and exits with its code. */

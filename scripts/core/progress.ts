@@ -22,14 +22,14 @@ export async function step<T>(
   }
 }
 
-// A terminal of no width, which some containers have, would keep ora clearing lines forever.
+// Some containers have a terminal of width 0, on which ora clears lines forever.
 const hasTerminal = (): boolean => process.stderr.isTTY && process.stderr.columns > 0
 
-/** `step` on a terminal; elsewhere the details as lines, for a report that another program reads. */
+/** Runs `step` on a terminal. Elsewhere prints the details as lines on stderr, for a program that reads the report. */
 export const stepOnTerminal = <T>(title: string, work: (say: (detail: string) => void) => Promise<T>): Promise<T> =>
   hasTerminal() ? step(title, work) : work((detail) => void process.stderr.write(`${detail}\n`))
 
-/** For logs: without colours, which ora would write there, too. */
+/** Output for logs, without the colours that ora would write. */
 const plainLine = {
   text: '',
   succeed: (text: string) => process.stderr.write(`✔ ${text}\n`),

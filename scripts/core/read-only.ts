@@ -1,8 +1,8 @@
 import type pg from 'pg'
 
 /**
- * Runs a query in a read-only transaction of its own, with short timeouts and an empty `search_path`. `row_security =
- * off` makes a query fail that would count only some of the rows.
+ * Runs a query in a separate read-only transaction, with short timeouts and an empty `search_path`. With `row_security =
+ * off` a query fails if a policy would hide rows from it.
  */
 export async function readOnly<T extends object>(client: pg.Client, sql: string, values: readonly unknown[] = []): Promise<T[]> {
   await client.query(`

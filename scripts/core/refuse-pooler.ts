@@ -3,14 +3,14 @@ import { Failure } from './failure.ts'
 import type { Target } from './target.ts'
 
 /**
- * A transaction pooler gives the server process of a session, with its locks and settings, to the next client. By its
- * port only Supabase's is recognised.
+ * A transaction pooler gives the server process of a session, with its locks and settings, to the next client. The
+ * port identifies only Supabase's pooler.
  */
 export function refusePooler(target: Target): void {
   if (target.port === 6543) throw refusal(target)
 }
 
-/** Recognises a pooler on any port, by two idle sessions of the target. */
+/** Detects a pooler on any port, by means of two idle sessions of the target. */
 export async function refusePooledSessions(target: Target, first: pg.Client, second: pg.Client): Promise<void> {
   if (await isShared(first, second)) throw refusal(target)
 }
@@ -24,7 +24,7 @@ const refusal = ({ host, port }: Target): Failure =>
 async function isShared(first: pg.Client, second: pg.Client): Promise<boolean> {
   const before = await backendPid(first)
   await second.query('begin')
-  // In this order: a pooler with a single server process would let `first` wait for the end of that transaction.
+  // `second` first: with a single server process behind the pooler, `first` would wait for the end of that transaction.
   const shared = (await backendPid(second)) === before || (await backendPid(first)) !== before
   await second.query('rollback')
   return shared

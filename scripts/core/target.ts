@@ -9,7 +9,7 @@ import { Failure } from './failure.ts'
  * and each tool gets the form that has this meaning.
  */
 export interface Target {
-  /** For people: user, host and database, never the password. */
+  /** For display: user, host and database, never the password. */
   readonly label: string
   readonly host: string
   readonly port: number
@@ -18,7 +18,7 @@ export interface Target {
   /** Whether the host is loopback. Only such a database is reset or filled with sample data. */
   readonly isLocal: boolean
   readonly sslMode: SslMode
-  /** The URL with an explicit `sslmode`, as dbmate's driver reads it. Carries the password: pass it by environment only. */
+  /** The URL with an explicit `sslmode`, as dbmate's driver reads it. It contains the password: pass it by environment only. */
   readonly dbmateUrl: string
   /** Everything `new pg.Client()` needs, `ssl` included. */
   readonly pg: Readonly<ClientConfig>
@@ -40,7 +40,7 @@ export function parseDatabaseUrl(text: string): Target {
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw new Failure('DATABASE_URL is not a PostgreSQL URL', `write it as ${form}`)
   }
-  // Tools disagree on which part wins, but the database that is locked and checked must be the one that is migrated.
+  // Tools disagree on which part takes precedence. The database that is locked and checked must be the one that is migrated.
   for (const name of ['host', 'port', 'dbname', 'user', 'password']) {
     if (!url.searchParams.has(name)) continue
     throw new Failure(`DATABASE_URL has the parameter ${name}`, `put it before the question mark: ${form}`)
@@ -86,14 +86,14 @@ export function parseDatabaseUrl(text: string): Target {
   }
 }
 
-/** The same server and login, another database. */
+/** Returns a target with the same server and login, but another database. */
 export function withDatabase(target: Target, database: string): Target {
   const url = new URL(target.dbmateUrl)
   url.pathname = `/${encodeURIComponent(database)}`
   return parseDatabaseUrl(url.href)
 }
 
-/** The database of `DATABASE_URL`, or `undefined`: then the embedded one is used. */
+/** The database of `DATABASE_URL`, or `undefined`, which means the embedded database. */
 export function targetFromEnvironment(): Target | undefined {
   const text = process.env['DATABASE_URL']
   return text === undefined || text.trim() === '' ? undefined : parseDatabaseUrl(text.trim())
@@ -121,7 +121,7 @@ function readSslMode(text: string | null, isLocal: boolean, host: string): SslMo
     case 'prefer':
       if (isLocal) return 'disable'
       throw new Failure(
-        `${host} is not this machine and DATABASE_URL does not ask for TLS`,
+        `${host} is not this machine and DATABASE_URL does not require TLS`,
         'add ?sslmode=verify-full&sslrootcert=<file> (or at least ?sslmode=require)',
       )
     default:

@@ -8,17 +8,17 @@ const require = createRequire(import.meta.url)
 /**
  * Starts a worker thread in a file of this project.
  *
- * @param file its URL, without the extension: it is TypeScript here, JavaScript where this is compiled.
- * @param first a package that it imports, loaded before TypeScript's loader is registered, which takes half the time.
+ * @param file its URL, without the extension: `.ts` here, `.js` in the compiled output.
+ * @param first a package that the file imports. It is loaded before TypeScript's loader is registered, in half the time.
  */
 export function startThread(file: URL, first?: string): Worker {
   const path = fileURLToPath(file) + extname(import.meta.url)
   const thread = path.endsWith('.ts') ? startTypescript(path, first) : new Worker(path)
-  // The caller learns of an error from the thread's messages and its end.
+  // The messages and the exit of the thread report an error to the caller.
   return thread.on('error', () => undefined)
 }
 
-/** As CommonJS, for which TypeScript's loader takes half the time. */
+/** Runs the file as CommonJS, which TypeScript's loader loads in half the time. */
 function startTypescript(file: string, first?: string): Worker {
   const code = `
     const { first, loader, file } = require('node:worker_threads').workerData

@@ -5,11 +5,11 @@ import { root } from '../core/paths.ts'
 export interface Changes {
   /** The ref that the work tree is compared with; `undefined` outside a git repository. */
   readonly base: string | undefined
-  /** Paths from the repository's folder, those of deleted and of untracked files too. */
+  /** Paths relative to the repository's folder, including deleted and untracked files. */
   readonly paths: readonly string[]
 }
 
-/** What the work tree has changed since it left the main branch, committed or not. */
+/** Lists the files that changed since the work tree branched from the main branch, committed or not. */
 export async function readChanges(): Promise<Changes> {
   const base = (await firstRef(['origin/main', 'main'])) ?? (await firstRef(['HEAD']))
   if (base === undefined) return { base, paths: [] }

@@ -10,10 +10,10 @@ import { fromRoot, root } from '../core/paths.ts'
 const outputs = fromRoot('build')
 const manifestFile = join(outputs, 'compiled.json')
 
-/** The hash of each source that `build/` holds the output of. */
+/** The hash of each source whose output is in `build/`. */
 type Manifest = Record<string, string>
 
-/** Paths from the repository's folder of the TypeScript that tsconfig.json includes. */
+/** Lists the TypeScript files that tsconfig.json includes, relative to the repository's folder. */
 export async function listSources(): Promise<string[]> {
   const { exclude, include } = JSON.parse(await readFile(fromRoot('tsconfig.json'), 'utf8')) as Record<string, string[]>
   const isExcluded = (path: string): boolean =>
@@ -28,10 +28,10 @@ export async function listSources(): Promise<string[]> {
 }
 
 /**
- * Brings `build/` up to date: compiles the sources whose content changed, without checking types, and removes the output of
- * those that are gone, which would still pass. Two runs at once are safe: a file appears under its name when it is complete.
+ * Updates `build/`: compiles the sources whose content changed, without checking types, and removes the output of deleted
+ * sources, because deleted tests would still run. Concurrent runs are safe: a file gets its name when it is complete.
  *
- * @returns how many were compiled.
+ * @returns the number of compiled sources.
  */
 export async function compile(sources: readonly string[]): Promise<number> {
   const settings = `${version}\n${await readFile(fromRoot('tsconfig.json'), 'utf8')}`
@@ -45,7 +45,7 @@ export async function compile(sources: readonly string[]): Promise<number> {
   if (changed.length > 0) await transpile(changed)
   await removeStale(new Set(sources), before)
   const isSame = changed.length === 0 && Object.keys(before).length === sources.length
-  if (!isSame) await writeWhole(manifestFile, Buffer.from(JSON.stringify(hashes)))
+  if (!isSame) await writeAtomically(manifestFile, Buffer.from(JSON.stringify(hashes)))
   return changed.length
 }
 
@@ -56,7 +56,7 @@ async function transpile(sources: readonly string[]): Promise<void> {
     const { outputFiles } = await build({
       ...{ absWorkingDir: root, entryPoints: [...sources], outbase: root, outdir: outputs, write: false },
       ...{ format: 'esm', platform: 'node', target: 'es2022', sourcemap: 'linked', logLevel: 'silent' },
-      // A bundle of one file each, all imports external: the way to have `.ts` in them replaced, as tsc does.
+      // Bundles of one file with external imports: esbuild replaces `.ts` in import paths only when it bundles.
       ...{ bundle: true, treeShaking: false },
       plugins: [
         {
@@ -70,7 +70,7 @@ async function transpile(sources: readonly string[]): Promise<void> {
         },
       ],
     })
-    await Promise.all(outputFiles.map(({ path, contents }) => writeWhole(path, contents)))
+    await Promise.all(outputFiles.map(({ path, contents }) => writeAtomically(path, contents)))
   } catch (cause) {
     if (!(cause instanceof Error && 'errors' in cause)) throw cause
     throw new Failure(cause.message.replace(/^Build failed.*:\n/, ''), 'correct the syntax', { cause })
@@ -79,10 +79,10 @@ async function transpile(sources: readonly string[]): Promise<void> {
   }
 }
 
-/** What a test compiles into the folder while it runs is in no manifest, and stays. */
+/** Removes the output of deleted sources. Files that a running test compiles are not in the manifest and are kept. */
 async function removeStale(sources: ReadonlySet<string>, before: Manifest): Promise<void> {
   const { include } = JSON.parse(await readFile(fromRoot('tsconfig.json'), 'utf8')) as { include: string[] }
-  // Without a manifest, what tsc has compiled once.
+  // Without a manifest, the folder may contain earlier output of tsc.
   const isFirst = Object.keys(before).length === 0
   for (const folder of include.map((name) => join(outputs, name)).filter(existsSync)) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -101,12 +101,12 @@ async function readManifest(): Promise<Manifest> {
   try {
     return JSON.parse(await readFile(manifestFile, 'utf8')) as Manifest
   } catch {
-    // Not there yet, or cut off: everything is compiled.
+    // Missing or incomplete: all sources are compiled.
     return {}
   }
 }
 
-async function writeWhole(path: string, contents: Uint8Array): Promise<void> {
+async function writeAtomically(path: string, contents: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const unfinished = claim(path)
   await writeFile(unfinished, contents)

@@ -9,16 +9,16 @@ function readDurations(): Record<string, number> {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>
   } catch {
-    // Not there yet, or cut off: only the order of the files depends on it.
+    // Missing or incomplete: only the order of the files depends on it.
     return {}
   }
 }
 
-/** So that no processor is idle while the last, long file runs. */
+/** Sorts files by duration, the longest first, so that no processor is idle while a long file runs last. */
 export function longestFirst(files: readonly TestFile[]): TestFile[] {
   const durations = readDurations()
-  const of = ({ source }: TestFile): number => durations[source] ?? Infinity
-  return [...files].sort((a, b) => of(b) - of(a) || (a.source < b.source ? -1 : 1))
+  const durationOf = ({ source }: TestFile): number => durations[source] ?? Infinity
+  return [...files].sort((a, b) => durationOf(b) - durationOf(a) || (a.source < b.source ? -1 : 1))
 }
 
 export function rememberDurations(results: readonly FileResult[]): void {

@@ -4,14 +4,14 @@ import { posix } from 'node:path'
 import { fromRoot } from '../core/paths.ts'
 import { outputOf } from './compile.ts'
 
-/** What each source needs at run time: other sources, and files that it reads by a path in its text. */
+/** The run-time dependencies of each source: other sources, and files that it reads by a path in its text. */
 export type ImportGraph = ReadonlyMap<string, ReadonlySet<string>>
 
-/** It starts every command, so its imports do not tell which command a test is of: the tests name that. */
+/** Imports every command. Its imports are not followed to the commands; tests name the commands that they run. */
 const dispatcher = 'scripts/leo.ts'
 const commands = 'scripts/commands'
 
-/** From the compiled files, which have no imports of types. */
+/** Reads the compiled files, which have no type imports. */
 export async function readImportGraph(sources: readonly string[]): Promise<ImportGraph> {
   return importGraph(new Map(await Promise.all(
     sources.map(async (source) => [source, await readFile(outputOf(source), 'utf8')] as const),
@@ -41,7 +41,7 @@ export function importGraph(codes: ReadonlyMap<string, string>): ImportGraph {
   return new Map([...codes].map(([source, code]) => [source, new Set(needsOf(source, code))]))
 }
 
-/** `changed` and the sources that need one of them, directly or not. */
+/** Returns `changed` and the sources that depend on one of them, directly or indirectly. */
 export function dependentsOf(graph: ImportGraph, changed: Iterable<string>): Set<string> {
   const found = new Set(changed)
   for (const path of found) {
@@ -52,11 +52,11 @@ export function dependentsOf(graph: ImportGraph, changed: Iterable<string>): Set
 
 interface Import {
   readonly path: string
-  /** As the module exports them; `undefined` for all. */
+  /** The exported names; `undefined` means all. */
   readonly names: readonly string[] | undefined
 }
 
-/** As esbuild writes them. */
+/** Import and export statements as esbuild writes them. */
 const statement = /^(?:import|export) (?:(?:\{([^}]*)\}|\*(?: as (\w+))?|(\w+)) from )?"(\.[^"]+)";$/gm
 
 function importsIn(code: string, source: string): Import[] {
@@ -70,17 +70,17 @@ function importsIn(code: string, source: string): Import[] {
   ]
 }
 
-/** `a, b as c` as pairs of both names. */
+/** Parses `a, b as c` into pairs of both names. */
 const namesIn = (list: string): (readonly [name: string, as: string])[] =>
   list.split(',').map((part) => part.trim()).filter(Boolean).map((part) => {
     const [name, as] = part.split(' as ')
     return [name!, as ?? name!] as const
   })
 
-/** A module that only passes on what others export: which needs what depends on the names that are imported from it. */
+/** A module that only re-exports. Its importers depend on the modules of the names that they import. */
 interface Barrel {
   readonly byName: ReadonlyMap<string, string>
-  /** Those whose every export it passes on. */
+  /** The modules that it re-exports completely. */
   readonly whole: readonly string[]
 }
 
@@ -104,7 +104,7 @@ const throughBarrel = (barrel: Barrel | undefined, names?: readonly string[]): s
     ? [...barrel.whole, ...[...barrel.byName].filter(([name]) => names?.includes(name) ?? true).map(([, path]) => path)]
     : []
 
-/** `new URL('./worker', import.meta.url)`, `fromRoot('db', 'schema.sql')`, and paths from the repository's folder. */
+/** Finds `new URL('./worker', import.meta.url)`, `fromRoot('db', 'schema.sql')`, and paths relative to the repository. */
 function pathsIn(code: string, source: string): string[] {
   const urls = [...code.matchAll(/new URL\(\s*["'`]([\w./-]+)[^,]*,\s*import\.meta\.url/g)].map(([, path]) =>
     posix.join(posix.dirname(source), path!),
@@ -115,20 +115,20 @@ function pathsIn(code: string, source: string): string[] {
   return [...urls, ...joined, ...[...code.matchAll(/"(?!\.{1,2}\/)([\w.-]+(?:\/[\w.-]+)*\.\w+)"/g)].map(([, path]) => path!)]
 }
 
-/** The commands that a file runs, which it names: `runScript(database, 'verify')`, `scriptOf('commands/backfill')`. */
+/** Finds the commands that a file runs by name: `runScript(database, 'verify')`, `scriptOf('commands/backfill')`. */
 function commandsIn(code: string): string[] {
   if (!/runScript|scriptOf|commands|leo\.js/.test(code)) return []
   return [...code.matchAll(/["`](?:commands\/)?([a-z][a-z-]*)(?:\.js)?["`]/g)].map(([, name]) => `${commands}/${name}`)
 }
 
-/** Finds the files of the repository that a text can mean: without an extension, with that of the output, or a folder. */
+/** Resolves a path in a text to files of the repository. It may lack the extension, have that of the output, or be a folder. */
 function filesOfRoot(): { find(path: string): string[] } {
   const known = new Map<string, string[]>()
-  const look = (path: string): string[] => {
+  const resolve = (path: string): string[] => {
     for (const each of [path.replace(/\.js$/, '.ts'), `${path}.ts`, path].map((name) => fromRoot(name))) {
       const found = existsSync(each) ? statSync(each) : undefined
       if (found?.isFile()) return [posix.relative(fromRoot(), each)]
-      // The sources in it; not those below it, which a folder such as db has too many of. Of commands a test names its own.
+      // The sources directly in the folder: folders such as db have too many below. A test names its commands one by one.
       if (found && path === commands) return []
       if (found) return readdirSync(each).filter((name) => name.endsWith('.ts')).map((name) => posix.join(path, name))
     }
@@ -136,7 +136,7 @@ function filesOfRoot(): { find(path: string): string[] } {
   }
   return {
     find(path) {
-      if (!known.has(path)) known.set(path, look(path))
+      if (!known.has(path)) known.set(path, resolve(path))
       return known.get(path)!
     },
   }

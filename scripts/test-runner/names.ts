@@ -1,5 +1,5 @@
-/** The migrated database that test databases are clones of. */
+/** The migrated database from which test databases are cloned. */
 export const template = 'leo_template'
 
-/** Logins as services have them: a member of leo_api, a member of leo_worker. */
+/** Logins such as services use: a member of leo_api and a member of leo_worker. */
 export const logins = { leo_api: 'test_api', leo_worker: 'test_worker' } as const

@@ -5,7 +5,7 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-/** Sends the signal to the processes of a group. Returns whether there are any. */
+/** Sends the signal to the processes of a group. Returns whether the group has any. */
 export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-leader, signal)
@@ -16,10 +16,10 @@ export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean
   }
 }
 
-/** Ends the processes of a group; what has not ended by itself after three seconds is killed. */
+/** Terminates the processes of a group. After three seconds, those that still run are killed. */
 export async function endGroup(leader: number): Promise<void> {
   const started = performance.now()
-  for (let left = signalGroup(leader, 'SIGTERM'); left; left = signalGroup(leader, 0)) {
+  for (let isRunning = signalGroup(leader, 'SIGTERM'); isRunning; isRunning = signalGroup(leader, 0)) {
     if (performance.now() - started > 3000) {
       signalGroup(leader, 'SIGKILL')
       return
@@ -28,12 +28,12 @@ export async function endGroup(leader: number): Promise<void> {
   }
 }
 
-/** How many processes wait for a processor, for each that there is: how much slower than alone one runs. */
+/** The load per processor: the factor by which a process is slower than on an idle machine. */
 export const slowness = (): number => Math.max(1, loadavg()[0]! / availableParallelism())
 
-/** The processor seconds that the living processes of a group used so far. */
+/** The processor seconds that the running processes of a group have used. */
 export async function processorSeconds(leader: number): Promise<number> {
-  // The same on Linux and macOS but for the output: [[dd-]hh:]mm:ss, on macOS with hundredths.
+  // The output is [[dd-]hh:]mm:ss, on macOS with hundredths of seconds.
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pgid=,time='])
   return stdout
     .split('\n')

@@ -12,9 +12,9 @@ export interface Progress {
   readonly stop: () => void
 }
 
-/** On a terminal a bar, n of N files and the one that ended last; elsewhere a line for each failed file. */
+/** Shows a progress bar with the last finished file on a terminal; elsewhere prints a line for each failed file. */
 export function showProgress(total: number): Progress {
-  // On a terminal of no width, which some containers have, the bar would draw for ever.
+  // Some containers have a terminal of width 0, on which the bar would never stop drawing.
   if (!process.stderr.isTTY || !(process.stderr.columns > 0)) {
     return {
       finished: ({ failed, failure, source }) => {
@@ -35,7 +35,7 @@ export function showProgress(total: number): Progress {
   }
 }
 
-/** The list at the end: of each failed file the first failed assertion and the command that runs it again; then the sum. */
+/** The final report: for each failed file its first failed assertion and the command that runs it again, then the totals. */
 export function formatReport(results: readonly FileResult[], rerun: (result: FileResult) => string): string {
   const failed = results.filter(({ failure }) => failure)
   const [pass, fail, skip] = (['passed', 'failed', 'skipped'] as const).map((kind) => sum(results.map((result) => result[kind])))
@@ -45,18 +45,18 @@ export function formatReport(results: readonly FileResult[], rerun: (result: Fil
     `${result.source}: ${result.failed} failed and ${result.passed} passed, the first failure:`,
     ...formatAssertion(result.failure!).map((line) => `    ${line}`),
     `  run it again: ${rerun(result)}`,
-    `  everything it printed: ${relative(root, result.log)}`,
+    `  full output: ${relative(root, result.log)}`,
   ])
   if (failed.length > 0) lines.unshift('', `${failed.length} of ${results.length} files failed`)
   return [
     ...lines,
     '',
-    // CI reads this line, and it is how tap prints it.
+    // The format of tap, which CI reads.
     `# { ${counts.map(([name, count]) => `${name}: ${count}`).join(', ')} }`,
   ].join('\n')
 }
 
-/** Enough of the differences to see what is wrong; the file has the rest. */
+/** The maximum number of lines per failure; the log file has all. */
 const shownLines = 20
 
 function formatAssertion({ diagnostics, title }: FailedAssertion): string[] {
@@ -73,16 +73,16 @@ function placeOf(at: unknown): string | undefined {
   return typeof fileName === 'string' ? toSources(`${fileName}:${lineNumber}:${columnNumber}`) : undefined
 }
 
-/** Where there is nothing else to show: of an assertion that a value is true. */
+/** The source line of an assertion without diagnostics, such as `t.ok()`. */
 function lineAt(place: string | undefined): string {
   const [file, line] = place?.split(':') ?? []
   return file === undefined ? '' : (readFileSync(fromRoot(file), 'utf8').split('\n')[Number(line) - 1]?.trim() ?? '')
 }
 
-/** An error that was thrown elsewhere has the line of the test further down. */
+/** The line of the test in the stack of an error that was thrown elsewhere. */
 const placeInTest = (stack: unknown): string | undefined => /\btest\/[\w./-]+\.ts:\d+:\d+/.exec(toSources(`${stack ?? ''}`))?.[0]
 
-/** What the assertion found and wanted, or the error's own fields. */
+/** The found and expected values of an assertion, or the fields of an error. */
 function details(diagnostics: Readonly<Record<string, unknown>>): string {
   return Object.entries(diagnostics)
     .filter(([name]) => !['compare', 'duration', 'source', 'tapCaught'].includes(name))
@@ -90,10 +90,10 @@ function details(diagnostics: Readonly<Record<string, unknown>>): string {
     .join('\n')
 }
 
-/** Of an error that caused another. */
+/** The message of a nested error. */
 const messageOf = (value: unknown): string | undefined => (value as { message?: string } | null)?.message
 
-/** The slowest files, for the question where the time goes. */
+/** Lists the slowest files. */
 export function formatSlowest(results: readonly FileResult[], count: number): string {
   const slowest = [...results].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, count)
   return slowest.map(({ milliseconds, source }) => `${seconds(milliseconds).padStart(7)}  ${source}`).join('\n')

@@ -16,11 +16,11 @@ import { startPreparedServer } from './server.ts'
 import { type FileResult, runFile, type TestFile } from './tap-file.ts'
 
 export interface TestOptions {
-  /** The core tests and those affected by a change, everything, or the long proofs. */
+  /** `affected`: the core tests and those affected by a change; `all`: all tests except the long ones; `full`: the long ones. */
   readonly scope: 'affected' | 'all' | 'full'
-  /** The files to run instead, such as `apps` or `full/diff`. */
+  /** The files to run instead of a scope, such as `apps` or `full/diff`. */
   readonly names?: readonly string[]
-  /** The PostgreSQL to run on; `make test-matrix` installs the others. */
+  /** The major version of PostgreSQL; `make test-matrix` installs others than the default. */
   readonly major?: string
 }
 
@@ -54,7 +54,7 @@ export async function runTests({ major = ownMajor, names = [], scope }: TestOpti
       return results.some(({ failure }) => failure) ? 1 : 0
     } finally {
       await server.stop()
-      // Servers that interrupted files had started.
+      // Removes servers that interrupted files had started.
       if (abort.signal.aborted) await removeAbandonedServers(native)
     }
   } catch (error) {
@@ -86,7 +86,7 @@ async function checkTypes(): Promise<void> {
   })
 }
 
-/** As many at once as there are processors; none after an interruption. */
+/** Runs one file per processor at a time; starts no file after an interruption. */
 async function runFiles(files: readonly TestFile[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<FileResult[]> {
   const results: FileResult[] = []
   const waiting = [...files]
@@ -109,7 +109,7 @@ async function runFiles(files: readonly TestFile[], env: NodeJS.ProcessEnv, sign
 const rerun = ({ name }: FileResult, major: string): string =>
   major === ownMajor ? `make test file=${name}` : `make test-matrix majors=${major} file=${name}`
 
-/** The first signal ends the files, and then the server; the function returns the exit code that stands for it. */
+/** The first signal stops the test files, then the server. The returned function gives the exit code for that signal. */
 function interruption(abort: AbortController): () => number {
   let exitCode = 130
   for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {

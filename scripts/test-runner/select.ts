@@ -8,7 +8,7 @@ import type { TestFile } from './tap-file.ts'
 
 export interface Selection {
   readonly files: readonly TestFile[]
-  /** How many of how many, and why. */
+  /** The number of selected files, the total, and the reason. */
   readonly summary: string
 }
 
@@ -19,10 +19,10 @@ const testsOf = (sources: readonly string[]): TestFile[] =>
     .filter((source) => /^test\/.*\.test\.ts$/.test(source))
     .map((source) => ({ source, name: nameOf(source), compiled: outputOf(source) }))
 
-/** `apps`, and for the long proofs `full/apps`: a short one may have the same name. */
+/** `apps`; for a long test `full/apps`, because a short one may have the same name. */
 const nameOf = (source: string): string => `${isLong(source) ? 'full/' : ''}${basename(source, '.test.ts')}`
 
-/** The named files. */
+/** Selects the named files. */
 export function selectNamed(sources: readonly string[], names: readonly string[]): Selection {
   const tests = testsOf(sources)
   const unknown = names.filter((name) => !tests.some((test) => test.name === name))
@@ -32,21 +32,21 @@ export function selectNamed(sources: readonly string[], names: readonly string[]
   return summed(tests.filter(({ name }) => names.includes(name)), 'by name')
 }
 
-/** The long proofs. */
+/** Selects the long tests. */
 export const selectLong = (sources: readonly string[]): Selection =>
   summed(testsOf(sources).filter(({ source }) => isLong(source)), 'the long proofs')
 
-/** Everything but the long proofs; on another major than the package's own without what is the same there. */
+/** Selects all tests except the long ones; on another major version without tests whose result is the same there. */
 export function selectAll(sources: readonly string[], isOwnMajor: boolean): Selection {
   const tests = testsOf(sources).filter(({ source }) => !isLong(source))
   return summed(tests.filter(({ name }) => isOwnMajor || !sameOnEveryMajor.includes(name)), 'all')
 }
 
-/** The core tests, and those that a change of the work tree can have an effect on. */
+/** Selects the core tests, and the tests that changes of the work tree can affect. */
 export async function selectAffected(sources: readonly string[]): Promise<Selection> {
   const tests = testsOf(sources).filter(({ source }) => !isLong(source))
   const missing = coreTests.filter((name) => !tests.some((test) => test.name === name))
-  if (missing.length > 0) throw new Error(`scripts/test-runner/core-tests.ts names ${missing.join(', ')}, which are not there`)
+  if (missing.length > 0) throw new Error(`scripts/test-runner/core-tests.ts names ${missing.join(', ')}, which do not exist`)
   const { base, paths } = await readChanges()
   const graph = await readImportGraph(sources)
   const dependents = dependentsOf(graph, paths)
@@ -67,13 +67,13 @@ export async function selectAffected(sources: readonly string[]): Promise<Select
   }
 }
 
-/** The tests of the schema itself. */
+/** The tests of the database schema. */
 const schemaTests = /^test\/(database|queries)\/|\/(migrations|schema_file|session|sample)\.test\.ts$/
 
-/** What a change of a file has an effect on, besides the files that import it or read it by its path. */
+/** The tests that a change of a file affects, in addition to those that import it or read it by its path. */
 const areas: readonly (readonly [path: RegExp, area: 'dependents' | RegExp])[] = [
   [/^db\/(migrations|supabase)\/|^db\/schema\.sql$/, schemaTests],
-  // A deleted source too: the sources that imported it have changed.
+  // This covers a deleted source: the sources that imported it have changed.
   [/^(db|types|scripts|test)\/.*\.ts$|^db\/settings\.txt$/, 'dependents'],
   [/\.md$|^LICENSE$|^\.(ci|github)\/|^\.(editorconfig|gitattributes|gitignore)$/, 'dependents'],
 ]

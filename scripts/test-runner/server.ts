@@ -14,18 +14,18 @@ import { type Server, startThrowawayServer, superuser } from '../postgres/server
 import { createSupabaseDatabase, createSupabaseRoles } from '../postgres/supabase.ts'
 import { logins, template } from './names.ts'
 
-/** What the template is made from; when a file of these changes, it is made again. */
+/** The files that determine the template. When one changes, the template is created again. */
 const ingredients = ['db/migrations', 'db/supabase', 'scripts/migrate', 'scripts/postgres/supabase.ts', 'scripts/test-runner/server.ts']
 
-/** As many migrated clusters of a major are kept: that of the branch at hand, and of the ones before. */
+/** The number of migrated clusters to keep per major version, for switching between branches. */
 const keptAtMost = 3
 
 /**
  * A throw-away server with Supabase's roles, the migrated template database and the logins of services. Migrating takes
- * many times as long as copying, so the stopped cluster is kept, by the hash of its ingredients, and the server gets a copy.
+ * many times as long as copying, so the stopped cluster is kept under the hash of its ingredients, and the server gets a copy.
  *
  * @param signal stops it.
- * @param onPrepare called when there is no such cluster yet.
+ * @param onPrepare called when the cluster does not exist yet.
  */
 export async function startPreparedServer(
   native: string | undefined,
@@ -35,7 +35,7 @@ export async function startPreparedServer(
   const at = locate(native)
   const nameNow = (): string => join(at.home, `template-${at.major}-${hashOf(at.version)}`)
   let kept = nameNow()
-  // Again where a file was edited while it was read.
+  // Repeats if a file was edited while it was read.
   for (; !existsSync(kept); kept = nameNow()) {
     onPrepare()
     await prepare(native, kept, signal, () => nameNow() === kept)
@@ -49,7 +49,7 @@ export async function startPreparedServer(
   return server
 }
 
-/** Two runs may prepare at once, and be killed meanwhile: the folder appears under its name when it is complete. */
+/** Concurrent runs may prepare the same cluster and may be killed, so the folder gets its name when it is complete. */
 async function prepare(
   native: string | undefined,
   kept: string,
@@ -58,7 +58,7 @@ async function prepare(
 ): Promise<void> {
   const server = await startThrowawayServer(native === undefined ? {} : { native })
   const unfinished = claim(`${kept}.unfinished`)
-  // Without its server the migration fails.
+  // The migration fails when its server stops.
   const stop = (): void => void server.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -99,7 +99,7 @@ function filesIn(path: string): string[] {
   return readdirSync(fromRoot(path)).sort().map((name) => `${path}/${name}`)
 }
 
-/** The newest stay, among them any that another run copies right now. */
+/** Keeps the newest clusters, which include any that another run is copying. */
 function removeOld(home: string, prefix: string): void {
   const names = readdirSync(home).filter((name) => name.startsWith(prefix))
   const usedAt = (name: string): number => statSync(join(home, name)).mtimeMs

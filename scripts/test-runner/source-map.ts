@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { SourceMap } from 'node:module'
 import { fromRoot, root } from '../core/paths.ts'
 
-/** Replaces each place in a compiled file, as stacks have them, by that in the source: `test/client/errors.test.ts:12:3`. */
+/** Replaces positions in compiled files, such as in stacks, by positions in the sources: `test/client/errors.test.ts:12:3`. */
 export const toSources = (text: string): string =>
   text
     .replaceAll(`file://${root}/`, '')

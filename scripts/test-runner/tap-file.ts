@@ -7,20 +7,20 @@ import { Parser, type Result } from 'tap-parser'
 import { fromRoot } from '../core/paths.ts'
 import { endGroup, processorSeconds, signalGroup, slowness } from './processes.ts'
 
-/** How a test file ended. */
+/** The result of a test file. */
 export interface FileResult {
   /** Without folder and extension. */
   readonly name: string
-  /** The source, from the repository's folder. */
+  /** The path of the source, relative to the repository's folder. */
   readonly source: string
   readonly passed: number
   readonly failed: number
-  /** Or to be done: neither passed nor failed. */
+  /** Skipped or marked as todo. */
   readonly skipped: number
   readonly milliseconds: number
-  /** The first failing assertion, or why there is none. */
+  /** The first failed assertion, or the reason why the file failed without one. */
   readonly failure: FailedAssertion | undefined
-  /** Everything that it printed. */
+  /** The path of the file with the full output. */
   readonly log: string
 }
 
@@ -35,12 +35,12 @@ export interface TestFile {
   readonly compiled: string
 }
 
-/** A test that neither prints nor computes for so long does not end; one that only polls gets longer. On a busy machine both are longer. */
+/** The limits for a test without output: `idleMs` if it uses no processor time, `silentMs` if it does. The load extends both. */
 const limits = { idleMs: 10 * 60_000, silentMs: 30 * 60_000 }
 
 /**
- * Runs a compiled test file in a process group of its own. tap's own runner would load its hooks into each process, which
- * takes four times as long as the file's own start.
+ * Runs a compiled test file in a separate process group. The runner of tap is not used: it loads hooks into each process,
+ * which takes four times as long as starting the file.
  */
 export async function runFile(file: TestFile, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<FileResult> {
   const started = performance.now()
@@ -49,7 +49,7 @@ export async function runFile(file: TestFile, env: NodeJS.ProcessEnv, signal: Ab
   const output = createWriteStream(log)
   const child = spawn(process.execPath, [file.compiled], {
     cwd: fromRoot(),
-    // How long it may take is for the watch below to say.
+    // `watchProgress()` limits the time instead.
     env: { ...env, TAP_TIMEOUT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -95,12 +95,12 @@ function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', ({ message }) => resolve(message))
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
-    // Processes that the file started and did not end, which may hold its output open.
+    // Ends processes that the file left running, which may keep its output open.
     child.once('exit', () => void endGroup(child.pid!))
   })
 }
 
-/** Ends a file that makes no progress. Time alone ends none: on a busy machine a correct test is slow. */
+/** Stops a file that makes no progress. The limits grow with the load: on a busy machine a correct test is slow. */
 function watchProgress(child: ChildProcess, lastOutput: () => number): { stop(): string | undefined } {
   let stalled: string | undefined
   let used = 0
@@ -112,8 +112,8 @@ function watchProgress(child: ChildProcess, lastOutput: () => number): { stop():
       const silent = performance.now() - lastOutput()
       const idle = Math.min(performance.now() - lastUse, silent)
       if (idle < limits.idleMs * slowness() && silent < limits.silentMs * slowness()) return
-      stalled ??= `no output for ${Math.round(silent / 60_000)} minutes: it was ended`
-      // tap prints what it waits for.
+      stalled ??= `no output for ${Math.round(silent / 60_000)} minutes: it was stopped`
+      // On this signal tap prints the pending assertions.
       signalGroup(child.pid!, 'SIGALRM')
       setTimeout(() => signalGroup(child.pid!, 'SIGKILL'), 15_000).unref()
     }, () => undefined)
@@ -131,7 +131,7 @@ interface Tap {
   end(): { ok: boolean; passed: number; failed: number; skipped: number; failure: FailedAssertion | undefined }
 }
 
-/** Counts the assertions of all levels, not the lines that sum a subtest up. */
+/** Counts the assertions of all levels, but not the summary lines of subtests. */
 function readTap(): Tap {
   let [passed, failed, skipped] = [0, 0, 0]
   let failure: FailedAssertion | undefined

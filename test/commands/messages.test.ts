@@ -90,7 +90,7 @@ t.test('on a migrated database', async (t) => {
   t.match(summary, { code: 0, stdout: /^postgres@\S+: \d+ applied\n$/ }, 'status is one line')
   t.match(all.stdout, /^(applied {7}\d+_\w+\.sql\n){20}/)
   t.match(JSON.parse(json.stdout), { is_current: true, migrations: [{ state: 'applied' }] })
-  t.match(backfill, { code: 0, stdout: /all rows are migrated, there is nothing to do\n$/ })
+  t.match(backfill, { code: 0, stdout: /all rows are migrated, no backfill is needed\n$/ })
   t.equal(sizes.code, 0, sizes.stderr)
   t.match(JSON.parse(await readFile(join(path, 'sizes.json'), 'utf8')), {
     'public.deployment_config': { rows: 3, bytes: Number, is_estimate: false },

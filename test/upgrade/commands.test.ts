@@ -19,7 +19,7 @@ const set = (name: string, setting: string) => withClient(clusterAdmin(), (admin
 
 t.test('adopt says which answer make migrate waits for', async (t) => {
   await set(legacy.name, `timezone = 'Europe/Berlin'`)
-  const asked = /before make migrate .* Europe\/Berlin: make adopt time_zone=Europe\/Berlin/
+  const asked = /the server is in Europe\/Berlin; before make migrate, .*: make adopt time_zone=Europe\/Berlin/
   t.match(await runLeo(legacy, 'adopt', ['--dry']), { code: 0, stdout: asked })
   t.match(await runLeo(legacy, 'adopt', []), { code: 0, stdout: asked })
   const answered = await runLeo(legacy, 'adopt', ['--time-zone=UTC'])

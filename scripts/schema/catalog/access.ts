@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, relation, role } from './sql.ts'
 
-/** The defaults included, which hold where no list is stored. The grantor is left out: it does not change the rights. */
+/** Privileges by grantee, including default privileges where no ACL is stored. The grantor is ignored: it changes no rights. */
 const granted = (acl: string): string => `
   cross join lateral (
     select g.grantee, json_object_agg(g.privilege, g.form order by g.privilege) as facts
@@ -14,11 +14,11 @@ const granted = (acl: string): string => `
 const grantee = `case g.grantee when 0 then 'PUBLIC' else ${role('g.grantee')} end`
 
 interface Acl {
-  /** Of what: class and numbers as in `id()`. */
+  /** The object: catalog and OIDs, as for `id()`. */
   readonly on: readonly [table: string, ...numbers: string[]]
   readonly acl: string
   readonly table?: string
-  /** With `n`, the schema, in it. */
+  /** Must define the alias `n` for the schema. */
   readonly from: string
   readonly where: string
 }
@@ -67,7 +67,7 @@ const onRoutines = grants({
   where: isOwn('pg_proc', 'p.oid', `'e', 'i'`),
 })
 
-/** Has one name, for the databases that are compared have different ones. The grants are part of it. */
+/** The database has a fixed name, because the compared databases have different ones. It is the parent of its grants. */
 const database = objects({
   id: `'pg_database'`,
   kind: `'database'`,
@@ -85,7 +85,7 @@ const onDatabase = `
   where d.datname = current_database()
   order by 1`
 
-/** \`alter database … set\`, and \`alter role … in database … set\`. */
+/** The settings of `alter database … set` and `alter role … in database … set`. */
 const settings = objects({
   id: `'setting:' || s.setrole || '.' || o.name`,
   kind: `'setting'`,
@@ -113,8 +113,8 @@ const onTypes = grants({
 })
 
 /**
- * What is granted on objects that a role creates later. An entry for all schemas replaces PostgreSQL's own defaults, so
- * it is read as the difference from those; an entry for one schema adds to them.
+ * Default privileges. An entry for all schemas replaces PostgreSQL's own defaults, so it is read as the difference from
+ * them; an entry for one schema adds to them.
  */
 const defaults = `
   with lists as (
@@ -195,7 +195,7 @@ const publishedSchemas = objects({
   from: 'from pg_catalog.pg_publication_namespace as s order by 1',
 })
 
-/** Roles that own something here or have a privilege, and the roles that they are members of or that are members of them. */
+/** Roles that own objects or have privileges in this database, the roles that these are members of, and their members. */
 const roles = `
   with recursive named as (
     select refobjid as oid from pg_catalog.pg_shdepend

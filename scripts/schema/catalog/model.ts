@@ -12,19 +12,19 @@ export const kinds = [
 
 export type Kind = (typeof kinds)[number]
 
-/** Name → canonical text. A fact that an object does not have is absent. */
+/** Maps names to canonical texts. A fact that does not apply to an object is absent. */
 export type Facts = Readonly<Record<string, string>>
 
-/** One object of a database. Those of extensions and of PostgreSQL itself are left out. */
+/** One object of a database. Objects of extensions and of PostgreSQL itself are not read. */
 export interface CatalogObject {
   /** Catalog and OID, `pg_class:16385` or `pg_attribute:16385.2`: a rename keeps it. */
   readonly id: string
   readonly kind: Kind
-  /** `null` for an object outside schemas. A part of a table or type has the schema of that. */
+  /** `null` for an object outside schemas. A part of a table or type has its schema. */
   readonly schema: string | null
-  /** Unqualified and unquoted; of a grant the grantee. */
+  /** Unqualified and unquoted. The name of a grant is its grantee. */
   readonly name: string
-  /** Of a routine or an operator with the types of its parameters, as pg_dump writes them; otherwise the name. */
+  /** The name; for a routine or an operator with the types of its parameters, as pg_dump writes them. */
   readonly signature: string
   /** The id of the object that it is part of: a column's table, a grant's object. */
   readonly parent: string | null
@@ -32,8 +32,8 @@ export interface CatalogObject {
   readonly table: string | null
   readonly facts: Facts
   /**
-   * For facts that name other objects: the same in object ids. A rename of another object changes the text of the fact
-   * and not its key. Comparable only between a database and its clone.
+   * For facts that name other objects: a key that contains their OIDs. A rename of another object changes the text of
+   * the fact, but not its key. Keys are comparable only between a database and its clone.
    */
   readonly identityKeys: Facts
 }
@@ -43,7 +43,7 @@ export interface Catalog {
   readonly byId: ReadonlyMap<string, CatalogObject>
 }
 
-/** From the least to the most. */
+/** In ascending order. */
 export const severities = ['additive', 'care', 'breaking', 'destructive'] as const
 /**
  * `additive`: no effect on running code. `care`: needs attention or preparation before deployment. `breaking`: running
@@ -68,22 +68,22 @@ export interface Dependent {
   readonly object: string
 }
 
-/** What happened to one object in one section: an object that changed in both has one of each. */
+/** The change of one object in one section. An object that changed in both sections has two. */
 export interface Change {
   readonly kind: Kind
   readonly action: Action
   readonly section: Section
   /** Its label in head, or in base if it was removed: `public.apps.user_id`, `select_own on public.apps`. */
   readonly object: string
-  /** Its label in base, where that is not `object`. */
+  /** Its label in base if that differs from `object`, otherwise `null`. */
   readonly was: string | null
   /** Its table or view, or `null`. */
   readonly table: string | null
-  /** Of a grant: the object and the grantee; its facts are the privileges. */
+  /** For a grant: the object and the grantee. The facts are the privileges. */
   readonly grant: { readonly on: Kind; readonly object: string; readonly to: string } | null
-  /** All facts of an added or removed object, the differing ones of a changed object; `name` first when renamed. */
+  /** All facts of an added or removed object; the differing facts of a changed object, with `name` first if renamed. */
   readonly facts: readonly FactChange[]
-  /** The object that it was added or removed with: `table public.apps`. Reports fold by it. */
+  /** The object that it was added or removed with: `table public.apps`. Reports group by it. */
   readonly partOf: string | null
   /** Whether it was dropped and created again under its name. */
   readonly isRecreated: boolean
@@ -94,7 +94,7 @@ export interface Change {
   readonly reasons: readonly string[]
 }
 
-/** Kind and label: equal in two databases for the objects that a comparison by name matches. */
+/** Kind and label. A comparison by name matches objects of two databases that have the same key. */
 export const keyOf = (catalog: Pick<Catalog, 'byId'>, object: CatalogObject): string =>
   `${object.kind} ${labelOf(catalog, object)}`
 
@@ -103,7 +103,7 @@ export const catalogOf = (objects: readonly CatalogObject[]): Catalog => ({
   byId: new Map(objects.map((object) => [object.id, object])),
 })
 
-/** The name by which people know an object, unique within its kind. */
+/** The name of an object in reports, unique within its kind. */
 export function labelOf({ byId }: Pick<Catalog, 'byId'>, object: CatalogObject): string {
   const { kind, schema, signature, parent } = object
   const owner = parent === null ? undefined : byId.get(parent)

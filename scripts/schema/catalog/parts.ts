@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, relation, role, when } from './sql.ts'
 
-/** For parts of a table or view `c` in the schema `n`. */
+/** The common fields of parts of a table or view `c` in the schema `n`. */
 const ofTable = {
   schema: 'n.nspname::text',
   parent: id('pg_class', 'c.oid'),
@@ -13,7 +13,7 @@ const joinTable = (oid: string): string => `
 const indexIdentity = `concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, i.indnkeyatts,
   i.indnullsnotdistinct, i.indexprs, x.relam, x.reloptions)`
 
-/** Of tables and domains. NOT NULL, a constraint on PostgreSQL 18, is a fact of its column. */
+/** Constraints of tables and domains. NOT NULL, which PostgreSQL 18 stores as a constraint, is a fact of its column. */
 const constraints = objects({
   id: id('pg_constraint', 'k.oid'),
   kind: `'constraint'`,
@@ -61,7 +61,7 @@ const constraints = objects({
 const using = `substring(pg_catalog.pg_get_indexdef(x.oid) from ' USING (.*)$')`
 const where = `coalesce(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')`
 
-/** Without the indexes of constraints, which are facts of these. */
+/** Indexes, except those of constraints, which are facts of the constraints. */
 const indexes = objects({
   ...ofTable,
   id: id('pg_class', 'x.oid'),
@@ -143,7 +143,7 @@ const policies = objects({
     order by n.nspname, c.relname, p.polname`,
 })
 
-/** Without the rule of a view, which is the definition of that. */
+/** Rules, except the `_RETURN` rule of a view, which is the definition of the view. */
 const rules = objects({
   ...ofTable,
   id: id('pg_rewrite', 'r.oid'),

@@ -7,8 +7,8 @@ import { typeQueries } from './types.ts'
 import { catalogOf, type Catalog, type CatalogObject } from './model.ts'
 
 /**
- * One snapshot of everything that a migration can create or change, in all schemas but PostgreSQL's own. Reads the
- * system catalog only; waits a second at most for a lock on a view.
+ * Reads, in one snapshot, all objects that a migration can create or change, except those in schemas of PostgreSQL. Reads
+ * the system catalog only; waits at most a second for a lock on a view.
  *
  * Roles belong to the cluster: read base before the migrations of head run.
  */
@@ -24,14 +24,14 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-/** The same in a transaction of the caller, whose settings it changes. */
+/** Does the same in the transaction of the caller. Changes settings of that transaction. */
 export async function readCatalogHere(client: pg.Client): Promise<Catalog> {
   // One query of many statements: one round trip. pg returns an array of results, which its types do not declare.
   const results = (await client.query(script)) as unknown as pg.QueryResult<CatalogObject>[]
   return catalogOf(results.flatMap(({ rows }) => rows))
 }
 
-/** Every name in a text is qualified, and no text depends on settings of the session. */
+/** With these settings every name in a text is qualified, and no text depends on the session. */
 const settings = `
   set local search_path = '';
   set local quote_all_identifiers = off;

@@ -103,7 +103,7 @@ const tables = objects({
     order by n.nspname, c.relname`,
 })
 
-/** Of composite types, too. */
+/** Columns, and attributes of composite types. */
 const columns = objects({
   id: id('pg_attribute', 'a.attrelid', 'a.attnum'),
   kind: `case c.relkind when 'c' then 'attribute' else 'column' end`,

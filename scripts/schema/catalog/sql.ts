@@ -1,14 +1,14 @@
-/** Without PostgreSQL's own schemas, and the bookkeeping of dbmate, which changes with every migration. */
+/** Excludes PostgreSQL's own schemas and the schema of dbmate, which changes with every migration. */
 export const isSchema = (namespace: string): string =>
   `${namespace}.nspname !~ '^pg_' and ${namespace}.nspname not in ('information_schema', 'dbmate')`
 
-/** Without objects of extensions (`e`), and with `i` without those that belong to a type or table. */
+/** Excludes objects of extensions (`e`); with `i` also objects that belong to a type or table. */
 export const isOwn = (table: string, oid: string, of = `'e'`): string => `not exists (
     select from pg_catalog.pg_depend as own
     where own.classid = 'pg_catalog.${table}'::regclass and own.objid = ${oid} and own.deptype in (${of})
   )`
 
-/** The form of every query: a row is a CatalogObject. */
+/** The parts of a query whose rows are `CatalogObject`s. */
 export interface Form {
   readonly id: string
   readonly kind: string
@@ -17,10 +17,10 @@ export interface Form {
   readonly signature?: string
   readonly parent?: string
   readonly table?: string
-  /** SQL for each fact; null where an object does not have it. */
+  /** An SQL expression for each fact; null if the fact does not apply. */
   readonly facts: Readonly<Record<string, string>>
   readonly identityKeys?: Readonly<Record<string, string>>
-  /** From `from` on. */
+  /** The rest of the query, starting with `from`. */
   readonly from: string
 }
 

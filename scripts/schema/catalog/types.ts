@@ -1,6 +1,6 @@
 import { comment, id, isOwn, isSchema, list, objects, role } from './sql.ts'
 
-/** Without arrays, multiranges and the row types of tables, which another type or table brings. */
+/** Types, except arrays, multiranges and row types of tables, which are created with another type or table. */
 const types = objects({
   id: id('pg_type', 't.oid'),
   kind: `case t.typtype
@@ -114,7 +114,7 @@ const collations = objects({
     where ${isSchema('n')} and ${isOwn('pg_collation', 'l.oid')}`,
 })
 
-/** Rare kinds: only whether they exist. Their contents are compared in the dumps. */
+/** Rare kinds: only their existence is read. Their definitions are compared in the dumps. */
 const others = [
   ['pg_opclass', 'opcnamespace', 'opcname'],
   ['pg_opfamily', 'opfnamespace', 'opfname'],

@@ -7,10 +7,10 @@ import {
 import { judge, type Verdict } from './judge.ts'
 import { staleBodies } from './stale.ts'
 
-/** One object that differs, with what it is on both sides. */
+/** One object that differs, with its versions on both sides. */
 export interface Difference {
   readonly pair: Pair
-  /** All facts of an object that was added or removed, those that differ of one that both sides have. */
+  /** All facts of an added or removed object; the differing facts of an object on both sides. */
   readonly facts: readonly FactChange[]
   /** The outermost object that was added or removed together with this one. */
   readonly outermost: CatalogObject | undefined
@@ -21,7 +21,7 @@ export interface Difference {
 /** Whether a fact of an object that both sides have is compared. */
 export type FactFilter = (pair: Pair, fact: FactChange) => boolean
 
-/** The differences from base to head, in an order that does not depend on the order of the statements. */
+/** Returns the differences from base to head. Their order does not depend on the order of the statements. */
 export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): Change[] {
   return sortChanges(compareCatalogs(base, head, matching).flatMap(({ changes }) => changes))
 }
@@ -29,7 +29,7 @@ export function diffCatalogs(base: Catalog, head: Catalog, matching: Matching): 
 export const sortChanges = (changes: readonly Change[]): Change[] =>
   [...changes].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
 
-/** All differences that the catalogs show. Differences of what the model does not have are in `remainingHunks()`. */
+/** Returns all differences of the catalogs. `remainingHunks()` has those of objects that the model lacks. */
 export function compareCatalogs(
   base: Catalog,
   head: Catalog,
@@ -49,7 +49,7 @@ export function compareCatalogs(
     const changed = following.filter((fact) => {
       const followed = renamed.filter((one) => isNamedIn(one, fact))
       for (const one of followed) dependents.get(one)!.add(pair)
-      // Where the text names no renamed object, it changed for a reason that ids do not show.
+      // If the text names no renamed object, it changed for a reason that the ids do not show.
       return followed.length === 0
     })
     const all = [...facts, ...changed, ...orders(pair, parts, sides.matched)]
@@ -98,7 +98,7 @@ function describe({ pair, facts, outermost }: Difference, dependents: readonly D
 
   return (['structure', 'access'] as const).flatMap((section): Change[] => {
     const own = facts.filter((fact) => sectionOf(object.kind, fact) === section)
-    // The owner of an added object is no change of its own, and neither is a fact of a removed one.
+    // The owner of an added object and the facts of a removed object are not changes by themselves.
     const isReported = isOnBothSides
       ? own.length > 0
       : isIn(section, object.kind) || (head !== undefined && own.some(({ fact }) => fact !== 'owner'))
@@ -166,7 +166,7 @@ function outermostParent({ base, head }: Pair, sides: Sides): CatalogObject | un
   }
 }
 
-/** The rights of an owner and the use of a new type by PUBLIC, which creating an object brings. */
+/** Whether creating the object implies the grant: the privileges of its owner, and USAGE on a new type for PUBLIC. */
 function isImplied({ base, head }: Pair, { base: inBase, head: inHead, matched }: Sides): boolean {
   const grant = (head ?? base)!
   if (grant.kind !== 'grant' || (base && head)) return false

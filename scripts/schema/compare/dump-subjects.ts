@@ -13,13 +13,13 @@ const qualified: readonly Kind[] = [
 export const isQualified = (kind: Kind): boolean => qualified.includes(kind)
 const isPlain = (kind: Kind): boolean => isQualified(kind) || /^(index|column|attribute)$/.test(kind)
 
-/** One name for the subject of a change and of a dump entry. The entry of an operator does not name its types. */
+/** The common name for the subject of a change and of a dump entry. The entry of an operator does not name its types. */
 export const subject = (kind: Kind, object: string): string => {
   if (kind === 'operator') return `operator ${object.replace(/ \(.*/, '')}`
   return isPlain(kind) ? object : `${kind} ${object}`
 }
 
-/** pg_dump writes the parameter names of a function here and not elsewhere, so overloads share a subject. */
+/** pg_dump writes the parameter names of a function only in these entries, so overloads share a subject. */
 export const about = (what: 'comment' | 'acl', object: string): string => `${what} ${object.replace(/\(.*/, '(')}`
 
 /** The subjects of an object's entry; the entry of an enum or composite type covers its parts. */
@@ -49,8 +49,8 @@ export function lineSubjects(entry: Entry): Line[] {
   let current: readonly string[] = whole
   return entry.sql.split('\n').map((line): Line => {
     if (isInline) current = inlineSubjects(line, table, whole) ?? current
-    const settled = /^ALTER TABLE (?:ONLY )?(\S+) (?:REPLICA IDENTITY|CLUSTER ON) /.exec(line)?.[1]
-    return { text: line.replace(/,$/, ''), subjects: settled === undefined ? current : [settled] }
+    const altered = /^ALTER TABLE (?:ONLY )?(\S+) (?:REPLICA IDENTITY|CLUSTER ON) /.exec(line)?.[1]
+    return { text: line.replace(/,$/, ''), subjects: altered === undefined ? current : [altered] }
   })
 }
 
@@ -59,7 +59,7 @@ const constraintLine = new RegExp(String.raw`^(?:    |\t)CONSTRAINT ${identifier
 const columnLine = new RegExp(String.raw`^    ${identifier} `)
 const ofColumnLine = new RegExp(String.raw`^ALTER (?:FOREIGN )?TABLE (?:ONLY )?\S+ ALTER COLUMN ${identifier} `)
 
-/** `undefined` where a line continues the one before. */
+/** `undefined` if the line continues the one before. */
 function inlineSubjects(line: string, table: string, whole: readonly string[]): readonly string[] | undefined {
   const constraint = constraintLine.exec(line)?.[1]
   if (constraint !== undefined) return [subject('constraint', `${bare(constraint)} on ${table}`)]

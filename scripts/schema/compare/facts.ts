@@ -3,12 +3,13 @@ import type { CatalogObject, FactChange, Kind } from '../catalog/model.ts'
 
 interface Compared {
   readonly facts: readonly FactChange[]
-  /** Those whose text changed though they refer to the same objects: another object was renamed. */
+  /** Facts whose text changed although they refer to the same objects: another object was renamed. */
   readonly following: readonly FactChange[]
 }
 
 /**
- * All facts of an added or removed object; of others those that differ. Positions are compared by `orders()`.
+ * Returns all facts of an added or removed object, or the differing facts of an object on both sides. `orders()` compares
+ * positions.
  *
  * @param schemas names in base → names in head.
  */
@@ -35,7 +36,7 @@ export function compareFacts({ base, head }: Pair, schemas: ReadonlyMap<string, 
 
 export const isName = ({ fact }: FactChange): boolean => fact === 'name' || fact === 'in schema'
 
-/** A part moves to another schema with its parent. The name of a grant or a published table is not an own name. */
+/** A part moves to another schema with its parent. Grants and published tables have the names of other objects. */
 function renaming(base: CatalogObject, head: CatalogObject, schemas: ReadonlyMap<string, string>): FactChange[] {
   if (base.id !== head.id || /^(grant|published|default)/.test(base.kind)) return []
   const schema = base.schema === null ? null : (schemas.get(base.schema) ?? base.schema)
@@ -45,7 +46,7 @@ function renaming(base: CatalogObject, head: CatalogObject, schemas: ReadonlyMap
   ].filter(({ from, to }) => from !== to)
 }
 
-/** Whether a fact that follows names a renamed object, as it was called before and now. */
+/** Whether a fact contains the old name of a renamed object in base and the new name in head. */
 export function isNamedIn({ base, head }: Pair, { from, to }: FactChange): boolean {
   const names = (key: 'name' | 'schema'): boolean => {
     const [was, is] = [base?.[key] ?? '', head?.[key] ?? ''].map((name) => name.replaceAll(`'`, `''`))
@@ -60,10 +61,10 @@ const ordered: Partial<Record<Kind, string>> = {
   'enum value': 'value order',
 }
 
-/** What has an order, by side and the id of what it is part of, in that order. */
+/** Ordered parts, such as columns, by side and id of the parent. */
 export type Orders = ReadonlyMap<string, readonly CatalogObject[]>
 
-/** The order of the parts that both sides have; an added part has a position of its own. */
+/** Compares the order of the parts that both sides have. */
 export function orders({ base, head }: Pair, parts: Orders, { ofBase, ofHead }: Match): FactChange[] {
   if (!base || !head) return []
   const before = (parts.get(`base ${base.id}`) ?? []).flatMap(({ id }) => ofBase.get(id)?.head ?? [])

@@ -1,16 +1,16 @@
 import type { CatalogObject, FactChange } from '../catalog/model.ts'
 
 /**
- * What a comparison of a live database with the repository leaves out, each with the reason. `make verify`, `make
- * doctor` and `make diff` with a database read this one list.
+ * The rules for differences that a comparison of a live database with the repository ignores, each with its reason.
+ * `make verify`, `make doctor` and `make diff` with a database use this list.
  *
- * Whatever the migrations created or changed is managed by this repository, and no rule here hides that it is missing
- * or different: rules for objects apply to those that only the live database has.
+ * All objects that the migrations created or changed are managed by this repository. No rule hides that one is missing or
+ * different: the rules for objects apply to objects that only the live database has.
  */
 
 /**
- * `managed`: a difference. `foreign`: neither ours nor the platform's; reported as unknown, never as a difference.
- * `ignored`: not reported.
+ * `managed`: reported as a difference. `foreign`: belongs neither to this repository nor to the platform; reported as
+ * unknown, never as a difference. `ignored`: not reported.
  */
 export type Standing = 'managed' | 'foreign' | 'ignored'
 
@@ -22,11 +22,11 @@ export interface LiveObject {
   readonly table: CatalogObject | undefined
   /** The migrations created its parent, its table or its schema. */
   readonly isPartOfManaged: boolean
-  /** A foreign key that references a table of ours. */
+  /** It is a foreign key that references a managed table. */
   readonly referencesManaged: boolean
-  /** It is on a table of another owner that a foreign key of ours references. */
+  /** It is on a table of another owner that a managed foreign key references. */
   readonly isOnReferenced: boolean
-  /** Default privileges of the role that owns our tables. */
+  /** It is default privileges of the role that owns the managed tables. */
   readonly isOfOurOwner: boolean
 }
 
@@ -135,7 +135,7 @@ export const objectRules: readonly ObjectRule[] = [
   {
     standing: 'ignored',
     which: 'grants on other objects that are not ours',
-    reason: 'the reference has no counterpart of the object that could say what is right',
+    reason: 'the reference does not have the object to compare with',
     applies: ({ object }) => object.kind === 'grant',
   },
 ]
@@ -144,13 +144,13 @@ export interface FactRule {
   readonly kinds: string
   readonly facts: string
   readonly reason: string
-  /** `wanted`: what the migrations make. */
+  /** @param wanted the text in the reference. */
   readonly applies?: (wanted: string | null, found: string | null) => boolean
 }
 
 const isUnwanted = (wanted: string | null): boolean => wanted === null
 
-/** Of objects that both sides have. */
+/** The rules for facts of objects that both sides have. */
 export const factRules: readonly FactRule[] = [
   {
     kinds: '*',

@@ -7,7 +7,7 @@ export interface Verdict {
   readonly reason: string
 }
 
-/** One verdict for each fact that a rule applies to; of an added or removed object each reason once. */
+/** Returns a verdict for each fact that a rule applies to. */
 export function judge(change: {
   readonly action: Action
   readonly section: Section
@@ -15,7 +15,7 @@ export function judge(change: {
   readonly head: CatalogObject | undefined
   readonly parent: CatalogObject | undefined
   readonly facts: readonly FactChange[]
-  /** Whether it was added or removed with another object: then only what it exposes is judged. */
+  /** Whether it was added or removed with another object. Then only the rules in `exposes` apply. */
   readonly isPart: boolean
 }): Verdict[] {
   const { action, section, base, head, parent, facts, isPart } = change
@@ -37,7 +37,7 @@ export function judge(change: {
 
 const isAccess = (kind: Kind): boolean => /^(policy|grant|default privileges|role)$/.test(kind)
 
-/** Each privilege of a grant and each membership of a role is judged; any other object as a whole. */
+/** Judges each privilege of a grant and each membership of a role; any other object as a whole. */
 function whole(
   rules: readonly Rule[],
   subject: (fact: FactChange) => Subject,
@@ -60,7 +60,7 @@ function verdict(rules: readonly Rule[], subject: Subject): Verdict[] {
   return [{ severity, reason: typeof reason === 'string' ? reason : reason(subject) }]
 }
 
-/** Names and defaults may change in place; other types make it another function. */
+/** `create or replace` can change parameter names and defaults. Other parameter types define another function. */
 function judgeArguments(base: CatalogObject, head: CatalogObject): Verdict[] {
   return base.signature === head.signature
     ? [{ severity: 'care', reason: 'callers that name its parameters or omit them get another result' }]
@@ -69,7 +69,7 @@ function judgeArguments(base: CatalogObject, head: CatalogObject): Verdict[] {
 
 function judgeMembership({ fact, to }: FactChange): Verdict[] {
   const role = fact.replace('member of ', '')
-  // On PostgreSQL 16 and later a role that creates another one gets this membership.
+  // On PostgreSQL 16 and later a role that creates another role gets this membership in it.
   if (to?.includes('not becoming') && to.includes('not inheriting')) {
     return [{ severity: 'care', reason: `it may give ${role} to others` }]
   }

@@ -1,12 +1,12 @@
 import type { Catalog, CatalogObject, Kind } from '../catalog/model.ts'
 
 /**
- * `id`: head is a clone of base, so equal ids are the same object, renamed or not. `name`: two unrelated databases; a
- * rename shows as a removed and an added object.
+ * `id`: head is a clone of base, so equal ids identify the same object, also after a rename. `name`: two unrelated
+ * databases; a rename is reported as a removed and an added object.
  */
 export type Matching = 'id' | 'name'
 
-/** One object as base and head have it; both, unless it was added or removed. */
+/** The versions of one object in base and head. One of them is absent if the object was added or removed. */
 export interface Pair {
   readonly base: CatalogObject | undefined
   readonly head: CatalogObject | undefined
@@ -14,13 +14,13 @@ export interface Pair {
 
 export interface Match {
   readonly pairs: readonly Pair[]
-  /** By the id in base. */
+  /** Pairs by the id in base. */
   readonly ofBase: ReadonlyMap<string, Pair>
-  /** By the id in head. */
+  /** Pairs by the id in head. */
   readonly ofHead: ReadonlyMap<string, Pair>
 }
 
-/** Dropping it loses its contents, so one that is created again under its name is another object. */
+/** Dropping these loses their contents, so one that is created again with the same name is another object. */
 const keepsData: readonly Kind[] = ['schema', 'table', 'partitioned table', 'foreign table', 'column', 'sequence']
 const routines: readonly Kind[] = ['function', 'procedure', 'aggregate', 'window function']
 
@@ -59,7 +59,7 @@ export function match(base: Catalog, head: Catalog, matching: Matching): Match {
   return { pairs: [...new Set(ofHead.values()), ...removed], ofBase, ofHead }
 }
 
-/** `undefined` when its parent is on one side only. A sequence is matched by its own name, whatever owns it. */
+/** `undefined` if its parent is on one side only. A sequence is matched by its own name, regardless of its owner column. */
 function keyOf(object: CatalogObject, pairs: ReadonlyMap<string, Pair>): string | undefined {
   const { kind, parent, schema, signature } = object
   if (kind === 'sequence' || parent === null) return `${kind} ${schema} ${signature}`
@@ -67,14 +67,14 @@ function keyOf(object: CatalogObject, pairs: ReadonlyMap<string, Pair>): string 
   return owner && `${kind} ${owner.id} ${signature}`
 }
 
-/** The columns of a view that was created again are those of the old one; a dropped column of a table is lost. */
+/** Columns of a view that is created again match the old ones; a table column that is created again is another object. */
 function isSameAgain(head: Catalog, { kind, parent }: CatalogObject, ofHead: ReadonlyMap<string, Pair>): boolean {
   if (!keepsData.includes(kind)) return true
   const owner = parent === null ? undefined : head.byId.get(parent)
   return kind === 'column' && owner !== undefined && !keepsData.includes(owner.kind) && ofHead.has(owner.id)
 }
 
-/** A function whose parameters change is dropped and created again: the only one of its name is matched with the old one. */
+/** Changing parameters drops a function and creates it again: if its name is unique on both sides, the two are matched. */
 function pairOverloads(
   left: readonly CatalogObject[],
   right: readonly CatalogObject[],
@@ -88,7 +88,7 @@ function pairOverloads(
   }
 }
 
-/** A column is one below its table, its sequence two, a grant on that three. */
+/** The number of ancestors: 1 for a column of a table, 2 for the sequence of that column, 3 for a grant on it. */
 function depthOf(catalog: Catalog, { parent }: CatalogObject): number {
   const owner = parent === null ? undefined : catalog.byId.get(parent)
   return owner ? depthOf(catalog, owner) + 1 : 0

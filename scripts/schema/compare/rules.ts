@@ -4,7 +4,7 @@ import type { CatalogObject, Facts, Kind, Severity } from '../catalog/model.ts'
 export interface Subject {
   readonly kind: Kind
   readonly name: string
-  /** Those in head; in base if it was removed. */
+  /** The facts in head, or in base if it was removed. */
   readonly facts: Facts
   /** The table, type or function that it is part of. */
   readonly parent: CatalogObject | undefined
@@ -16,7 +16,7 @@ export interface Subject {
 
 type Reason = string | ((subject: Subject) => string)
 
-/** Kinds and facts (`*`: all), severity, reason, condition. The first rule that applies counts; without one: additive. */
+/** Kinds and facts (`*`: all), severity, reason, condition. The first matching rule decides; the default is additive. */
 export type Rule = readonly [
   kinds: string,
   fact: string,
@@ -34,7 +34,7 @@ const isExposed = ({ schema }: Subject): boolean => schema === 'public'
 const is = (fact: string, text: string | null) => (subject: Subject): boolean => (subject.facts[fact] ?? null) === text
 const becomes = (text: string | null) => ({ to }: Subject): boolean => to === text
 
-/** Of added objects, also of those that are part of an added table or type. */
+/** The rules for added objects, including parts of an added table or type. */
 export const exposes: readonly Rule[] = [
   ['table, partitioned table', 'row security', 'breaking',
     'row security is off: every role with a privilege reaches all rows',

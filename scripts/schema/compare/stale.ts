@@ -15,14 +15,14 @@ export function staleBodies({ base, head }: Pair, inBase: Catalog, inHead: Catal
     .sort()
 }
 
-/** A new object of the same name serves them as well. */
+/** Bodies that name the old object use a new object of the same name instead. */
 const isNamesake = (one: CatalogObject, { kind, schema, name, parent }: CatalogObject): boolean =>
   one.kind === kind && one.schema === schema && one.name === name && one.parent === parent
 
 const qualified =
   /^((partitioned |foreign )?table|(materialized )?view|sequence|enum|domain|composite type|function|procedure)$/
 
-/** What a body contains that refers to this object: the qualified name, for our functions have an empty search_path. */
+/** Patterns for references to the object in a body. Names are qualified, because the functions have an empty search_path. */
 function patternsOf(object: CatalogObject, { byId }: Catalog): RegExp[] {
   const { kind, schema, name, parent } = object
   if (kind === 'schema') return [new RegExp(`(?<!\\w)${escaped(name)}\\.`)]

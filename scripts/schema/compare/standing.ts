@@ -1,7 +1,7 @@
 import { catalogOf, keyOf, labelOf, type Catalog, type CatalogObject } from '../catalog/model.ts'
 import { isPlatformObject, isPlatformPublication, objectRules, type Standing } from './ignored.ts'
 
-/** What the migrations make of an empty database of the platform. */
+/** The schema that results from applying the migrations to an empty database of the platform. */
 export interface Reference {
   readonly catalog: Catalog
   /** `keyOf()` of each object that the migrations created or changed. */
@@ -10,7 +10,7 @@ export interface Reference {
   readonly owner: string
 }
 
-/** By the object, and whether only the live database has it, both, or only the reference. */
+/** @param on whether only the live database has the object, both, or only the reference. */
 export type StandingOf = (object: CatalogObject, on: 'live' | 'both' | 'reference') => Standing
 
 export function standings({ catalog: reference, managed, owner }: Reference, live: Catalog): StandingOf {
@@ -43,8 +43,8 @@ export function standings({ catalog: reference, managed, owner }: Reference, liv
 }
 
 /**
- * A migration adds a table to a publication of the platform where that exists, unless it publishes all tables or those
- * of the schema: then the table need not be in it by name.
+ * A migration adds a table to a publication of the platform if the publication exists and does not already publish all
+ * tables or those of the schema. In these cases the publication need not list the table.
  */
 function isPublishedElsewhere({ kind, parent, schema }: CatalogObject, reference: Catalog, live: Catalog): boolean {
   const publication = parent === null ? undefined : reference.byId.get(parent)
@@ -54,7 +54,7 @@ function isPublishedElsewhere({ kind, parent, schema }: CatalogObject, reference
   return live.objects.some((one) => one.kind === 'published schema' && one.parent === other.id && one.name === schema)
 }
 
-/** The tables that foreign keys of ours reference, as `keyOf()` names them. */
+/** The keys of the tables that managed foreign keys reference. */
 function referencedTables(reference: Catalog, managed: ReadonlySet<string>): ReadonlySet<string> {
   const tables = reference.objects.flatMap((object) => {
     const name = managed.has(keyOf(reference, object)) ? referenceOf(object) : undefined
@@ -63,15 +63,15 @@ function referencedTables(reference: Catalog, managed: ReadonlySet<string>): Rea
   return new Set(tables)
 }
 
-/** `public.apps`, of a foreign key. */
+/** The table that a foreign key references, such as `public.apps`. */
 const referenceOf = ({ kind, facts }: CatalogObject): string | undefined =>
   kind === 'constraint'
     ? /^FOREIGN KEY .*? REFERENCES (\S+)\(/.exec(facts['definition'] ?? '')?.[1]?.replaceAll('"', '')
     : undefined
 
 /**
- * A catalog without what is in the schemas of the platform, for there are thousands of such objects; those that the
- * migrations created there, or that a rule is about, stay with the objects that they are part of.
+ * Removes the objects in the schemas of the platform from a catalog, because there are thousands. Objects that the
+ * migrations created there, or that a rule applies to, are kept together with the objects that they are part of.
  */
 export function withoutPlatform(catalog: Catalog, { catalog: reference, managed }: Reference): Catalog {
   const kept = new Set(referencedTables(reference, managed))
@@ -93,7 +93,7 @@ export function withoutPlatform(catalog: Catalog, { catalog: reference, managed 
   return catalogOf(catalog.objects.filter(isKept))
 }
 
-/** The objects that are in `after` and not in `before`, or different: two snapshots of one database. */
+/** The keys of the objects that were added or changed between two snapshots of one database. */
 export function changedObjects(before: Catalog, after: Catalog): ReadonlySet<string> {
   const isSame = (one: CatalogObject, other: CatalogObject | undefined): boolean =>
     other !== undefined &&
@@ -105,8 +105,8 @@ export function changedObjects(before: Catalog, after: Catalog): ReadonlySet<str
 }
 
 /**
- * A catalog of a live database that is compared with another live one, where no reference tells what is ours: without
- * the platform's objects, logins, and default privileges of other roles than `owner`.
+ * For a comparison of two live databases, without a reference that shows which objects are managed: removes the objects of
+ * the platform, logins, and default privileges of roles other than `owner`.
  */
 export function withoutIgnored(catalog: Catalog, owner: string): Catalog {
   const isCompared = (object: CatalogObject): boolean => {

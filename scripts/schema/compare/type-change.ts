@@ -15,7 +15,7 @@ interface Type {
 const integers = ['smallint', 'integer', 'bigint']
 const texts = ['character varying', 'text']
 
-/** The effect on values and on code that reads and writes them, from two types as format_type() writes them. */
+/** Judges the effect of a type change on values and on code that uses them. The types are as format_type() writes them. */
 export function judgeType(from: string, to: string): TypeVerdict[] {
   const [was, is] = [read(from), read(to)]
   if (texts.includes(was.name) && texts.includes(is.name)) return [is.limit >= was.limit ? wider : narrower]
