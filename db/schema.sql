@@ -1,7 +1,7 @@
 -- Generated from db/migrations by `make schema`. Do not edit.
 --
 -- The whole schema with its grants, for an empty database that has Supabase's roles and the schema `auth`
--- (db/supabase lays both on a plain PostgreSQL). Roles belong to the cluster and are in no dump:
+-- (db/supabase creates both on a plain PostgreSQL). Roles belong to the cluster, and no dump contains them:
 
 do $$
 begin
@@ -16,7 +16,7 @@ $$;
 grant authenticated to leo_api;
 grant service_role to leo_worker;
 
--- Which migrations this is, as dbmate records them: public.schema_version() goes by it, and so does whoever migrates on.
+-- The applied migrations, as dbmate records them. public.schema_version() and later migrations read this table.
 
 create schema dbmate;
 create table dbmate.schema_migrations (version character varying not null primary key);
@@ -8690,7 +8690,7 @@ ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 
 --
--- The rows that the migrations bring along.
+-- The rows that the migrations insert.
 --
 
 insert into private.audit_heads (table_name, hash) values

@@ -8,8 +8,8 @@ import type { SchemaFinding } from '../schema/verify/findings.ts'
 import type { PrivilegeDifference } from '../schema/verify/privileges.ts'
 
 /**
- * Which findings of `make verify` were accepted when the database was adopted. A recorded difference counts only while
- * it is as it was recorded: it does not excuse a later one of the same name.
+ * Returns a function that decides which findings of `make verify` were accepted when the database was adopted. A recorded
+ * difference counts only while it is unchanged: it does not excuse a later difference in the same object.
  */
 export async function readAdopted(client: pg.Client): Promise<(finding: SchemaFinding) => boolean> {
   const adopted = await readRecorded(client)
@@ -33,7 +33,7 @@ async function readRecorded(client: pg.Client): Promise<Adopted> {
   }
 }
 
-/** Which names later migrations give was checked before they ran. */
+/** No names: conflicts with the names of later migrations were checked before these ran. */
 export const noNames: Names = {
   schemas: new Set(),
   relations: new Set(),
@@ -63,13 +63,13 @@ function isAccepted(adopted: Adopted, { object, about }: SchemaFinding): boolean
   return adopted.has(object)
 }
 
-/** Whether an object that is extra, or missing, was so when the database was adopted. */
+/** Whether an extra or missing object was extra or missing when the database was adopted. */
 function isObjectAccepted(adopted: Adopted, object: string, { kind, facts }: NonNullable<SchemaFinding['about']['wanted']>): boolean {
   const isKey = kind === 'constraint' && facts['definition'] === 'PRIMARY KEY (id)'
   return adopted.has(isKey ? object.replace(/ constraint .*/, ' primary key') : object)
 }
 
-/** Whether the role had all that it has too much of. The migrations revoke all that the API roles had. */
+/** Whether the role had all its extra privileges at adoption. The migrations revoke all privileges of the API roles. */
 function isGrantAccepted(adopted: Adopted, { object, grantee, extra, missing }: PrivilegeDifference): boolean {
   if (missing.length > 0) return false
   const role = grantee === 'PUBLIC' ? 'public' : grantee

@@ -2,12 +2,12 @@ import type pg from 'pg'
 import type { VerifyFinding } from '../schema/verify/finding.ts'
 
 /**
- * Whether the books of the upgrade balance, over the rows up to the cut-off that expand took
- * (db/migrations/…_record_changes_of_old_rows.sql): counted then + arrived late = migrated + quarantined + deleted since,
- * and the same for the sums of their fingerprints. Files are compared for a sample of snapshots only.
+ * Reconciles the row counts of the upgrade, for the rows up to the cut-off that expand recorded
+ * (db/migrations/…_record_changes_of_old_rows.sql): counted + arrived late = migrated + quarantined + deleted since, and
+ * the same for the sums of their fingerprints. Files are compared only for a sample of snapshots.
  */
 
-/** One table's rows up to the cut-off. Counts of rows; `drift` is what of the fingerprints is unaccounted for. */
+/** Row counts of one table up to the cut-off. `drift` is the difference in the sums of the fingerprints. */
 export interface Balance {
   readonly table: string
   readonly lastId: number
@@ -24,7 +24,7 @@ export interface Balance {
 }
 
 export interface BooksOptions {
-  /** Reads the files of every snapshot, from the first to the last byte. */
+  /** Reads the files of all snapshots completely. */
   readonly deep?: boolean
   readonly report?: (read: number) => void
 }
@@ -40,7 +40,7 @@ export async function examineBooks(client: pg.Client, { deep = false, report }: 
 }
 
 function describe({ table, lastId, counted, arrived, migrated, quarantined, deleted, rewritten, mended, repaired }: Balance): string {
-  const also = Object.entries({ 'arrived late': arrived, rewritten, mended, 'repaired in quarantine': repaired })
+  const also = Object.entries({ 'arrived late': arrived, rewritten, 'corrected': mended, 'repaired in quarantine': repaired })
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `, ${count} ${what}`)
   return (
@@ -55,7 +55,7 @@ export async function readBalances(client: pg.Client): Promise<Balance[]> {
   )
   const balances: Balance[] = []
   for (const { table_name: table, fingerprint_of: fingerprint } of tables) {
-    // In one statement, hence one snapshot: rows come and go while it runs.
+    // One statement, so that all counts use one snapshot: rows are inserted and deleted concurrently.
     const { rows } = await client.query<Record<string, string | null>>(
       `
       select
@@ -112,16 +112,19 @@ function judge(balance: Balance): VerifyFinding[] {
   const finding = (code: string, what: string, isKnown = false): VerifyFinding => ({ code, object: `public.${table}`, what, isKnown })
   if (counted === null) return [finding('not_counted', `${table} was not counted at expand`)]
   const rest = counted + arrived - migrated - quarantined - deleted
-  if (rest > 0) return [finding('rows_missing', `${rest} rows are in neither the table nor quarantine, and nobody deleted them`)]
-  if (rest < 0) return [finding('rows_too_many', `${-rest} rows more than there were`)]
+  if (rest > 0) {
+    return [finding('rows_missing', `${rest} rows are in neither the table nor quarantine, and no deletion of them is recorded`)]
+  }
+  if (rest < 0) return [finding('rows_too_many', `${-rest} rows more than were counted`)]
   if (inBoth > 0) return [finding('rows_in_both', `${inBoth} rows are in the table and in quarantine`)]
   if (drift !== '0') {
-    return [finding('values_changed', 'an old row has another owner, app, name, kind, time or length than before, and nobody wrote it')]
+    const what = 'an old row has another owner, app, name, kind, time or length than before, and no write of it is recorded'
+    return [finding('values_changed', what)]
   }
   return counted === 0 ? [] : [finding('balance', describe(balance), true)]
 }
 
-/** What the upgrade mended of the fingerprinted columns is times that were missing; each stands in the log. */
+/** The only fingerprinted columns that the upgrade corrects are missing times. Each correction must be in the log. */
 async function compareLog(client: pg.Client, balances: readonly Balance[]): Promise<VerifyFinding[]> {
   const { rows } = await client.query<{ table_name: string; count: string }>(`
     select h.table_name, count(distinct h.row_id) as count
@@ -130,7 +133,7 @@ async function compareLog(client: pg.Client, balances: readonly Balance[]): Prom
       select from private.migration_log as l
       where l.table_name = h.table_name and l.row_id = h.row_id and l.column_name in ('created_at', 'timestamp')
     )
-    -- The log of a user who was deleted went with them; their rows went, too, or to quarantine.
+    -- Deleting a user also deletes the log entries; the rows are deleted, too, or in quarantine.
     and not exists (
       select from private.upgrade_changes as gone
       where gone.table_name = h.table_name and gone.row_id = h.row_id and gone.change = 'deleted'
@@ -142,7 +145,7 @@ async function compareLog(client: pg.Client, balances: readonly Balance[]): Prom
     .map(({ table_name, count }) => ({
       code: 'mended_unlogged',
       object: `public.${table_name}`,
-      what: `${count} rows were mended, and private.migration_log does not say how`,
+      what: `${count} rows were corrected without an entry in private.migration_log`,
       isKnown: false,
     }))
 }
@@ -163,17 +166,17 @@ async function compareSamples(client: pg.Client): Promise<VerifyFinding[]> {
     .map(({ row_id }): VerifyFinding => ({
       code: 'files_changed',
       object: `public.iteration_snapshots ${row_id}`,
-      what: `the files of snapshot ${row_id} are not what they were`,
+      what: `the files of snapshot ${row_id} have changed`,
       isKnown: false,
     }))
   if (rows.length === 0) return []
-  const what = `the files of ${rows.length} snapshots were compared with what they were`
+  const what = `the files of ${rows.length} snapshots were compared with their digests`
   return [{ code: 'samples', object: 'public.iteration_snapshots', what, isKnown: true }, ...changed]
 }
 
 const filesAtOnce = 200
 
-/** A value that TOAST has lost raises only when it is read; the batch that raised is read again row by row. */
+/** A lost TOAST value raises an error only when it is read. A batch that fails is read again row by row. */
 async function readFiles(client: pg.Client, report: BooksOptions['report']): Promise<VerifyFinding[]> {
   const findings: VerifyFinding[] = []
   const read = async (first: number, last: number): Promise<string | undefined> => {

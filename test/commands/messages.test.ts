@@ -21,7 +21,7 @@ async function folder(t: Test): Promise<string> {
   return path
 }
 
-/** A database that does not come from Supabase. */
+/** A database without the roles and schemas of Supabase. */
 async function createUnrelated(t: Test, options = ''): Promise<Target> {
   const name = `unrelated_${randomBytes(6).toString('hex')}`
   await withClient(clusterAdmin(), (client) => client.query(`create database ${name} owner postgres ${options}`))
@@ -45,7 +45,7 @@ t.test('on a database that is not migrated, commands name make migrate', async (
   t.match(await runLeo(db, 'verify', []), { code: 1, stderr: /tables that no migration created — run `make preflight`/ })
 })
 
-t.test('an unrelated database is called so', async (t) => {
+t.test('an unrelated database is reported as such', async (t) => {
   const target = await createUnrelated(t)
   for (const [name, ended] of await each([...readers, 'migrate'], (name) => runLeo({ target }, name, argsOf(name)))) {
     t.match(ended, { code: 1, stdout: '', stderr: /^error: .*auth\.users.* — check DATABASE_URL/ }, name)
@@ -98,7 +98,7 @@ t.test('on a migrated database', async (t) => {
   t.match(JSON.parse(report.stdout), { is_preview: true, is_done: true, tables: [{ table: 'public.user_activity_log', due: 0 }] })
 })
 
-t.test('on a read-only database a command that writes says so in one line', async (t) => {
+t.test('on a read-only database a command that writes fails with a one-line error', async (t) => {
   const db = await createMigratedDatabase(t)
   await withClient(clusterAdmin(), (client) => client.query(`alter database ${db.name} set default_transaction_read_only = on`))
   await db.owner.query(`insert into private.quarantine (table_name, row_id, reason, content) values ('generation_requests', 1, 'x', '{}')`)
@@ -106,7 +106,7 @@ t.test('on a read-only database a command that writes says so in one line', asyn
   t.match(putBack, { code: 1, stderr: /^error: .*\(25006\) — the database is read-only.*\n$/ })
 })
 
-t.test('secrets of the sample data can be replaced and re-wrapped, and their key is named as one', async (t) => {
+t.test('secrets of the sample data can be replaced and re-wrapped, and key-usage lists their key', async (t) => {
   const db = await createMigratedDatabase(t)
   const path = await folder(t)
   const env = { NODE_ENV: 'test', KMS_SEAL_WITH: '', KMS_ACCEPT: '' }
@@ -122,7 +122,7 @@ t.test('secrets of the sample data can be replaced and re-wrapped, and their key
   t.match(await runLeo(db, 'rotate-keys', [], env), { code: 0, stdout: /0 secrets re-wrapped by embedded/ })
 })
 
-t.test('a user is found by e-mail address, which no error repeats', async (t) => {
+t.test('a user is found by e-mail address, which no error message contains', async (t) => {
   const db = await createMigratedDatabase(t)
   const path = await folder(t)
   const id = await db.signUp()
@@ -140,7 +140,7 @@ t.test('a user is found by e-mail address, which no error repeats', async (t) =>
   t.match(await runLeo(db, 'erase-user', [`--email=${id}@example.com`]), { code: 1, stderr: /^error: several users have this e-mail address — / })
 })
 
-t.test('a plan of the pending migrations applies none', async (t) => {
+t.test('a plan does not apply the pending migrations', async (t) => {
   const db = await createMigratedDatabase(t)
   t.match(await runLeo(db, 'migrate', ['--plan']), { code: 0, stdout: /no pending migration\n$/ })
   t.match(await runLeo(db, 'rollback', []), { code: 0, stdout: /to undo, newest first:\n {2}\d+_\w+\.sql\n.*1 undone\n$/s })

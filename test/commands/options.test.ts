@@ -24,7 +24,7 @@ for (const name of files) {
   commands.set(name, command)
 }
 
-/** As a person types it. */
+/** A command line as a user types it. */
 function make(...args: string[]): Promise<CommandResult> {
   const env = { ...process.env, NODE_OPTIONS: '', MAKEFLAGS: '', DATABASE_URL: nowhere.target.dbmateUrl }
   return promisify(execFile)('make', args, { cwd: fromRoot(), env }).then(
@@ -33,7 +33,7 @@ function make(...args: string[]): Promise<CommandResult> {
   )
 }
 
-t.test('every command declares what it takes, and its example is one that it takes', async (t) => {
+t.test('every command declares its options, and accepts its own example', async (t) => {
   const makefile = await readFile(fromRoot('Makefile'), 'utf8')
   for (const [name, command] of commands) {
     t.type(command, LeoCommand)
@@ -90,7 +90,7 @@ t.test('an unknown command, option, argument or an invalid value is refused in o
   )
 })
 
-t.test('make passes its variables on, as they are typed, and refuses an unknown one', async (t) => {
+t.test('make passes its variables on unchanged, and an unknown one is refused', async (t) => {
   const name = `it's "a" $b $(shell echo c) = \\ü\t-- d=1`
   const [nasty, unknown, flag, off, setting] = await Promise.all([
     make('new', `name=${name}`),
@@ -120,7 +120,7 @@ t.test('MAKEFLAGS is read as GNU make writes it', (t) => {
   t.end()
 })
 
-t.test('CONFIRM holds what is expected, or is refused by name', (t) => {
+t.test('another value of CONFIRM than the expected one is refused', (t) => {
   const before = process.env['CONFIRM']
   t.teardown(() => (before === undefined ? delete process.env['CONFIRM'] : (process.env['CONFIRM'] = before)))
   const remote = { database: 'leo', isLocal: false } as const

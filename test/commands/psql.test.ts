@@ -9,7 +9,7 @@ import { createMigratedDatabase } from '../fixtures/database.ts'
 t.setTimeout(600_000)
 const db = await createMigratedDatabase(t)
 
-/** `make psql` where no psql is installed. */
+/** Runs `make psql` with a PATH that has no psql. */
 async function prompt(input: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const env = { ...process.env, NODE_OPTIONS: '', PATH: '/nonexistent', DATABASE_URL: db.target.dbmateUrl }
   const child = spawn(process.execPath, [fromRoot('build', 'scripts', 'leo.js'), 'psql'], { env, stdio: 'pipe' })
@@ -29,7 +29,7 @@ t.test('a statement ends with a semicolon outside of quotes and comments', (t) =
   t.end()
 })
 
-t.test('without psql the prompt prints tables, and errors in one line', async (t) => {
+t.test('without psql a prompt prints results as tables and errors as one line', async (t) => {
   const [fine, failed] = await Promise.all([
     prompt(`select 1 as "n",\n  'a\x1bb' as text, null as "none";\ncreate table t (id int); insert into t values (1), (2);\n\\q\nselect 'not reached';\n`),
     prompt(`select 1 /\n  0;\nselect timestamptz '2026-01-01 00:00:00.123456+00' as at\n`),

@@ -4,7 +4,7 @@ import { parseDatabaseUrl, withDatabase } from '../../scripts/core/target.ts'
 const local = 'postgres://me:secret@127.0.0.1:5433/app'
 const remote = 'postgres://me:secret@db.example.com/app'
 
-t.test('a local database needs no TLS, and every tool is told so', async (t) => {
+t.test('a local database needs no TLS, and the setting is passed to every tool', async (t) => {
   for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '[::1]']) {
     const target = parseDatabaseUrl(`postgres://me@${host}/app`)
     t.match(target, { isLocal: true, sslMode: 'disable', port: 5432, pg: { ssl: false } }, host)
@@ -24,7 +24,7 @@ t.test('a remote database without TLS is refused, and so is one that only prefer
   }
 })
 
-t.test('each sslmode means to pg what it means to libpq', async (t) => {
+t.test('each sslmode has the same meaning for pg and libpq', async (t) => {
   const ssl = (mode: string) => parseDatabaseUrl(`${remote}?sslmode=${mode}`).pg.ssl
   t.strictSame(ssl('require'), { rejectUnauthorized: false })
   t.strictSame(ssl('no-verify'), { rejectUnauthorized: false })
@@ -34,13 +34,13 @@ t.test('each sslmode means to pg what it means to libpq', async (t) => {
   t.throws(() => parseDatabaseUrl(`${remote}?sslmode=verify-full&sslrootcert=/no/such/file`), { name: 'Failure' })
 })
 
-t.test('what is no PostgreSQL URL is refused', async (t) => {
+t.test('a text that is not a PostgreSQL URL is refused', async (t) => {
   for (const text of ['', 'app', 'mysql://me@localhost/app', 'postgres://me@localhost', 'postgres://localhost/app', 'postgres:///app', 'postgres://a%zz@localhost/app']) {
     t.throws(() => parseDatabaseUrl(text), { name: 'Failure' }, text)
   }
 })
 
-t.test('a character that is not percent-encoded is named', async (t) => {
+t.test('the error names a character that is not percent-encoded', async (t) => {
   for (const password of ['pa#ss', 'pa#', 'pa/s#s', '#']) {
     const url = `postgres://me:${password}@localhost/app`
     t.throws(() => parseDatabaseUrl(url), { name: 'Failure', message: 'DATABASE_URL cannot be parsed', remedy: /# is %23/ }, url)
@@ -48,7 +48,7 @@ t.test('a character that is not percent-encoded is named', async (t) => {
   t.equal(parseDatabaseUrl('postgres://me:pa%23ss@localhost/app').pg.password, 'pa#ss')
 })
 
-t.test('no password is shown, in the label or in a refusal', async (t) => {
+t.test('neither the label nor an error contains the password', async (t) => {
   t.equal(parseDatabaseUrl(local).label, 'me@127.0.0.1:5433/app')
   for (const url of [remote, 'postgres://me:secret@localhost', 'nonsense:secret', 'postgres://me:#secret@localhost/app', `${remote}?sslmode=verify-ca&sslrootcert=/no`]) {
     try {
@@ -61,13 +61,13 @@ t.test('no password is shown, in the label or in a refusal', async (t) => {
   }
 })
 
-t.test('escaped characters reach pg as they were meant', async (t) => {
+t.test('escaped characters are decoded for pg', async (t) => {
   const target = parseDatabaseUrl('postgresql://m%40e:p%2Fw%25@localhost/my%20app')
   t.match(target.pg, { user: 'm@e', password: 'p/w%', database: 'my app' })
   t.equal(withDatabase(target, 'an other').database, 'an other')
   t.equal(withDatabase(target, 'an other').pg.password, 'p/w%')
 })
 
-t.test('a search_path in the URL does not reach dbmate, which would look for its table there', async (t) => {
+t.test('a search_path in the URL is not passed to dbmate, which would search its table there', async (t) => {
   t.notMatch(parseDatabaseUrl(`${local}?search_path=public`).dbmateUrl, 'search_path')
 })

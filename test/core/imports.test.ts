@@ -4,13 +4,13 @@ import t from 'tap'
 import ts from 'typescript'
 import { fromRoot } from '../../scripts/core/paths.ts'
 
-/** The folders of scripts, lowest first: each may import those before it. */
+/** The folders of scripts, the lowest first. Each may import from those before it. */
 const layers = ['core', 'postgres', 'migrate', 'schema', 'operate'] as const
 
-/** Above the layers; imported by the command line and their own tests only. */
+/** Folders above the layers. Only the command line and their own tests import them. */
 const above = { 'scripts/upgrade': ['test/upgrade', 'test/full'], 'scripts/bench': ['test/full'] } as const
 
-/** What a folder at the top may import besides itself. */
+/** The top-level folders that each top-level folder may import from, besides itself. */
 const tops: Readonly<Record<string, readonly string[]>> = {
   types: [],
   db: ['types'],
@@ -19,7 +19,7 @@ const tops: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * The benchmark uses the tests' emulation of KMS. The test of verify also compares a database that was adopted.
+ * The benchmark uses the emulation of KMS of the tests. The test of verify also verifies an adopted database.
  */
 const exceptions: readonly string[] = [
   'scripts/bench/secrets/endpoint.ts → test/fixtures/kms.ts',
@@ -33,7 +33,7 @@ type Files = ReadonlyMap<string, string>
 const isIn = (path: string, folder: string): boolean => path.startsWith(`${folder}/`)
 const isCommandLine = (path: string): boolean => path === 'scripts/leo.ts' || isIn(path, 'scripts/commands')
 
-/** The files that each one imports, types included, by path; also those of `import()`. */
+/** The imported files of each file, by path, including type imports and `import()`. */
 function readImports(files: Files): Map<string, string[]> {
   const imports = [...files].map(([path, text]): [string, string[]] => {
     const found = ts.preProcessFile(text, true, false).importedFiles.map(({ fileName }) => fileName)
@@ -43,7 +43,7 @@ function readImports(files: Files): Map<string, string[]> {
   return new Map(imports)
 }
 
-/** Imports against the direction, each as `from → to`. */
+/** The imports that the rules forbid, each as `from → to`. */
 function findViolations(files: Files): string[] {
   const violations: string[] = []
   for (const [from, imported] of readImports(files)) {
@@ -63,7 +63,7 @@ function isAllowed(from: string, to: string): boolean {
   return fromLayer === -1 || toLayer! <= fromLayer!
 }
 
-/** Groups of files that import each other, directly or not. */
+/** Groups of files that import each other, directly or indirectly. */
 function findCircles(files: Files): string[][] {
   const imports = readImports(files)
   const [order, low, stack, circles] = [new Map<string, number>(), new Map<string, number>(), [] as string[], [] as string[][]]

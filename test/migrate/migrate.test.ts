@@ -34,7 +34,7 @@ const table = (name: string): string => sql(`create table ${name} (id int);`, `d
 const index = (statement: string): string =>
   `-- migrate:up transaction:false\ncreate ${statement};\n-- migrate:down\nselect 1;\n`
 
-/** A folder with these files. */
+/** Creates a folder with these files. */
 async function folderOf(t: Test, files: Record<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -42,7 +42,7 @@ async function folderOf(t: Test, files: Record<string, string>): Promise<string>
   return folder
 }
 
-/** A folder with these files, and a database of its own. */
+/** Creates a folder with these files, and a database. */
 async function scratch(t: Test, files: Record<string, string>) {
   const folder = await folderOf(t, files)
   const name = `migrate_${randomBytes(6).toString('hex')}`
@@ -71,7 +71,7 @@ async function scratch(t: Test, files: Record<string, string>) {
     states: async () => (await status(target, { folder })).map(({ state }) => state),
     applied: () => column(client, 'select version from dbmate.schema_migrations order by version'),
     recorded: () => column(client, 'select version from dbmate.migration_checksums order by version'),
-    /** What dbmate's sessions are at. */
+    /** The current queries of dbmate's sessions. */
     working: () =>
       column(
         client,
@@ -99,11 +99,11 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(20)
 }
 
-/** Waits until dbmate is at the last statement of a migration that does not come to its end by itself. */
+/** Waits until dbmate runs the last statement of a migration, which does not end by itself. */
 const asleep = (database: { working(): Promise<unknown[]> }): Promise<void> =>
   until(async () => (await database.working()).some((query) => /pg_sleep|pg_advisory_xact_lock/.test(String(query))))
 
-/** A process of its own that migrates; what it leaves when it is killed goes with the test. */
+/** Starts a process that migrates. The test removes what the process leaves when it is killed. */
 async function startMigrate(t: Test, url: string, folder: string) {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const load = (module: string) => JSON.stringify(new URL(`../../scripts/${module}${extension}`, import.meta.url).href)
@@ -176,14 +176,14 @@ t.test('line endings do not change a checksum', async (t) => {
   t.not(other?.checksum, unix?.checksum)
 })
 
-t.test('a new migration is the newest, has a name of its own, and is not applied before it is written', async (t) => {
+t.test('a new migration is the newest, has a unique name, and is refused while its up section is empty', async (t) => {
   const folder = await folderOf(t, { [first]: table('a'), '.gitkeep': '', 'README.md': '' })
   const past = new Date('2020-01-01')
   t.equal(basename(await createMigration('add_color', folder, past)), '20260101000001_add_color.sql')
   const later = new Date('2026-05-04T03:02:01Z')
   t.equal(basename(await createMigration('drop_color', folder, later)), '20260504030201_drop_color.sql')
   const { message } = await failureOf(readMigrations(folder))
-  t.match(message, '20260101000001_add_color.sql', 'nothing is under its up')
+  t.match(message, '20260101000001_add_color.sql', 'its up section is empty')
   for (const name of ['20260101000001_add_color.sql', '20260504030201_drop_color.sql']) {
     const file = join(folder, name)
     await writeFile(file, (await readFile(file, 'utf8')).replace('-- migrate:down', 'select 1;\n\n-- migrate:down'))
@@ -203,7 +203,7 @@ t.test('pending migrations are applied once, in order', async (t) => {
   t.strictSame(await database.migrate(), [])
 })
 
-t.test('no migrations are no error', async (t) => {
+t.test('an empty folder of migrations is not an error', async (t) => {
   const database = await scratch(t, {})
   t.strictSame(await database.migrate(), [])
   t.strictSame(await database.states(), [])
@@ -245,7 +245,7 @@ t.test('an edited, a deleted and a late file are refused', async (t) => {
   t.strictSame(await database.migrate(), [third])
 })
 
-t.test('what plain dbmate applied is recorded aloud, and from then on guarded', async (t) => {
+t.test('migrations that plain dbmate applied are recorded with a message, and protected from then on', async (t) => {
   const database = await scratch(t, { [first]: table('a') })
   await database.client.query(`create schema dbmate;
     create table dbmate.schema_migrations (version varchar primary key);
@@ -256,7 +256,7 @@ t.test('what plain dbmate applied is recorded aloud, and from then on guarded', 
   t.match((await failureOf(database.migrate())).message, first)
 })
 
-t.test('a failure keeps what came before it, and the next run continues there', async (t) => {
+t.test('a failure keeps the migrations before it, and the next run continues there', async (t) => {
   const failing = sql('create table b (id int);\n\nselect nothing from a;')
   const database = await scratch(t, { [first]: table('a'), [second]: failing, [third]: table('c') })
   const { message } = await failureOf(database.migrate())
@@ -268,7 +268,7 @@ t.test('a failure keeps what came before it, and the next run continues there', 
   t.strictSame(await database.migrate(), [second, third])
 })
 
-t.test('a second run waits for the first and says for whom', async (t) => {
+t.test('a second run waits for the first and names the session that it waits for', async (t) => {
   const database = await scratch(t, { [first]: sql('create table a (id int); select pg_advisory_xact_lock(1);') })
   const gate = await database.login()
   await gate.query('select pg_advisory_lock(1)')
@@ -281,7 +281,7 @@ t.test('a second run waits for the first and says for whom', async (t) => {
   t.strictSame(await Promise.all([run, ...others]), [[first], [], []])
 })
 
-t.test('a run gives up waiting, naming the holder', async (t) => {
+t.test('a run that waits too long fails and names the lock holder', async (t) => {
   const database = await scratch(t, { [first]: table('a') })
   const holder = await database.login()
   await holder.query('select pg_advisory_lock($1)', [migrationLock])
@@ -303,7 +303,7 @@ t.test('a killed dbmate leaves no session, and the next run continues', async (t
   t.strictSame(await database.migrate(), [second])
 })
 
-t.test('a killed run ends with the file it was at, and the next one waits for that', async (t) => {
+t.test('a killed run ends after its current file, and the next run waits for that', async (t) => {
   const database = await scratch(t, {
     [first]: table('a'),
     [second]: sql('create table b (); select pg_advisory_xact_lock(1);'),
@@ -325,7 +325,7 @@ t.test('a killed run ends with the file it was at, and the next one waits for th
   t.strictSame(await database.states(), ['applied', 'applied', 'applied'])
 })
 
-t.test('Ctrl-C ends dbmate and its session, and says where the database stands', async (t) => {
+t.test('Ctrl-C ends dbmate and its session, and the state of the database is printed', async (t) => {
   const database = await scratch(t, { [first]: table('a'), [second]: sql('create table b (); select pg_sleep(600);') })
   const wrapper = await startMigrate(t, database.target.dbmateUrl, database.folder)
   let stderr = ''
@@ -352,7 +352,7 @@ t.test('a lost lock ends the run', async (t) => {
   t.strictSame(await database.states(), ['pending'])
 })
 
-t.test('a failed concurrent index is reported, and built again by the next run', async (t) => {
+t.test('a failed concurrent index build is reported, and repeated by the next run', async (t) => {
   const database = await scratch(t, {
     [first]: sql('create table a (id int); insert into a values (1), (1);'),
     [second]: index('unique index concurrently a_id_key on public.a (id)'),
@@ -368,7 +368,7 @@ t.test('a failed concurrent index is reported, and built again by the next run',
   t.strictSame(await column(database.client, isValid), [true])
 })
 
-t.test('a valid index that no migration recorded is built again', async (t) => {
+t.test('a valid index of a migration that is not recorded is built again', async (t) => {
   const database = await scratch(t, { [first]: table('a'), [second]: index('index concurrently a_id_idx on a (id)') })
   await database.migrate({ upTo: '20260101000000' })
   await database.client.query('create index a_id_idx on a (id)')
@@ -390,7 +390,7 @@ t.test('an index of that name on another table is refused and kept', async (t) =
   t.strictSame(await database.applied(), ['20260101000000'])
 })
 
-t.test('an index that an earlier pending migration drops by name is left to it', async (t) => {
+t.test('an index that an earlier pending migration drops is left to that migration', async (t) => {
   const database = await scratch(t, {
     [first]: sql('create table a (id int, n int); create index a_idx on a (id);'),
     [second]: sql('drop index a_idx;'),
@@ -433,7 +433,7 @@ t.test("the database's timeouts do not end a migration", async (t) => {
   t.strictSame(await database.migrate(), [first])
 })
 
-t.test("the user's environment does not reach dbmate", async (t) => {
+t.test("the user's environment is not passed to dbmate", async (t) => {
   const database = await scratch(t, { [first]: table('a') })
   const foreign = {
     DBMATE_DRIVER: 'mysql',
@@ -447,7 +447,7 @@ t.test("the user's environment does not reach dbmate", async (t) => {
   t.strictSame(await database.applied(), ['20260101000000'])
 })
 
-t.test('rollback undoes the newest and forgets its checksum', async (t) => {
+t.test('rollback undoes the newest migration and deletes its checksum', async (t) => {
   const database = await scratch(t, { [first]: table('a'), [second]: table('b') })
   await database.migrate()
   t.equal(await database.rollback(), second)
@@ -485,7 +485,7 @@ t.test('a rollback to a version undoes every newer migration, the newest first',
   t.strictSame(await database.rollbackTo('20260101000000'), [])
 })
 
-t.test('a rollback to a version stops at the first migration that refuses, and names what is undone and what remains', async (t) => {
+t.test('a rollback to a version stops at the first migration that refuses, and lists undone and remaining ones', async (t) => {
   const refusing = sql('create table b (id int);', `do $$ begin raise 'rows would be lost' using errcode = 'LS001'; end $$;`)
   const files = { [first]: table('a'), '20260101120000_create_x.sql': table('x'), [second]: refusing, [third]: table('c') }
   const database = await scratch(t, files)
@@ -495,7 +495,7 @@ t.test('a rollback to a version stops at the first migration that refuses, and n
   t.strictSame(await database.states(), ['applied', 'applied', 'applied', 'pending'])
 })
 
-t.test('a role that may not grant the roles of the API is refused with the grant that it lacks', async (t) => {
+t.test('for a role that may not grant the roles of the API, the error names the missing grant', async (t) => {
   const role = `migrator_${randomBytes(6).toString('hex')}`
   const database = await scratch(t, { [first]: sql(`create role ${role}_service nologin; grant ${role}_api to ${role}_service;`) })
   const { client, folder, target } = database
@@ -505,14 +505,14 @@ t.test('a role that may not grant the roles of the API is refused with the grant
   url.username = role
   url.password = 'x'
   const { rows } = await client.query<{ version: number }>(`select current_setting('server_version_num')::int as version`)
-  // Up to 15 CREATEROLE alone suffices.
+  // Up to PostgreSQL 15, CREATEROLE is sufficient.
   if (rows[0]!.version < 160_000) return
   const { message, remedy } = await failureOf(migrate(parseDatabaseUrl(url.href), { folder }))
   t.match(message, '42501')
   t.match(remedy, 'grant anon, authenticated, service_role to postgres with admin option')
 })
 
-t.test('a database that cannot be migrated is a one-line refusal', async (t) => {
+t.test('a database that cannot be migrated is refused in one line', async (t) => {
   const database = await scratch(t, { [first]: table('a') })
   const { folder, target } = database
   t.match((await failureOf(migrate(withDatabase(target, 'no_such_one'), { folder }))).message, 'no_such_one')
@@ -527,7 +527,7 @@ t.test('a database that cannot be migrated is a one-line refusal', async (t) => 
   t.match((await failureOf(migrate(parseDatabaseUrl(url.href), { folder }))).message, '42501')
 })
 
-t.test('the commands say by their exit code how it went', async (t) => {
+t.test('the exit codes of the commands show the outcome', async (t) => {
   const { target } = await scratch(t, {})
   const run = (name: string, ...args: string[]) => runLeo({ target }, name, args)
   const codes = [run('status'), run('rollback', '--to=1'), run('new', '--name=nonsense')]

@@ -12,7 +12,7 @@ const migrations = await readMigrations()
 const template = await createMigratedDatabase(t)
 const whole = await dumpSchema(template.target)
 
-/** What stands in the way of each migration that refuses to go down, as the statement that removes it. */
+/** For each migration whose down section refuses: the statement that removes the reason. */
 const obstacles: Readonly<Record<string, string>> = {
   create_cleanup_outbox: 'delete from cleanup_outbox',
   create_generation_costs: 'delete from generation_costs',
@@ -31,7 +31,7 @@ const obstacles: Readonly<Record<string, string>> = {
   create_current_tables: 'truncate iteration_snapshots, generation_requests',
 }
 
-t.test('down refuses while there is something to lose; emptied, all go down, and one by one up to the same schema', async (t) => {
+t.test('down refuses while rows would be lost; without rows all are undone, and up restores the same schema', async (t) => {
   const db = await createMigratedDatabase(t)
   await fill(db)
   for (const migration of migrations.toReversed()) {
@@ -44,13 +44,13 @@ t.test('down refuses while there is something to lose; emptied, all go down, and
     }
     await run(db, migration, 'down')
   }
-  t.strictSame(await ourObjects(db), [], 'nothing is left')
+  t.strictSame(await ourObjects(db), [], 'no object is left')
 
   for (const migration of migrations) await run(db, migration, 'up')
   t.equal(await dumpSchema(db.target), whole)
 })
 
-/** As dbmate does it, but a hundred times without starting a program; test/full does it through dbmate. */
+/** Applies a section as dbmate does, but without starting a process each time; test/full uses dbmate. */
 async function run(db: DatabaseFixture, { transaction, source, up, down }: Migration, direction: 'up' | 'down'): Promise<void> {
   const isAlone = direction === 'up' ? !transaction : source.includes('-- migrate:down transaction:false')
   const sql = direction === 'up' ? up : down
@@ -110,7 +110,7 @@ t.test('everything is defined by one migration, all error codes are inserted by 
   })
 })
 
-t.test('every section that locks anything first bounds how long it waits', async (t) => {
+t.test('every section that takes locks starts with a lock timeout', async (t) => {
   const isBounded = (sql: string) => /^\s*(--.*\n\s*)*(set local lock_timeout|select '[^']*';\s*$)/.test(sql)
   const remedy = "begins with set local lock_timeout = '3s';"
   for (const { name, transaction, up, down, source } of migrations) {
@@ -120,7 +120,7 @@ t.test('every section that locks anything first bounds how long it waits', async
   t.notOk(isBounded('\n-- a comment\ndrop table apps;'))
 })
 
-t.test('a project whose defaults grant everything ends with the same schema and the same access', async (t) => {
+t.test('in a project whose default privileges grant everything, schema and access are the same', async (t) => {
   const old = await createEmptyDatabase(t, 'until_2026')
   await old.owner.query('create table canary (id int)')
   const granted = await old.owner.query(`select has_table_privilege('anon', 'canary', 'insert') as by_default`)
@@ -132,7 +132,7 @@ t.test('a project whose defaults grant everything ends with the same schema and 
   t.strictSame(await accessLists(old), await accessLists(template))
 })
 
-t.test('the migrating role is no superuser and may create nothing in auth', async (t) => {
+t.test('the migrating role is not a superuser and cannot create objects in auth', async (t) => {
   const { rows } = await template.owner.query(
     `select current_user::text as role, rolsuper as super, has_schema_privilege('auth', 'create') as creates
      from pg_roles where rolname = current_user`,
@@ -165,7 +165,7 @@ async function ourObjects(db: DatabaseFixture): Promise<string[]> {
   return rows.map((row) => row.object)
 }
 
-/** Every access list of the schema, entry by entry: what the dump says in its own words, said by the catalog. */
+/** All ACL entries of the schema, read from the catalog, independently of the dump. */
 async function accessLists(db: DatabaseFixture): Promise<unknown[]> {
   const { rows } = await db.owner.query(`
     select object, coalesce(nullif(grantee, 0)::regrole::text, 'public') as grantee, privilege_type

@@ -40,7 +40,7 @@ async function folderOf(t: Test): Promise<string> {
   return folder
 }
 
-t.test('what the migrations define is what a migrated database has', async (t) => {
+t.test('the definitions in the migrations are those of a migrated database', async (t) => {
   const { owner, target } = await createMigratedDatabase(t)
   const whole = await dumpSchema(target)
   const routines = await routinesIn(await readMigrations())
@@ -53,10 +53,10 @@ t.test('what the migrations define is what a migrated database has', async (t) =
   )
   t.strictSame(rows, [{ missing: [], unknown: [] }])
   for (const { sql } of routines) await owner.query(sql)
-  t.equal(await dumpSchema(target), whole, 'replaced by its own definition, nothing changes')
+  t.equal(await dumpSchema(target), whole, 'replacing a function with its own definition does not change the schema')
 })
 
-t.test('a migration to change a function has its newest definition in both sections', async (t) => {
+t.test('a migration that changes a function starts with its newest definition in both sections', async (t) => {
   const folder = await folderOf(t)
   const now = new Date('2026-02-01T00:00:00Z')
   const written = async (wanted: string, name?: string): Promise<string> => {

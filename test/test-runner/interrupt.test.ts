@@ -8,7 +8,7 @@ import { fromRoot } from '../../scripts/core/paths.ts'
 import { locate, throwawayHomes } from '../../scripts/postgres/binaries.ts'
 import { until } from '../fixtures/until.ts'
 
-/** Runs a file that starts a server of its own, beside the server of the run. */
+/** Runs a test file that starts another server in addition to the server of the run. */
 const code = `
   const { runTests } = await import(${JSON.stringify(fromRoot('build/scripts/test-runner/run-tests.js'))})
   process.exitCode = await runTests({ scope: 'full', names: ['full/server_restart'] })`

@@ -14,7 +14,7 @@ const run = (name: string, signal = never) => {
   return runFile({ name, source, compiled: outputOf(source) }, process.env, signal)
 }
 
-t.test('assertions of all levels are counted once, and the first that failed is reported with its place', async (t) => {
+t.test('assertions of all levels are counted once, and the first failed one is reported with its position', async (t) => {
   const result = await run('failing')
   t.match(result, { passed: 2, failed: 2, skipped: 1, failure: { title: 'a group > differs' } })
   const report = formatReport([result], ({ name }) => `make test file=${name}`)
@@ -24,13 +24,13 @@ t.test('assertions of all levels are counted once, and the first that failed is 
   t.match(report, /# \{ total: 5, pass: 2, fail: 2, skip: 1 \}$/)
 })
 
-t.test('a file that ends without a failed assertion, but not well, has failed', async (t) => {
+t.test('a file that ends with an error and no failed assertion has failed', async (t) => {
   const result = await run('crashing')
   t.equal(result.failed, 1)
   t.match(formatReport([result], () => ''), /it crashes/)
 })
 
-t.test('an interruption ends the file and the processes that it has started', async (t) => {
+t.test('an interruption ends the file and the processes that it started', async (t) => {
   const abort = new AbortController()
   const log = fromRoot('build/test-output/test/test-runner/fixtures/hanging.ts')
   rmSync(log, { force: true })

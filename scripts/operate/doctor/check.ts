@@ -3,20 +3,20 @@ import type { VerifyFinding } from '../../schema/verify/finding.ts'
 
 export type Status = 'ok' | 'note' | 'warn' | 'bad'
 
-/** One point in which the database is not as it should be. */
+/** One deviation of the database from the expected state. */
 export interface Finding {
-  /** For machines: the class of the finding. */
+  /** The class of the finding, for programs. */
   readonly code: string
   readonly severity: Exclude<Status, 'ok'>
-  /** For machines: the object, session or role. */
+  /** The object, session or role, for programs. */
   readonly subject: string
-  /** For people: one line, never with data of customers in it. */
+  /** A description in one line, without customer data. */
   readonly what: string
-  /** The exact SQL, ending in `;`, or a make command, or else an instruction. */
+  /** Exact SQL ending in `;`, a make command, or an instruction. */
   readonly remedy: string
 }
 
-/** The findings of a check, and a figure that informs even when there are none. */
+/** The findings of a check, and a figure that is shown even without findings. */
 export interface Examination {
   readonly findings: readonly Finding[]
   readonly figure?: string
@@ -28,13 +28,13 @@ export interface Check {
   readonly examine: (context: CheckContext) => Promise<Examination>
 }
 
-/** What all checks share. Each asks as little as it can of a database that others work in. */
+/** The context of all checks. Each check limits its load on the database, which is in use. */
 export interface CheckContext {
-  /** Runs a query in a read-only transaction of its own, with short timeouts and an empty `search_path`. */
+  /** Runs a query in a separate read-only transaction, with short timeouts and an empty `search_path`. */
   readonly query: <T extends object>(sql: string, values?: readonly unknown[]) => Promise<T[]>
   /** The tables that db/schema.sql creates, qualified. */
   readonly tables: readonly string[]
-  /** How the schema differs from that of the migrations, compared once. Fails where there is no embedded PostgreSQL. */
+  /** The differences from the schema of the migrations, compared once. Fails without an embedded PostgreSQL. */
   readonly schema: () => Promise<readonly VerifyFinding[]>
   readonly migrations: () => Promise<readonly MigrationStatus[]>
   readonly roles: ServiceRoles
@@ -46,7 +46,7 @@ export interface ServiceRoles {
   readonly worker: string
 }
 
-/** The values from which on something is reported: [warn, bad], times in seconds, sizes in bytes. */
+/** The values at which a finding is reported: [warn, bad]. Times are in seconds, sizes in bytes. */
 export interface Limits {
   readonly connectionShare: Pair
   readonly transaction: Pair
@@ -64,7 +64,7 @@ export interface Limits {
   readonly sequenceShare: Pair
   readonly queueAge: Pair
   readonly leaseOverdue: Pair
-  /** At most, of tables that grow without limit. */
+  /** The maximum number of rows to read from tables that grow without limit. */
   readonly rowsRead: number
 }
 
@@ -94,7 +94,7 @@ export const limits: Limits = {
   rowsRead: 20_000,
 }
 
-/** The severity of a value, `undefined` below both limits. */
+/** The severity of a value; `undefined` below both limits. */
 export function severity(value: number, [warn, bad]: Pair): 'warn' | 'bad' | undefined {
   if (value >= bad) return 'bad'
   return value >= warn ? 'warn' : undefined
@@ -113,9 +113,9 @@ export function over<T>(
   })
 }
 
-/** Whether pending migrations may create what is missing, or remove what is extra. */
+/** Whether migrations are pending, which may create missing objects or remove extra ones. */
 export const isPending = async ({ migrations }: CheckContext): Promise<boolean> =>
   (await migrations()).some(({ state }) => state === 'pending')
 
-/** The remedy in place of SQL that would anticipate a migration. */
+/** The remedy for a difference that a pending migration may resolve. */
 export const migrateFirst = 'make migrate, then run it again'

@@ -7,9 +7,9 @@ import { readSchemaFile } from '../../schema/verify/remedies.ts'
 import { limits, type CheckContext, type Limits, type ServiceRoles } from './check.ts'
 
 export interface ContextOptions extends SchemaOptions {
-  /** Instead of those that suit a live database. */
+  /** Overrides of the default limits, which suit a live database. */
   readonly limits?: Partial<Limits>
-  /** Instead of leo_api and leo_worker. */
+  /** Default: leo_api and leo_worker. */
   readonly roles?: ServiceRoles
 }
 
@@ -24,7 +24,7 @@ export async function openContext(client: pg.Client, target: Target, options: Co
   }
 }
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => (made ??= make())
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => (result ??= compute())
 }

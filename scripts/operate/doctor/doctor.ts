@@ -27,7 +27,7 @@ export interface CheckReport extends Examination {
   readonly status: Status
 }
 
-/** A new check is an entry in one of these. */
+/** All checks, by group. */
 const groups = {
   sessions: sessionChecks,
   queue: queueChecks,
@@ -40,23 +40,23 @@ const groups = {
 const groupNames = Object.keys(groups) as Array<keyof typeof groups>
 
 export interface DoctorOptions extends ContextOptions {
-  /** Instead of all. */
+  /** The groups to run. Default: all. */
   readonly groups?: ReadonlyArray<keyof typeof groups>
 }
 
 /**
- * Examines a database that others work in, and changes nothing. Each query runs in a read-only transaction of its own
- * with short timeouts; no table is read whole, and no session waits for it. The checks of the group `schema` compare the
- * system catalog with that of the migrations on an embedded PostgreSQL, which takes two to four seconds; a copy of the
- * schema is dumped only where the live server's major is not installed. A check that cannot be made reports so in one
- * line, and the others go on.
+ * Examines a database that is in use, read only. Each query runs in a separate read-only transaction with short timeouts;
+ * no table is read completely, and no session waits for a query. The checks of the group `schema` compare the system
+ * catalog with that of the migrations on an embedded PostgreSQL, which takes two to four seconds; a copy of the schema is
+ * dumped only if the live server's major version is not installed. A check that fails is reported in one line, and the
+ * other checks continue.
  *
- * @throws Failure when the database cannot be reached, or only through a transaction pooler.
+ * @throws Failure if the database cannot be reached, or only through a transaction pooler.
  */
 export async function examine(target: Target, options: DoctorOptions = {}): Promise<Report> {
   refusePooler(target)
   const started = performance.now()
-  const ask = async (client: pg.Client): Promise<Report> => {
+  const runChecks = async (client: pg.Client): Promise<Report> => {
     const context = await openContext(client, target, options)
     const checks: CheckReport[] = []
     for (const group of options.groups ?? groupNames) {
@@ -71,10 +71,10 @@ export async function examine(target: Target, options: DoctorOptions = {}): Prom
       checks: withoutRepeats(checks),
     }
   }
-  return withClient(target, (client) => orFailure(target, () => ask(client)))
+  return withClient(target, (client) => orFailure(target, () => runChecks(client)))
 }
 
-/** Several checks need the same thing, and fail for the same reason. */
+/** Shortens repeated reasons: checks with a common prerequisite fail for the same reason. */
 function withoutRepeats(checks: readonly CheckReport[]): CheckReport[] {
   const first = new Map<string, string>()
   return checks.map((check) => {
@@ -95,7 +95,7 @@ async function report({ name, looksAt, examine }: Check, context: CheckContext):
   return { name, looks_at: looksAt, status, ...examination }
 }
 
-/** What the server refused, or could not finish in time, is a finding. A lost connection, or a defect, is not. */
+/** Converts a query that the server refused or cancelled to a finding. A lost connection or a defect is thrown. */
 function notExamined(error: unknown): Examination {
   const isRefusal = error instanceof Failure || (error instanceof pg.DatabaseError && error.code !== undefined)
   if (!isRefusal) throw error
@@ -103,7 +103,7 @@ function notExamined(error: unknown): Examination {
   const [subject, remedy] =
     error instanceof Failure
       ? ['failure', error.remedy]
-      : [String(error.code), remedies[String(error.code)] ?? 'remove the cause and run it again']
+      : [String(error.code), remedies[String(error.code)] ?? 'correct the cause and run it again']
   return { findings: [{ code: 'not_examined', severity: 'warn', subject, what: `not examined: ${message}`, remedy }] }
 }
 
@@ -117,5 +117,5 @@ const order: readonly Status[] = ['ok', 'note', 'warn', 'bad']
 
 const worst = (all: readonly Status[]): Status => order[Math.max(0, ...all.map((one) => order.indexOf(one)))]!
 
-/** 0 when all is well, 1 for warnings, 2 for something bad. */
+/** 0 without problems, 1 for warnings, 2 for serious problems. */
 export const exitCode = ({ status }: Report): number => ({ ok: 0, note: 0, warn: 1, bad: 2 })[status]

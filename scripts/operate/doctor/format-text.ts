@@ -8,10 +8,10 @@ type Paint = (status: Status, text: string) => string
 
 const colours = { ok: 'green', note: 'cyan', warn: 'yellow', bad: 'red' } as const
 
-/** As many findings of one check as a person reads. */
+/** The maximum number of findings that are listed per check. */
 const shown = 10
 
-/** A line for each check, what it found beneath. */
+/** Formats a line for each check, followed by its findings. */
 export function inWords(report: Report, isColoured: boolean): string {
   const paint: Paint = (status, text) => (isColoured ? styleText(colours[status], text) : text)
   const width = Math.max(...report.checks.map(({ name }) => name.length))

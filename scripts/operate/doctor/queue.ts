@@ -5,15 +5,15 @@ const queueIndex = 'public.generation_requests_priority_queue_at_id_queued_idx'
 
 const notThereYet = { figure: 'not there yet', findings: [] } as const
 
-// Times are subtracted as seconds: before 17 an infinite one cannot be subtracted.
+// Times are subtracted as seconds, because PostgreSQL before 17 cannot subtract infinite timestamps.
 export const queueChecks: readonly Check[] = [
   {
     name: 'queue',
-    looksAt: 'how long the generation that is due longest has waited, through the index of what is queued',
+    looksAt: 'the waiting time of the generation that is due longest, read through the index of queued generations',
     async examine({ query, limits }) {
-      // Without its index the question would read the whole table. The index names all columns that are asked for.
+      // Without the index this query would read the whole table. The index contains all columns of the query.
       const index = await query(`select from pg_index where indexrelid = to_regclass($1) and indisvalid`, [queueIndex])
-      if (index.length === 0) return { figure: 'its index is not there', findings: [] }
+      if (index.length === 0) return { figure: 'its index is missing', findings: [] }
       const rows = await query<{ queued: number; due: number; seconds: number | null }>(
         `select
           count(*)::int as queued,
@@ -33,8 +33,8 @@ export const queueChecks: readonly Check[] = [
         findings: over(rows, ({ seconds }) => seconds ?? 0, limits.queueAge, ({ due, seconds }) => ({
           code: 'queue_late',
           subject: 'public.generation_requests',
-          what: `${plural(due, 'generation')} should have been taken, the first one ${span(seconds ?? 0)} ago`,
-          remedy: 'see whether workers run and claim; start more of them',
+          what: `${plural(due, 'generation')} should have been claimed, the first one ${span(seconds ?? 0)} ago`,
+          remedy: 'check whether workers run and claim; start more of them',
         })),
       }
     },
@@ -86,7 +86,7 @@ export const queueChecks: readonly Check[] = [
   },
   {
     name: 'generations without a lease',
-    // No index has the running generations. They are among the newest, whose number read does not depend on the table.
+    // No index covers running generations. They are among the newest rows; a fixed number of these is read.
     looksAt: 'running generations without a lease among the newest ones: no expiry will free them',
     async examine({ query, limits }) {
       if (!(await hasLeases(query))) return notThereYet
@@ -121,7 +121,7 @@ export const queueChecks: readonly Check[] = [
 const hasLeases = async (query: CheckContext['query']): Promise<boolean> =>
   (await query(`select where to_regclass('private.generation_leases') is not null`)).length > 0
 
-/** Only of the attempt that the lease was for: another worker may have taken over since. */
+/** Requeues only the attempt that the lease belongs to: another worker may have taken over the generation. */
 const requeue = 'select * from private.requeue_expired_generations();'
 
 const dropStale =

@@ -9,9 +9,9 @@ export interface Role {
   readonly powers: readonly string[]
   /** The roles that it is a direct member of. */
   readonly memberOf: readonly string[]
-  /** Of anon, authenticated and service_role: those whose rights it inherits. */
+  /** The roles among anon, authenticated and service_role whose rights it inherits. */
   readonly has: readonly string[]
-  /** Of the same: those that it may SET ROLE to. */
+  /** The roles among these that it may SET ROLE to. */
   readonly mayBecome: readonly string[]
 }
 
@@ -59,7 +59,7 @@ export const roleChecks: readonly Check[] = [
   },
 ]
 
-/** Roles that only the platform can create there. */
+/** Roles that only the platform can create. */
 const isPlatform = (name: string): boolean =>
   ['postgres', 'authenticator'].includes(name) || name.startsWith('supabase_')
 
@@ -69,7 +69,7 @@ const membersOf = (roles: readonly Role[], name: string): Role[] =>
 const logins = (roles: readonly Role[], name: string): string[] =>
   membersOf(roles, name).filter(({ login }) => login).map((role) => role.name)
 
-/** The rules of the migration that creates the roles, and what must hold for those who log in as members of them. */
+/** Checks the roles against the migration that creates them, and the logins that are members of them. */
 export function examineRoles(all: readonly Role[], { api, worker }: ServiceRoles, pending = false): Finding[] {
   const named = (...names: string[]): Role[] => all.filter(({ name }) => names.includes(name))
   const missing = [api, worker].filter((name) => named(name).length === 0)
@@ -96,12 +96,12 @@ export function examineRoles(all: readonly Role[], { api, worker }: ServiceRoles
   ]
 }
 
-/** leo_api and leo_worker alike: a member of `own` and of no other role. */
+/** Checks leo_api or leo_worker: it must be a member of `own` and of no other role. */
 function examineService(role: Role, own: string): Finding[] {
   const nologin = `alter role ${quoted(role.name)} nologin;`
   return [
     ...examinePowers(role),
-    ...(role.login ? [warn('role_may_log_in', role, 'logs in itself, not a member of it', nologin)] : []),
+    ...(role.login ? [warn('role_may_log_in', role, 'can log in; only its members should', nologin)] : []),
     ...role.memberOf
       .filter((other) => other !== own)
       .map((other) => bad('role_is_member', role, `is a member of ${other}`, revoke(other, role))),
@@ -113,12 +113,12 @@ function examineService(role: Role, own: string): Finding[] {
 
 const examineApi = (role: Role): Finding[] =>
   role.inherit || role.has.length > 0
-    ? [bad('role_inherits', role, 'has the rights of what it may become unasked', renew(role))]
+    ? [bad('role_inherits', role, 'inherits the rights of roles that it may only SET ROLE to', recreate(role))]
     : []
 
 const examineWorker = (role: Role): Finding[] =>
   role.memberOf.includes('service_role') && !role.has.includes('service_role')
-    ? [bad('role_does_not_inherit', role, 'does not have the rights of service_role', renew(role))]
+    ? [bad('role_does_not_inherit', role, 'does not have the rights of service_role', recreate(role))]
     : []
 
 const examineApiLogin = (role: Role, api: string): Finding[] => [
@@ -126,7 +126,7 @@ const examineApiLogin = (role: Role, api: string): Finding[] => [
     .filter((other) => other !== api)
     .map((other) => bad('login_is_member', role, `logs in as ${api} and is a member of ${other}`, revoke(other, role))),
   ...role.has.map((other) =>
-    bad('login_inherits', role, `logs in as ${api} and has the rights of ${other} unasked`, revoke(api, role)),
+    bad('login_inherits', role, `logs in as ${api} and inherits the rights of ${other}`, revoke(api, role)),
   ),
 ]
 
@@ -162,6 +162,6 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const revoke = (granted: string, { name }: Role): string => `revoke ${quoted(granted)} from ${quoted(name)};`
 
-/** On 16 and later what a role inherits is settled when it is granted, and altering the role is too late. */
-const renew = ({ name }: Role): string =>
-  `drop role ${quoted(name)}, its members and grants first, and make it as 20261122101200_create_service_roles.sql does`
+/** On PostgreSQL 16 and later, inheritance is fixed when a role is granted; altering the role has no effect on it. */
+const recreate = ({ name }: Role): string =>
+  `drop role ${quoted(name)}, its members and grants first, and create it as 20261122101200_create_service_roles.sql does`

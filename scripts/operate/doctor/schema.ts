@@ -6,7 +6,7 @@ import { isPending, migrateFirst, type Check, type CheckContext, type Examinatio
 interface Part {
   readonly name: string
   readonly looksAt: string
-  /** Of the findings of `make verify` about the schema, those that this check reports. */
+  /** Selects the schema findings of `make verify` that this check reports. */
   readonly reports: (finding: VerifyFinding) => boolean
 }
 
@@ -43,22 +43,22 @@ const isDefault = ({ object }: VerifyFinding): boolean => object.startsWith('DEF
 const schemaParts: readonly Part[] = [
   {
     name: 'policies',
-    looksAt: 'policies of our tables: exactly those of db/schema.sql, for permissive ones add up',
+    looksAt: 'policies of our tables: must be exactly those of db/schema.sql, because permissive policies add up',
     reports: ({ code }) => code.startsWith('policy_'),
   },
   {
     name: 'definitions',
-    looksAt: 'everything that the migrations create and no other check is about, and what was added to it',
+    looksAt: 'all objects of the migrations that no other check covers, and objects that were added to them',
     reports: (finding) => !parts.some(({ name, reports }) => name !== 'definitions' && reports(finding)),
   },
   {
     name: 'privileges',
-    looksAt: 'what is granted on our objects, to the column',
+    looksAt: 'privileges on our objects and their columns',
     reports: (finding) => finding.code.startsWith('privilege_') && !isDefault(finding),
   },
   {
     name: 'default privileges',
-    looksAt: 'what is granted on the objects that the next migration creates',
+    looksAt: 'privileges on objects that later migrations create',
     reports: (finding) => finding.code.startsWith('privilege_') && isDefault(finding),
   },
   {
@@ -99,8 +99,8 @@ async function examineMigrations({ migrations }: CheckContext): Promise<Examinat
 /** The grantees whose privileges the migrations decide. */
 const exposed = / (PUBLIC|anon|authenticated|service_role|leo_api|leo_worker)$/
 
-/** Codes and objects of what takes no protection away and breaks no statement. */
-const lesser = [
+/** Codes and objects of findings that remove no protection and break no statement. */
+const minor = [
   /^(index_missing|constraint_not_validated|comment_|(index|statistics|column|table|view|type|function|sequence)_extra)/,
   /^(table|column)_differs .* (options|storage|settings)$/,
 ]
@@ -109,28 +109,28 @@ function severityOf({ code, object, isKnown }: VerifyFinding): Finding['severity
   if (isKnown) return 'note'
   // The operator may know a role that the migrations do not know.
   const isOfOthers = code === 'privilege_extra' && !exposed.test(object)
-  return isOfOthers || lesser.some((one) => one.test(`${code} ${object}`)) ? 'warn' : 'bad'
+  return isOfOthers || minor.some((one) => one.test(`${code} ${object}`)) ? 'warn' : 'bad'
 }
 
 /**
- * While migrations are pending, they may still remove what is extra and create what is missing: the first is a warning
- * without SQL, which would take from services of the previous release what they need, the second only counted.
+ * Pending migrations may still remove extra objects and create missing ones. Extra objects are warnings without SQL to
+ * remove them, because services of the previous release may need them. Missing objects are only counted.
  */
 async function whilePending(context: CheckContext, all: readonly VerifyFinding[]): Promise<readonly Finding[]> {
   const findings = all.map((finding): Finding => ({
     ...{ code: finding.code, severity: severityOf(finding), subject: finding.object, what: finding.what },
-    remedy: finding.remedy ?? 'leave it if you know it: nothing here depends on it',
+    remedy: finding.remedy ?? 'keep it if it is intended: this repository does not depend on it',
   }))
   if (!(await isPending(context))) return findings
-  const isLeft = ({ code }: Finding): boolean => /_(missing|differs)$/.test(code)
-  const calmed = findings
-    .filter((finding) => !isLeft(finding))
+  const isCounted = ({ code }: Finding): boolean => /_(missing|differs)$/.test(code)
+  const warnings = findings
+    .filter((finding) => !isCounted(finding))
     .map((finding): Finding =>
       finding.severity === 'bad' || /_extra$/.test(finding.code) ? { ...finding, severity: 'warn', remedy: migrateFirst } : finding,
     )
-  const left = findings.filter(isLeft)
-  const [first] = left
-  if (!first) return calmed
-  const what = `${plural(left.length, 'difference')} from db/schema.sql, the first: ${first.what}`
-  return [...calmed, { code: 'not_there_yet', severity: 'note', subject: first.subject, what, remedy: migrateFirst }]
+  const counted = findings.filter(isCounted)
+  const [first] = counted
+  if (!first) return warnings
+  const what = `${plural(counted.length, 'difference')} from db/schema.sql, the first: ${first.what}`
+  return [...warnings, { code: 'not_there_yet', severity: 'note', subject: first.subject, what, remedy: migrateFirst }]
 }

@@ -2,8 +2,8 @@ import { over, type Check } from './check.ts'
 import { percent, plural, size, span } from '../../core/text.ts'
 
 /**
- * Who a session is. Never its query, which may hold data: only the word it begins with, and that only where it is a
- * command and not the first word of a text that somebody sent by mistake.
+ * Identifies a session. Does not contain its query, which may contain data, but only the first word of the query, and
+ * only if that is a command: a client may have sent other text by mistake.
  */
 interface Session {
   readonly pid: number
@@ -25,10 +25,10 @@ const session = `
 
 const othersHere = `a.datname = current_database() and a.pid <> pg_backend_pid()`
 
-const who = ({ pid, user, application }: Session): string =>
+const nameOf = ({ pid, user, application }: Session): string =>
   `${pid} (${user}${application === '' ? '' : `, ${application}`})`
 
-const end = (pid: number): string => `select pg_terminate_backend(${pid});`
+const terminate = (pid: number): string => `select pg_terminate_backend(${pid});`
 
 export const sessionChecks: readonly Check[] = [
   {
@@ -63,7 +63,7 @@ export const sessionChecks: readonly Check[] = [
         findings: over(rows, ({ seconds }) => seconds, limits.transaction, (row) => ({
           code: 'transaction_long',
           subject: String(row.pid),
-          what: `${who(row)} has been in one transaction for ${span(row.seconds)}, now in ${row.command ?? '?'}`,
+          what: `${nameOf(row)} has been in one transaction for ${span(row.seconds)}, now in ${row.command ?? '?'}`,
           remedy: `select pg_cancel_backend(${row.pid});`,
         })),
       }
@@ -82,15 +82,15 @@ export const sessionChecks: readonly Check[] = [
         findings: over(rows, ({ seconds }) => seconds, limits.idleInTransaction, (row) => ({
           code: 'transaction_idle',
           subject: String(row.pid),
-          what: `${who(row)} has been idle in a transaction for ${span(row.seconds)}, after ${row.command ?? '?'}`,
-          remedy: end(row.pid),
+          what: `${nameOf(row)} has been idle in a transaction for ${span(row.seconds)}, after ${row.command ?? '?'}`,
+          remedy: terminate(row.pid),
         })),
       }
     },
   },
   {
     name: 'blocked sessions',
-    looksAt: 'sessions that wait for a lock, and who holds it',
+    looksAt: 'sessions that wait for a lock, and the sessions that hold it',
     async examine({ query, limits }) {
       const rows = await query<Session & { wants: string; relation: string; blockers: readonly number[] }>(`
         select
@@ -108,9 +108,9 @@ export const sessionChecks: readonly Check[] = [
           code: 'session_blocked',
           subject: String(row.pid),
           what:
-            `${who(row)} has waited ${span(row.seconds)} for ${row.wants} ` +
+            `${nameOf(row)} has waited ${span(row.seconds)} for ${row.wants} ` +
             `on ${row.relation}, behind ${row.blockers.join(', ') || 'a session that has ended'}`,
-          remedy: row.blockers.map(end).join(' ') || 'run it again',
+          remedy: row.blockers.map(terminate).join(' ') || 'run it again',
         })),
       }
     },
@@ -152,7 +152,7 @@ export const sessionChecks: readonly Check[] = [
         where not temporary and coalesce(database, current_database()) = current_database()
         order by retained desc`)
       const remedy = ({ active, literal }: Slot): string =>
-        active ? 'see why its consumer is slow' : `select pg_drop_replication_slot(${literal});`
+        active ? 'find out why its consumer is slow' : `select pg_drop_replication_slot(${literal});`
       const state = ({ name, active }: Slot): string => `${name} (${active ? 'active' : 'inactive'})`
       return {
         figure: plural(rows.length, 'slot'),
@@ -166,7 +166,7 @@ export const sessionChecks: readonly Check[] = [
           ...over(rows, ({ xids }) => xids, limits.heldBackXids, (slot) => ({
             code: 'slot_holds_back_vacuum',
             subject: slot.name,
-            what: `${state(slot)} keeps what died in the last ${slot.xids} transactions from vacuum`,
+            what: `${state(slot)} keeps rows that died in the last ${slot.xids} transactions from vacuum`,
             remedy: remedy(slot),
           })),
         ],

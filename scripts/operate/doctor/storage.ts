@@ -1,7 +1,7 @@
 import { over, severity, type Check, type Finding } from './check.ts'
 import { percent, size, span } from '../../core/text.ts'
 
-/** Our tables and what they keep out of line: `$1` is the names of the tables. */
+/** The managed tables and their TOAST tables. `$1` holds the names of the tables. */
 const relations = `
   select t.oid, t.oid::regclass::text as name, t.oid::regclass::text as owner
   from unnest($1::text[]) as wanted join pg_class as t on t.oid = to_regclass(wanted)
@@ -43,7 +43,7 @@ export const storageChecks: readonly Check[] = [
   },
   {
     name: 'autovacuum',
-    looksAt: 'whether it is on for the server and for our tables',
+    looksAt: 'whether autovacuum is on for the server and for our tables',
     async examine({ query, tables }) {
       const rows = await query<{ name: string; remedy: string }>(
         `select 'the server' as name, 'set autovacuum = on in the configuration of the server' as remedy
@@ -103,7 +103,7 @@ export const storageChecks: readonly Check[] = [
               code: 'table_never_analysed',
               severity: 'warn',
               subject: name,
-              what: `${name} was never analysed: its queries are planned by guess`,
+              what: `${name} was never analysed: its queries are planned without statistics`,
               remedy: `analyze ${name};`,
             })),
         ],
@@ -112,8 +112,8 @@ export const storageChecks: readonly Check[] = [
   },
   {
     name: 'unused space',
-    // Counted from the average width of rows and columns, as the last ANALYZE saw them. Alignment is not known, so it
-    // is assumed at its worst and only large deviations are reported. TOAST tables and indexes have no such figures.
+    // Estimated from the average width of rows and columns in the statistics. Alignment is not known: the worst case is
+    // assumed, and only large deviations are reported. TOAST tables and indexes have no such statistics.
     looksAt: 'space inside tables that no row uses, estimated from statistics',
     async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; bytes: number; used: number }>(
@@ -158,7 +158,7 @@ export const storageChecks: readonly Check[] = [
   },
   {
     name: 'sequences',
-    looksAt: 'how much of the numbers of our sequences is used; those of `serial` columns end at 2,147,483,647',
+    looksAt: 'the used share of the ranges of our sequences; those of `serial` columns end at 2,147,483,647',
     async examine({ query, tables, limits }) {
       const rows = await query<{ name: string; column: string; share: number; type: string }>(
         `select
@@ -183,7 +183,7 @@ export const storageChecks: readonly Check[] = [
           code: 'sequence_near_its_end',
           subject: name,
           what: `${name} has used ${percent(share)} of the numbers of ${column} (${type})`,
-          remedy: 'widen the column and what refers to it to bigint, step by step: make new name=widen_<column>',
+          remedy: 'widen the column and the columns that reference it to bigint, step by step: make new name=widen_<column>',
         })),
       }
     },

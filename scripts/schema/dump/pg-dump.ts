@@ -9,25 +9,25 @@ import type { DumpJob, DumpMessage } from './pg-dump-worker.ts'
 import { startThread } from '../../core/thread.ts'
 
 interface Surroundings {
-  /** Quoted as pg_dump quotes it. */
+  /** The current role, quoted as pg_dump quotes it. */
   readonly role: string
   readonly server_version: string
   readonly is_superuser: string
   readonly other_schemas: readonly string[]
-  /** Publications belong to no schema: those of the dumping role are part of what it migrated. */
+  /** Publications of the dumping role. They belong to no schema, and are dumped as part of its schema. */
   readonly publications: readonly string[]
 }
 
 /**
- * The schema as SQL text, with privileges, normalised so that equal schemas give equal bytes on any machine.
+ * Dumps the schema as SQL text, with privileges, normalised so that equal schemas give equal bytes on any machine.
  *
- * It is what the role of `target` made in `schemas`: no owners, no default privileges or publications of other roles,
- * no extensions. The texts of views and functions are the server's: compare within one major.
+ * The dump contains `schemas` without owners, extensions, and default privileges and publications of roles other than that
+ * of `target`. The server deparses views and functions: compare dumps of one major version only.
  *
- * It loads as one query into an empty database that has the roles and the `auth` schema. That session keeps the
- * settings made at the top, an empty `search_path` among them: close it.
+ * It loads as one query into an empty database that has the roles and the `auth` schema. Close that session afterwards:
+ * it keeps the settings at the top of the dump, such as an empty `search_path`.
  *
- * @throws Failure with the words of the server or of pg_dump.
+ * @throws Failure with the message of the server or of pg_dump.
  */
 export async function dumpSchema(
   target: Target,
@@ -45,7 +45,7 @@ export async function dumpSchema(
     }
     return normalise(result.text, schemas, surroundings)
   } finally {
-    // Not end(): the connection is no longer the client's.
+    // Not end(): the client no longer reads from the connection.
     client.connection.stream.destroy()
   }
 }
@@ -68,7 +68,7 @@ async function readSurroundings(client: Client, schemas: readonly string[]): Pro
 
 /**
  * Runs pg_dump in a thread, over the connection that `client` has opened and authenticated. Schemas are excluded, not
- * included: with `--schema` pg_dump leaves out the default privileges that hold in all schemas.
+ * included: with `--schema` pg_dump omits the default privileges for all schemas.
  */
 async function runPgDump(client: Client, surroundings: Surroundings): Promise<Exclude<DumpMessage, Uint8Array>> {
   const exchange = takeOver(client, surroundings)
@@ -81,7 +81,7 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
       '--no-table-access-method',
       '--lock-wait-timeout=10s',
       ...surroundings.other_schemas.map((name) => `--exclude-schema="${name.replaceAll('"', '""')}"`),
-      // No connection is opened to it; it keeps pg_dump from asking for TLS.
+      // No connection is opened to this address. It prevents pg_dump from requesting TLS.
       '--dbname=host=127.0.0.1 sslmode=disable',
     ],
     replies: replies.buffer,
@@ -105,7 +105,7 @@ async function runPgDump(client: Client, surroundings: Surroundings): Promise<Ex
   }
 }
 
-/** Idle threads. Starting one takes as long as a dump, and its second dump is faster. */
+/** Idle threads, kept because starting one takes as long as a dump, and later dumps of a thread are faster. */
 const idle: Worker[] = []
 
 /** Starts a thread ahead of the next dump. */
@@ -132,9 +132,9 @@ export function typescriptLoader(): string {
 }
 
 /**
- * Takes the connection away from `client`. The first bytes that come from pg_dump are its request to log in, answered
- * here because `client` has done that (TLS and password included); all others go to the server, and the reply is there
- * when the server is ready for the next query, or gone.
+ * Takes the connection over from `client`. The first bytes from pg_dump are its login request. It is answered here,
+ * because `client` has already logged in (with TLS and password). All other bytes go to the server. A reply is complete
+ * when the server is ready for the next query or has closed the connection.
  */
 function takeOver(client: Client, surroundings: Surroundings): (bytes: Uint8Array) => Promise<Uint8Array> {
   const { stream } = client.connection
@@ -167,7 +167,7 @@ async function untilReady(chunks: AsyncIterator<[Buffer]>): Promise<Buffer> {
   return reply
 }
 
-/** The type of the last message, or `undefined` when the bytes do not end with a whole one. */
+/** The type of the last message, or `undefined` if that message is incomplete. */
 function lastMessage(bytes: Buffer): string | undefined {
   let type: string | undefined
   for (let offset = 0; offset < bytes.length; ) {
@@ -197,8 +197,8 @@ function message(type: string, body: Buffer): Buffer {
 }
 
 /**
- * Drops what depends on the machine or belongs to others, and sorts what pg_dump prints in the order of its making:
- * grants, and the roles of a policy. (`\restrict` is dropped by pgDump() itself.)
+ * Removes entries that depend on the machine or belong to other roles. Sorts grants and the roles of a policy, which
+ * pg_dump prints in the order of their creation. (pgDump() itself removes `\restrict`.)
  */
 function normalise(text: string, schemas: readonly string[], { role, publications }: Surroundings): string {
   const [preamble = '', ...entries] = text
@@ -213,7 +213,7 @@ function normalise(text: string, schemas: readonly string[], { role, publication
     const [, name, type, schema] = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n/.exec(entry)!
     switch (type) {
       case 'DEFAULT ACL':
-        // Without an owner, as everything here: they apply to the role that loads the text.
+        // Without the role, like all entries: they then apply to the role that loads the text.
         return entry.includes(`\nALTER DEFAULT PRIVILEGES FOR ROLE ${role} `)
           ? sortGrants(entry.replaceAll(`\nALTER DEFAULT PRIVILEGES FOR ROLE ${role} `, '\nALTER DEFAULT PRIVILEGES '))
           : []
@@ -230,8 +230,8 @@ function normalise(text: string, schemas: readonly string[], { role, publication
 }
 
 /**
- * The grants of a dump are complete only where creating an object grants nothing. Hosted Supabase grants by default in
- * `public`, to `anon` even TRUNCATE, and no statement of the dump would take that back.
+ * The grants of a dump are complete only if no default privileges apply to the created objects. Hosted Supabase has
+ * default privileges in `public`, even TRUNCATE for `anon`, and no statement of the dump would revoke them.
  */
 const withoutDefaults = `
 -- The grants below are complete only where nothing is granted by default, as hosted Supabase does.
@@ -255,13 +255,13 @@ BEGIN
 END
 $$;`
 
-/** An access list keeps the order in which it was written. Revokes stay first: they clear what the grants then give. */
+/** Sorts grants, which an ACL keeps in the order of their execution. Revokes stay first: they clear the ACL for the grants. */
 function sortGrants(entry: string): string {
   const [header = '', body = ''] = entry.split(/(?<=\n--\n\n)/)
   const lines = body.trim().split('\n')
   const verb = /^(?:ALTER DEFAULT PRIVILEGES (?:IN SCHEMA \S+ )?)?(REVOKE|GRANT) .*;$/
   const verbs = lines.map((line) => verb.exec(line)?.[1])
-  // Where a grantee granted further, the session's user changes in between, and the order matters.
+  // If a grantee granted a privilege to others, `SET SESSION AUTHORIZATION` comes in between, and the order matters.
   if (verbs.includes(undefined)) return entry
   const revokes = lines.filter((_, i) => verbs[i] === 'REVOKE').sort()
   const grants = lines.filter((_, i) => verbs[i] === 'GRANT').sort()
@@ -275,7 +275,7 @@ const policyRoles = new RegExp(
   'm',
 )
 
-/** The roles of a policy come in the order of the rows in pg_authid. */
+/** Sorts the roles of a policy, which pg_dump prints in the order of the rows in pg_authid. */
 function sortRoles(entry: string): string {
   return entry.replace(policyRoles, (_, head: string, roles: string) => head + roles.split(', ').sort().join(', '))
 }

@@ -7,7 +7,7 @@ import { dumpSchema } from './pg-dump.ts'
 const preamble = `-- Generated from db/migrations by \`make schema\`. Do not edit.
 --
 -- The whole schema with its grants, for an empty database that has Supabase's roles and the schema \`auth\`
--- (db/supabase lays both on a plain PostgreSQL). Roles belong to the cluster and are in no dump:
+-- (db/supabase creates both on a plain PostgreSQL). Roles belong to the cluster, and no dump contains them:
 
 do $$
 begin
@@ -24,7 +24,7 @@ grant service_role to leo_worker;
 
 `
 
-/** db/schema.sql: all that a new database has once it is migrated, the rows that migrations bring along included. */
+/** The text of db/schema.sql: the schema of a migrated database, including the rows that migrations insert. */
 export async function schemaFile(target: Target): Promise<string> {
   const schema = await dumpSchema(target)
   return withClient(target, async (client) => {
@@ -39,7 +39,7 @@ export async function appliedVersions(client: pg.Client): Promise<string[]> {
 }
 
 const bookkeeping = (versions: readonly string[]): string => `\
--- Which migrations this is, as dbmate records them: public.schema_version() goes by it, and so does whoever migrates on.
+-- The applied migrations, as dbmate records them. public.schema_version() and later migrations read this table.
 
 create schema dbmate;
 create table dbmate.schema_migrations (version character varying not null primary key);
@@ -48,7 +48,7 @@ insert into dbmate.schema_migrations (version) values
 
 `
 
-/** An insert per table. A time is that of loading the file, which would be another one in every copy of it. */
+/** One insert per table. Timestamps become `now()`: the time of generation would change the file at every run. */
 async function seedRows(client: pg.Client): Promise<string> {
   const { rows: tables } = await client.query<{ name: string; columns: string; values: string; key: string }>(`
     select

@@ -1,7 +1,7 @@
-/** A dump by `dumpSchema()`, or db/schema.sql, taken apart. */
+/** The parsed text of a dump by `dumpSchema()` or of db/schema.sql. */
 export interface SchemaText {
   readonly entries: readonly Entry[]
-  /** By what pg_dump calls them, for instance `POLICY public.apps select_own`. */
+  /** Entries by the name that pg_dump uses, for instance `POLICY public.apps select_own`. */
   readonly byKey: ReadonlyMap<string, Entry>
   /** Qualified as pg_dump writes them. */
   readonly tables: ReadonlySet<string>
@@ -13,7 +13,7 @@ export interface Entry {
   readonly schema: string
   readonly name: string
   readonly sql: string
-  /** Where its statement begins, from 1. */
+  /** The line on which its statement starts, from 1. */
   readonly line: number
 }
 
@@ -23,7 +23,7 @@ const header = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n--\n\n/g
 export const beforeRows = `
 
 --
--- The rows that the migrations bring along.
+-- The rows that the migrations insert.
 --
 
 `
@@ -50,7 +50,7 @@ export const qualified = ({ schema, name }: Entry): string => `${schema}.${name}
 /** The table that a policy, trigger or rule is on: pg_dump puts it first in the name. */
 export const tableOf = ({ schema, name }: Entry): string => `${schema}.${name.split(' ', 1)[0]}`
 
-/** The names of the checks of a table or domain: those that hold are part of it, those not validated are entries. */
+/** The names of the checks of a table or domain. Validated checks are in its entry; others are separate entries. */
 export function checksOf({ entries }: SchemaText, { schema, name, sql }: Entry): ReadonlySet<string> {
   const inline = [...sql.matchAll(/^\s+CONSTRAINT (\S+) CHECK /gm)].map(([, check = '']) => check)
   const apart = entries

@@ -7,8 +7,7 @@ export interface Sides {
 }
 
 /**
- * Makes the two sides comparable: without what is written differently and means the same. Changes neither the live
- * database nor what a difference is.
+ * Normalises both sides: removes differences in notation that have no effect. Does not change the live database.
  */
 export function makeAlike({ reference, live }: Sides): Sides {
   const found = withoutPlatform(live, reference)
@@ -19,13 +18,13 @@ export function makeAlike({ reference, live }: Sides): Sides {
   }
 }
 
-/** For a comparison with a copy, whose catalog has no roles. */
+/** Removes the roles from a reference, for a comparison with a schema copy, whose catalog has no roles. */
 export const withoutRoles = (reference: Reference): Reference => ({
   ...reference,
   catalog: catalogOf(reference.catalog.objects.filter(({ kind }) => kind !== 'role')),
 })
 
-/** The role that owns most of our tables: who migrates a database, owns what the migrations create. */
+/** The role that owns most managed tables. The role that migrates a database owns the objects that it creates. */
 function mainOwner({ catalog, managed, owner }: Reference, live: Catalog): string {
   const counts = new Map<string, number>()
   for (const object of live.objects) {
@@ -37,7 +36,7 @@ function mainOwner({ catalog, managed, owner }: Reference, live: Catalog): strin
   return first?.[0] ?? owner
 }
 
-/** The reference as if that role had migrated. */
+/** Returns the reference as if `owner` had applied the migrations. */
 function ownedBy(owner: string, reference: Reference): Reference {
   const { catalog, managed, owner: old } = reference
   if (owner === old) return reference
@@ -55,7 +54,7 @@ function ownedBy(owner: string, reference: Reference): Reference {
   return { catalog: head, managed: new Set(keys), owner }
 }
 
-/** `NULL::character varying` is what form builders write for no default. */
+/** Removes the default `NULL::character varying`, which some table editors write if a column has no default. */
 function withoutNullDefault(object: CatalogObject): CatalogObject {
   const { default: value, ...facts } = object.facts
   if (object.kind !== 'column' || value === undefined || !/^NULL(::[^()]+(\(\d+\))?)?$/.test(value)) return object
@@ -65,8 +64,8 @@ function withoutNullDefault(object: CatalogObject): CatalogObject {
 const texts = ['definition', 'predicate', 'using', 'check']
 
 /**
- * An adopted column may be `character varying` where ours is `text`. That is a difference of the column; expressions
- * about it differ by a cast only.
+ * An adopted column may be `character varying` where the reference has `text`. That is reported for the column; the
+ * expressions that use it differ only by a cast, which is removed here.
  */
 function withoutCasts({ catalog, managed }: Reference, live: Catalog): readonly CatalogObject[] {
   const wanted = new Map(

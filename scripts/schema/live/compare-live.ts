@@ -16,31 +16,31 @@ import { majorOf } from './scratch.ts'
 
 export interface LiveDifference extends Difference {
   readonly standing: Exclude<Standing, 'ignored'>
-  /** Of the object that it was added or removed with. */
+  /** The standing of the object that it was added or removed with. */
   readonly outermostStanding: Standing | undefined
 }
 
-/** A live database beside the schema that the migrations of this repository make. */
+/** A comparison of a live database with the schema that the migrations of this repository create. */
 export interface LiveComparison {
   readonly reference: Reference
   readonly live: Catalog
   /** From the reference (base) to the live database (head). */
   readonly differences: readonly LiveDifference[]
-  /** What could not be compared, and why. */
+  /** The parts that could not be compared, with the reasons. */
   readonly leftOut: readonly string[]
 }
 
 export interface LiveOptions {
-  /** Lends a server of ours, as its superuser. */
+  /** Starts a server and passes its superuser to a function. */
   readonly withServer?: typeof withScratchServer
 }
 
 /**
- * Compares a live database with the migrations of this repository, applied on a throw-away server of the embedded
- * PostgreSQL: of the live server's major where that is installed, otherwise of the package's, which then also gets a
- * copy of the live schema. Takes two to four seconds. The live database is only read.
+ * Compares a live database with the migrations of this repository, applied on a throw-away embedded server. The server
+ * has the major version of the live server if that is installed. Otherwise it has the default major version, and a copy
+ * of the live schema is loaded into it. Takes two to four seconds. The live database is only read.
  *
- * @throws Failure where no embedded server can be started, or the live schema cannot be read.
+ * @throws Failure if no embedded server can be started, or the live schema cannot be read.
  */
 export async function compareWithRepository(target: Target, options: LiveOptions = {}): Promise<LiveComparison> {
   const { withServer = withScratchServer } = options
@@ -73,7 +73,7 @@ function comparison(sides: Sides, leftOut: readonly string[]): LiveComparison {
   return { reference, live, differences: differencesOf({ reference, live }, 'head'), leftOut }
 }
 
-/** The differences of sides that `makeAlike()` has prepared, without what the list in compare/ignored.ts leaves out. */
+/** Returns the differences of sides that `makeAlike()` has normalised, except those that compare/ignored.ts ignores. */
 export function differencesOf({ reference, live }: Sides, liveIs: 'base' | 'head'): LiveDifference[] {
   const standing = standings(reference, live)
   const [base, head] = liveIs === 'head' ? [reference.catalog, live] : [live, reference.catalog]

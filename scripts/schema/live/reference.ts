@@ -13,10 +13,10 @@ export interface LentReference extends Reference {
 }
 
 /**
- * Lends a database with these migrations applied, and its catalog. What the migrations created or changed is known by
- * comparing the catalog before and after them.
+ * Runs `work` with a database to which these migrations are applied, and its catalog. The managed objects are those whose
+ * catalog entries differ before and after the migrations.
  *
- * @param label names the migrations in a failure.
+ * @param label names the migrations in an error.
  */
 export async function withReference<T>(
   admin: Target,
@@ -27,7 +27,7 @@ export async function withReference<T>(
   return withScratchDatabases(admin, 1, async ([target]) => {
     await createSupabaseDatabase(admin, target!.database)
     const reference = await withClient(target!, async (client): Promise<Reference> => {
-      // Every hosted project has it, and a migration adds a table to it where it exists.
+      // Every hosted project has this publication. A migration adds a table to it if it exists.
       await client.query('create publication supabase_realtime')
       const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles')
       const before = await readCatalog(client)
@@ -49,10 +49,10 @@ interface MajorReference extends Reference {
 const references = new Map<string, Promise<MajorReference>>()
 
 /**
- * What the migrations of this repository make, read on a throw-away server. Starting that and migrating takes two to
- * four seconds, so a process does it once for each major.
+ * Reads the schema that the migrations of this repository create, on a throw-away server. Starting and migrating it takes
+ * two to four seconds, so the result is cached per major version.
  *
- * @param native the programs of a PostgreSQL.
+ * @param native the folder of the programs of a PostgreSQL version.
  */
 export function readReference(native: string, withServer: typeof withScratchServer): Promise<MajorReference> {
   const known = withServer === withScratchServer ? references.get(native) : undefined

@@ -9,19 +9,19 @@ import { isPlatformObject } from '../compare/ignored.ts'
 import { dumpSchema } from '../dump/pg-dump.ts'
 import { withScratchDatabases } from './scratch.ts'
 
-/** Dumps the schemas that are not the platform's. */
+/** Dumps all schemas except those of the platform. */
 export const dumpOwnSchemas = (target: Target, { objects }: Catalog): Promise<string> => {
   const schemas = objects.filter((object) => object.kind === 'schema' && !isPlatformObject(object, undefined))
   return dumpSchema(target, { schemas: [...new Set(['public', 'private', ...schemas.map(({ name }) => name)])] })
 }
 
 /**
- * Lends a copy of another database's schema on a server of another major. The live database is only read. The catalog is
- * that of the live database with texts as the server of the copy writes them: majors write the same view in different
- * words, and `all privileges` are more on newer ones.
+ * Runs `work` with a copy of a live database's schema on a server of another major version. The live database is only
+ * read. The catalog is that of the live database, with definitions as the server of the copy deparses them: major
+ * versions deparse the same view differently, and newer ones have more privileges.
  *
  * @param options `isPartial`: the copy may lack objects that cannot be loaded, for instance a foreign key whose unique
- * index is invalid. The catalog has them in the words of the live server.
+ * index is invalid. The catalog has them as the live server deparses them.
  */
 export async function withSchemaCopy<T>(
   admin: Target,
@@ -40,11 +40,11 @@ export async function withSchemaCopy<T>(
       const what = `${live.label} cannot be read on another PostgreSQL: ${cause.message} (${cause.code})`
       throw new Failure(what, 'install its own (`make test-matrix`), then compare again', { cause })
     })
-    return work(target!, inWordsOf(await withClient(target!, readCatalog), catalog))
+    return work(target!, withDeparsedTexts(await withClient(target!, readCatalog), catalog))
   })
 }
 
-/** As one query. The settings at its top stay with the connection. */
+/** Loads the dump as one query. The settings at its top remain in effect on the connection. */
 const load = (client: pg.Client, text: string): Promise<unknown> => client.query(text)
 
 async function loadEntries(client: pg.Client, text: string): Promise<void> {
@@ -55,7 +55,7 @@ async function loadEntries(client: pg.Client, text: string): Promise<void> {
   }
 }
 
-/** A grant in the copy needs its grantee. */
+/** Creates missing roles: a grant in the copy requires its grantee. */
 async function createGrantees(client: pg.Client, { objects }: Catalog): Promise<void> {
   const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles')
   const known = new Set(rows.map(({ name }) => name))
@@ -65,16 +65,16 @@ async function createGrantees(client: pg.Client, { objects }: Catalog): Promise<
   }
 }
 
-/** Facts that a server writes from its parsed form. */
+/** Facts that a server deparses from an internal form. */
 const deparsed = [
   ...['definition', 'using', 'check', 'default', 'generated', 'body', 'arguments', 'returns', 'predicate', 'row filter'],
   ...['partition of', 'partitioned by'],
 ]
 
-function inWordsOf(copy: Catalog, live: Catalog): Catalog {
+function withDeparsedTexts(copy: Catalog, live: Catalog): Catalog {
   const copies = new Map(copy.objects.map((object) => [keyOf(copy, object), object]))
   const objects = live.objects.flatMap((object): CatalogObject[] => {
-    // A membership has more options on 16 and later.
+    // Memberships have more options on PostgreSQL 16 and later.
     if (object.kind === 'role') return []
     const other = copies.get(keyOf(live, object))
     if (!other) return [object]

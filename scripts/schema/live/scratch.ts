@@ -19,7 +19,7 @@ export async function withScratchDatabases<T>(admin: Target, count: number, work
   }
 }
 
-/** @param label names the migrations in a failure. */
+/** @param label names the migrations in an error. */
 export async function applyMigrations(client: pg.Client, migrations: readonly Migration[], label: string): Promise<void> {
   for (const migration of migrations) {
     try {
@@ -32,7 +32,7 @@ export async function applyMigrations(client: pg.Client, migrations: readonly Mi
   }
 }
 
-/** As dbmate does. @throws pg.DatabaseError, after which the section has had no effect. */
+/** Applies a section as dbmate does. @throws pg.DatabaseError; a section in a transaction then has no effect. */
 export async function applySection(client: pg.Client, sql: string, transaction: boolean): Promise<void> {
   if (!transaction) {
     await client.query(sql)

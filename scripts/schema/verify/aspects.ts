@@ -1,8 +1,8 @@
 import type { CatalogObject, FactChange } from '../catalog/model.ts'
 
-/** One aspect in which an object differs: a part of its name, and the texts of both sides. */
+/** One aspect in which an object differs, with the texts of both sides. */
 export interface Aspect {
-  /** `type`, `not null`; empty for the definition as a whole. `make adopt` records the same names. */
+  /** Such as `type` or `not null`; empty for the whole definition. `make adopt` records the same names. */
   readonly name: string
   readonly wanted: string
   readonly found: string
@@ -23,7 +23,7 @@ const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const aspectOf = ({ kind }: Pick<CatalogObject, 'kind'>, fact: string): string =>
   names[kind === 'partitioned table' ? 'table' : kind]?.[fact] ?? (kind === 'sequence' ? 'details' : '')
 
-/** The differing facts by aspect. Those that have codes of their own are in findings.ts. */
+/** Groups the differing facts by aspect. findings.ts handles the facts that have separate codes. */
 export function readAspects(object: Pick<CatalogObject, 'kind'>, facts: readonly FactChange[]): Aspect[] {
   const aspects = new Map<string, FactChange[]>()
   for (const fact of facts) {
@@ -63,7 +63,7 @@ function clause({ kind }: Pick<CatalogObject, 'kind'>, fact: string, text: strin
       return `GENERATED ${text.toUpperCase()} AS IDENTITY`
     case 'collation':
       return `COLLATE ${text}`
-    // Whether it is an identity is a difference of the column.
+    // An identity is compared as a fact of the column.
     case 'owned by':
       return text.replace(/^identity of /, '')
     default:

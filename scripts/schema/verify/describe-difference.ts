@@ -1,8 +1,8 @@
-/** Where a clause of a statement begins, or its next line. */
+/** Separates a statement into clauses and lines. */
 const clause =
   /,?\s*\n\s*| (?=(?:AS|FOR|TO|USING|WITH|WHERE|INCLUDE|BEFORE|AFTER|ON|WHEN|EXECUTE|REFERENCES|CHECK)\b)/
 
-/** In what two texts differ, clause by clause, for one line. */
+/** Describes in one line the clauses in which two texts differ. */
 export function describeDifference(wanted: string, found: string): string {
   if (wanted === '') return `should be absent, is ${short(found)}`
   if (found === '') return `should be ${short(wanted)}, is absent`
@@ -17,7 +17,7 @@ export function describeDifference(wanted: string, found: string): string {
   return `should be ${short(lacks, from)}, is ${short(has, from)}`
 }
 
-/** Some words before the first difference of two long texts; 0 when it comes soon enough. */
+/** The offset of some words before the first difference of two long texts; 0 if the difference is near the start. */
 function beginning(one: string, other: string): number {
   const at = [...one].findIndex((letter, i) => letter !== other[i])
   return at < longest / 2 ? 0 : one.lastIndexOf(' ', at - longest / 6) + 1

@@ -1,12 +1,12 @@
-/** One point in which a database is not as it should be. */
+/** One deviation of a database from the expected state. */
 export interface VerifyFinding {
-  /** For machines: the class of the finding. */
+  /** The class of the finding, for programs. */
   readonly code: string
   readonly object: string
-  /** For people: one line, never with data of customers in it. */
+  /** A description in one line, without customer data. */
   readonly what: string
-  /** Exact SQL ending in `;`, a make command, or else an instruction. */
+  /** Exact SQL ending in `;`, a make command, or an instruction. */
   readonly remedy?: string
-  /** Listed without being an error: accepted when the database was adopted, or not managed by this repository. */
+  /** Listed but not an error: accepted when the database was adopted, or not managed by this repository. */
   readonly isKnown: boolean
 }

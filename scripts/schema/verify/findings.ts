@@ -8,10 +8,10 @@ import { codeOf, labelWithKind, objectName, ownerName, qualified, quote } from '
 import { privilegeDifferences, statements, type PrivilegeDifference } from './privileges.ts'
 import { comment, commentTarget, create, entryOf, remove, replace, sqlKind } from './remedies.ts'
 
-/** A finding with what it is about, for the decision whether it was accepted when the database was adopted. */
+/** A finding with its subject, from which `ReadAccepted` decides whether it was accepted at adoption. */
 export interface SchemaFinding extends VerifyFinding {
   readonly about: {
-    /** As the migrations make it. */
+    /** The object as the migrations create it. */
     readonly wanted?: CatalogObject
     readonly found?: CatalogObject
     /** The name of the aspect that differs. */
@@ -24,11 +24,11 @@ interface Sides {
   readonly reference: Catalog
   readonly live: Catalog
   readonly schema: SchemaText
-  /** Qualified names of indexes, with the process that builds them. */
+  /** The indexes that are being built: qualified name → process id. */
   readonly building: ReadonlyMap<string, number>
 }
 
-/** The differences as findings, each object of a code once. */
+/** Converts the differences to findings. Each pair of code and object is reported once. */
 export function readFindings(
   { reference, live, differences }: LiveComparison,
   schema: SchemaText,
@@ -49,7 +49,7 @@ function describe(difference: LiveDifference, sides: Sides): SchemaFinding[] {
   const object = (found ?? wanted)!
   if (/^(grant|default privileges)$/.test(object.kind)) return []
   if (wanted && found) return describeChange(difference, wanted, found, sides)
-  // A whole object is one finding with its parts, unless a part of ours is in an object that is not ours.
+  // An object and its parts are one finding, unless a managed part belongs to an object that is not managed.
   if (outermost && outermostStanding === standing) return []
   if (wanted) return [missing(wanted, sides)]
   return standing === 'foreign' ? unknown(object, sides) : extra(object, sides)
@@ -87,7 +87,7 @@ function extra(found: CatalogObject, sides: Sides): SchemaFinding[] {
   return [finding, ...(found.facts['validated'] === 'no' ? [unvalidated(live, found)] : [])]
 }
 
-/** For a line: what an extra object does, where its facts say so in a few words. */
+/** The definition of an extra object, if it fits into the line of the finding. */
 function definitionOf({ kind, facts }: CatalogObject): string {
   if (facts['definition'] !== undefined && !/view|type/.test(kind)) return `: ${short(facts['definition'])}`
   if (kind !== 'policy' && kind !== 'column') return ''
@@ -97,7 +97,7 @@ function definitionOf({ kind, facts }: CatalogObject): string {
   return `: ${short([...words, ...readAspects({ kind }, texts).map(({ wanted }) => wanted)].join(' '))}`
 }
 
-/** A schema that is not ours is one finding with its contents. */
+/** Reports an object that is not managed. A schema that is not managed and its contents are one finding. */
 function unknown(found: CatalogObject, { live, reference }: Sides): SchemaFinding[] {
   const hasSchema = ({ objects }: Catalog): boolean => objects.some(({ kind, name }) => kind === 'schema' && name === found.schema)
   const isInForeignSchema = hasSchema(live) && !hasSchema(reference)
@@ -135,7 +135,7 @@ function describeChange({ facts }: LiveDifference, wanted: CatalogObject, found:
 
 type State = Omit<SchemaFinding, 'isKnown' | 'about'>
 
-/** Facts that have codes of their own: states that disable a protection, owners, comments. */
+/** Describes facts that have separate codes: states that disable a protection, owners, comments. */
 function stateOf(fact: FactChange, wanted: CatalogObject, found: CatalogObject, sides: Sides): State | undefined {
   const { reference, live, building } = sides
   const name = qualified(found)
@@ -151,7 +151,7 @@ function stateOf(fact: FactChange, wanted: CatalogObject, found: CatalogObject, 
     }
     case 'forced row security': {
       if (fact.to !== 'off') return undefined
-      const what = `the owner of ${name} is not held to its policies`
+      const what = `the policies of ${name} do not apply to its owner`
       return { code: 'row_security_not_forced', object: name, what, remedy: `alter table ${name} force row level security;` }
     }
     case 'valid':
@@ -171,7 +171,7 @@ function stateOf(fact: FactChange, wanted: CatalogObject, found: CatalogObject, 
     case 'triggers': {
       const own = quote(found.name)
       const what = `the trigger of constraint ${own} on ${on} does not fire`
-      // Only a superuser disables the triggers of foreign keys, and only one enables them.
+      // Only a superuser can disable and enable the triggers of foreign keys.
       return { code: 'trigger_disabled', object: `${on} ${own}`, what, remedy: `alter table ${on} enable trigger all;` }
     }
     case 'owner': {
@@ -203,8 +203,8 @@ function invalidIndex(name: string, building: ReadonlyMap<string, number>, about
   return {
     code: 'index_invalid',
     object: name,
-    what: `${name} is invalid${isLeftover ? ', left by a reindex' : ''}`,
-    // A unique index is not built where there are duplicates, which the statement then names.
+    what: `${name} is invalid${isLeftover ? ', left by a failed reindex' : ''}`,
+    // A unique index cannot be built if there are duplicates; the statement then reports them.
     remedy: isLeftover ? `drop index concurrently ${name};` : `reindex index concurrently ${name};`,
     isKnown: false,
     about,

@@ -1,7 +1,7 @@
 import type { MigrationStatus } from '../../migrate/migrator.ts'
 import type { VerifyFinding } from './finding.ts'
 
-/** Migrations of the folder or the database that are not applied as they are in the folder. */
+/** Reports the migrations whose applied state does not match the folder. */
 export const examineMigrations = (all: readonly MigrationStatus[]): VerifyFinding[] =>
   all
     .filter(({ state }) => state !== 'applied')

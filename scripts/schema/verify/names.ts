@@ -1,6 +1,6 @@
 import type { Catalog, CatalogObject } from '../catalog/model.ts'
 
-/** Reserved words of PostgreSQL 15 to 18 that may name no table or column without quotes. */
+/** Reserved words of PostgreSQL 15 to 18 that must be quoted as names of tables and columns. */
 const reserved = new Set(
   `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create current_catalog
   current_date current_role current_time current_timestamp current_user default deferrable desc distinct do else end except
@@ -19,13 +19,13 @@ export const literal = (text: string): string =>
 export const parentOf = ({ byId }: Catalog, { parent }: CatalogObject): CatalogObject | undefined =>
   parent === null ? undefined : byId.get(parent)
 
-/** As a statement names it: of a routine with the types of its parameters. */
+/** The name of an object in a statement; for a routine with the types of its parameters. */
 export function qualified({ schema, name, signature, kind }: CatalogObject): string {
   const own = /^(function|procedure|aggregate|window function)$/.test(kind) ? quote(name) + signature.slice(name.length) : quote(name)
   return schema === null ? own : `${quote(schema)}.${own}`
 }
 
-/** The table, type or domain that it is part of, as a statement names it. */
+/** The name, in a statement, of the table, type or domain that an object is part of. */
 export const ownerName = (catalog: Catalog, object: CatalogObject): string => {
   const parent = parentOf(catalog, object)
   return parent ? qualified(parent) : ''
@@ -34,7 +34,7 @@ export const ownerName = (catalog: Catalog, object: CatalogObject): string => {
 const isOnTable = /^(policy|trigger|rule|constraint)$/
 
 /**
- * The object of a finding: `public.apps.id`, `public.apps constraint apps_pkey`, `private.name_apps(uuid[])`. `make
+ * The name of an object in a finding: `public.apps.id`, `public.apps constraint apps_pkey`, `private.name_apps(uuid[])`. `make
  * adopt` records differences under the same names.
  */
 export function objectName(catalog: Catalog, object: CatalogObject): string {
@@ -50,7 +50,7 @@ export function objectName(catalog: Catalog, object: CatalogObject): string {
   return object.schema === null ? `${kind} ${signature}` : qualified(object)
 }
 
-/** For people: with its kind, where the name does not contain it. */
+/** The name for messages: with the kind, unless the name contains it. */
 export function labelWithKind(catalog: Catalog, object: CatalogObject): string {
   const name = objectName(catalog, object)
   return isOnTable.test(object.kind) || name.startsWith(`${object.kind} `) || object.kind.startsWith('published')

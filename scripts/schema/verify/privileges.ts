@@ -2,25 +2,25 @@ import type { Catalog, CatalogObject, FactChange } from '../catalog/model.ts'
 import type { LiveDifference } from '../live/compare-live.ts'
 import { parentOf, qualified, quote } from './names.ts'
 
-/** The differing privileges of one role on one object. A privilege on a column names it: `SELECT(encrypted_token)`. */
+/** The differing privileges of one role on one object. Column privileges contain the column: `SELECT(encrypted_token)`. */
 export interface PrivilegeDifference {
   /** `TABLE public.apps`, `DEFAULT IN SCHEMA public ON TABLES` */
   readonly object: string
   readonly grantee: string
   readonly missing: readonly string[]
   readonly extra: readonly string[]
-  /** Privileges on columns that the migrations grant and that revoking an extra one on the table would revoke. */
+  /** Column privileges that the migrations grant and that revoking an extra table privilege would also revoke. */
   readonly takenAlong: readonly string[]
   readonly isForeign: boolean
 }
 
 const grantOption = 'GRANT OPTION FOR '
 
-/** Grants and default privileges, those on the columns of a table with the table's. */
+/** Returns the differences in grants and default privileges. Those on the columns of a table belong to the table. */
 export function privilegeDifferences(differences: readonly LiveDifference[], reference: Catalog, live: Catalog): PrivilegeDifference[] {
   const found = new Map<string, { missing: string[]; extra: string[]; isForeign: boolean }>()
   for (const { pair, facts, standing, outermost } of differences) {
-    // An object that is missing or extra is one finding with its grants.
+    // A missing or extra object and its grants are one finding.
     if (outermost) continue
     const object = (pair.head ?? pair.base)!
     const read = object.kind === 'default privileges' ? readDefault : object.kind === 'grant' ? readGrant : undefined
@@ -47,7 +47,7 @@ export function privilegeDifferences(differences: readonly LiveDifference[], ref
   })
 }
 
-/** Without an entry PostgreSQL's own default applies, which the other side tells by revoking it. */
+/** Without an entry PostgreSQL's own default applies: if the other side revokes the privilege, this side has it. */
 function holds(fact: FactChange, side: 'from' | 'to'): { has: boolean; isGrantable: boolean } {
   const [text, other] = side === 'from' ? [fact.from, fact.to] : [fact.to, fact.from]
   const has = text === null ? other === 'revoked' : text !== 'revoked'
@@ -92,7 +92,7 @@ function wantedOnColumns(reference: Catalog): ReadonlyMap<string, string[]> {
   return wanted
 }
 
-/** The statements that revoke what is extra and grant what is missing. */
+/** The statements that revoke extra privileges and grant missing ones. */
 export function statements({ object, grantee, missing, extra, takenAlong }: Omit<PrivilegeDifference, 'isForeign'>): string {
   const [, scope, on] = /^DEFAULT (.*)ON (.+)$/.exec(object) ?? []
   const head = on === undefined ? '' : `ALTER DEFAULT PRIVILEGES ${scope}`

@@ -4,7 +4,7 @@ import type { Catalog, CatalogObject } from '../catalog/model.ts'
 import { oneLine, readSchemaText, type Entry, type SchemaText } from '../dump/schema-text.ts'
 import { literal, ownerName, parentOf, qualified, quote } from './names.ts'
 
-/** db/schema.sql, whose statements are the remedies for what is missing or different. */
+/** Reads db/schema.sql. Its statements are the remedies for missing and different objects. */
 export const readSchemaFile = async (): Promise<SchemaText> =>
   readSchemaText(await readFile(fromRoot('db', 'schema.sql'), 'utf8'))
 
@@ -17,7 +17,7 @@ const types: Partial<Record<CatalogObject['kind'], string>> = {
   'foreign table': 'FOREIGN TABLE',
 }
 
-/** The entry that creates an object of the reference; of a column or an inline check that of its table or domain. */
+/** The entry that creates an object of the reference. For a column or an inline check, that of its table or domain. */
 export function entryOf({ byKey }: SchemaText, catalog: Catalog, object: CatalogObject): Entry | undefined {
   const { kind, schema, signature, name } = object
   const parent = parentOf(catalog, object)
@@ -49,7 +49,7 @@ export function entryOf({ byKey }: SchemaText, catalog: Catalog, object: Catalog
 const where = (entry: Entry | undefined): string =>
   entry ? `as in db/schema.sql:${entry.line}` : 'as its migration in db/migrations does'
 
-/** The statement that creates it, or where that is. */
+/** The statement that creates the object, or the place of that statement. */
 export function create(catalog: Catalog, object: CatalogObject, entry: Entry | undefined): string {
   const { kind } = object
   if (kind === 'published table') {
@@ -65,13 +65,13 @@ export function create(catalog: Catalog, object: CatalogObject, entry: Entry | u
   return `create it ${where(entry)}`
 }
 
-/** @param object of the reference. */
+/** The statement or instruction that restores the definition. @param object its version in the reference. */
 export function replace(catalog: Catalog, object: CatalogObject, entry: Entry | undefined): string {
   if (isOnTable(object) && entry) return `BEGIN; ${drop(catalog, object)} ${oneLine(entry.sql)} COMMIT;`
   return `${object.kind === 'function' ? 'create or replace it' : 'make it'} ${where(entry)}`
 }
 
-/** Takes away what only the live database has. */
+/** The statement or instruction that removes an object that only the live database has. */
 export function remove(catalog: Catalog, object: CatalogObject): string {
   if (isOnTable(object)) return drop(catalog, object)
   if (object.kind === 'index') return `DROP INDEX CONCURRENTLY ${qualified(object)}; or give it a migration: make new name=…`
@@ -83,7 +83,7 @@ const isOnTable = ({ kind }: CatalogObject): boolean => /^(policy|trigger|rule)$
 const drop = (catalog: Catalog, object: CatalogObject): string =>
   `DROP ${object.kind.toUpperCase()} ${quote(object.name)} ON ${ownerName(catalog, object)};`
 
-/** What COMMENT and ALTER … OWNER call an object. */
+/** The keyword for the kind of an object in COMMENT and ALTER … OWNER. */
 export function sqlKind({ kind }: CatalogObject): string {
   if (/type$|^enum$/.test(kind)) return 'TYPE'
   if (kind === 'window function') return 'FUNCTION'

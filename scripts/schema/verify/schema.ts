@@ -9,7 +9,7 @@ import { readFindings, type SchemaFinding } from './findings.ts'
 import { qualified } from './names.ts'
 import { readSchemaFile } from './remedies.ts'
 
-/** Reads, from a connection without a transaction, which findings were accepted when the database was adopted. */
+/** Returns a function that decides whether a finding was accepted at adoption. @param client has no open transaction. */
 export type ReadAccepted = (client: pg.Client) => Promise<(finding: SchemaFinding) => boolean>
 
 export interface SchemaOptions extends LiveOptions {
@@ -18,17 +18,17 @@ export interface SchemaOptions extends LiveOptions {
 
 export interface SchemaFindings {
   readonly findings: readonly VerifyFinding[]
-  /** What could not be compared, and why. */
+  /** The parts that could not be compared, with the reasons. */
   readonly leftOut: readonly string[]
 }
 
 /**
- * In what the schema of a database is not what the migrations make. `make verify` and `make doctor` report these
- * findings, and `make diff` the differences that they are made of. What it leaves out is listed in compare/ignored.ts.
+ * Finds the differences between the schema of a database and the one that the migrations create. `make verify` and `make
+ * doctor` report these findings, `make diff` the underlying differences. compare/ignored.ts lists the exceptions.
  *
- * Needs an embedded PostgreSQL, see `compareWithRepository()`.
- * @param client idle, with no transaction open; left so.
- * @throws Failure where none can be started.
+ * Requires an embedded PostgreSQL, see `compareWithRepository()`.
+ * @param client has no open transaction, before and after.
+ * @throws Failure if the embedded PostgreSQL cannot be started.
  */
 export async function examineSchema(client: pg.Client, target: Target, options: SchemaOptions = {}): Promise<SchemaFindings> {
   const isAccepted = (await options.readAccepted?.(client)) ?? (() => false)
@@ -41,7 +41,7 @@ export async function examineSchema(client: pg.Client, target: Target, options: 
   return { findings: [...findings.map(withAccepted(isAccepted)), ...leaks], leftOut: compared.leftOut }
 }
 
-/** A known finding needs no remedy. */
+/** Marks accepted findings as known. A known finding has no remedy. */
 const withAccepted = (isAccepted: (finding: SchemaFinding) => boolean) => (finding: SchemaFinding): VerifyFinding => {
   const { about: _, remedy, ...rest } = finding
   const isKnown = finding.isKnown || isAccepted(finding)
@@ -56,7 +56,7 @@ async function readBuilding(client: pg.Client): Promise<ReadonlyMap<string, numb
   return new Map(rows.map(({ name, pid }) => [name, pid]))
 }
 
-/** A view that runs with its owner's rights shows users what row security keeps from them. */
+/** Finds views that run with the rights of their owner and show users rows that row security hides from them. */
 async function readLeaks(client: pg.Client, tables: readonly string[], own: readonly string[]): Promise<VerifyFinding[]> {
   const rows = await readOnly<{ kind: string; name: string }>(
     client,
@@ -84,7 +84,7 @@ async function readLeaks(client: pg.Client, tables: readonly string[], own: read
   return rows.map(({ kind, name }) => ({
     code: 'view_leaks',
     object: name,
-    what: `${kind} ${name} shows users our tables with its owner's rights, around row security`,
+    what: `${kind} ${name} shows users rows of managed tables with its owner's rights, bypassing row security`,
     remedy:
       kind === 'view'
         ? `ALTER VIEW ${name} SET (security_invoker = true);`
@@ -93,7 +93,7 @@ async function readLeaks(client: pg.Client, tables: readonly string[], own: read
   }))
 }
 
-/** For a report whose other parts go on: a schema that cannot be compared is a finding. */
+/** Reports a schema that cannot be compared as a finding, so that the other parts of the report are still created. */
 export async function examineSchemaOrSay(client: pg.Client, target: Target, options: SchemaOptions): Promise<VerifyFinding[]> {
   try {
     const { findings, leftOut } = await examineSchema(client, target, options)

@@ -7,7 +7,7 @@ import type { VerifyFinding } from './finding.ts'
 import { examineMigrations } from './migrations.ts'
 import { examineSchemaOrSay, type SchemaOptions } from './schema.ts'
 
-/** A further examination. @param client idle, with no transaction open; left so. Changes nothing. */
+/** An additional examination, read only. @param client has no open transaction, before and after. */
 export type Examination = (client: pg.Client) => Promise<readonly VerifyFinding[]>
 
 export interface VerifyOptions extends SchemaOptions {
@@ -15,11 +15,11 @@ export interface VerifyOptions extends SchemaOptions {
 }
 
 /**
- * Whether a database is, after all its migrations, what it should be. Errors come last in the list, next to the summary.
- * While migrations are pending only the first of these is reported: the schema is not comparable yet.
+ * Verifies that the state of a database matches its migrations. Errors come last in the list, next to the summary. While
+ * migrations are pending, only the first of them is reported, because the schema is not comparable yet.
  *
- * Changes nothing. Needs an embedded PostgreSQL for a few seconds, to which the schema is compared.
- * @throws Failure when the database cannot be reached, or only through a transaction pooler.
+ * Read only. Starts an embedded PostgreSQL for a few seconds, to compare the schema with.
+ * @throws Failure if the database cannot be reached, or only through a transaction pooler.
  */
 export async function verify(target: Target, options: VerifyOptions = {}): Promise<VerifyFinding[]> {
   refusePooler(target)
@@ -29,7 +29,7 @@ export async function verify(target: Target, options: VerifyOptions = {}): Promi
       const [first, ...others] = history.filter(({ code }) => /^migration_(pending|out_of_order)$/.test(code))
       if (first) {
         const more = others.length === 0 ? '' : `, and ${others.length} more`
-        return [{ ...first, what: `${first.what}${more}: until then nothing can be compared` }]
+        return [{ ...first, what: `${first.what}${more}: the schema cannot be compared until then` }]
       }
       const found = [...history, ...(await examineSchemaOrSay(client, target, options))]
       for (const examine of options.examinations ?? []) found.push(...(await examine(client)))
