@@ -1,7 +1,8 @@
 -- Generated from db/migrations by `make schema`. Do not edit.
 --
 -- The whole schema with its grants, for an empty database that has Supabase's roles and the schema `auth`
--- (db/supabase creates both on a plain PostgreSQL). Roles belong to the cluster, and no dump contains them:
+-- (db/supabase creates both in a plain PostgreSQL). pg_dump does not dump roles, so the roles of services are created
+-- here:
 
 do $$
 begin
@@ -16,7 +17,7 @@ $$;
 grant authenticated to leo_api;
 grant service_role to leo_worker;
 
--- The applied migrations, as dbmate records them. public.schema_version() and later migrations read this table.
+-- The applied migrations, as dbmate records them. public.schema_version() and later runs of dbmate read this table.
 
 create schema dbmate;
 create table dbmate.schema_migrations (version character varying not null primary key);

@@ -1,6 +1,6 @@
 /**
- * The log of user actions, made by the users themselves or by a service for them. Triggers write the entries for changes
- * of apps, generations, secrets and profiles.
+ * The log of what users did, directly or through a service. Triggers write an entry when a user changes an app,
+ * generation, secret or profile.
  */
 import { sql } from 'kysely'
 import type { New, Row, UserId } from '../../types/index.ts'
@@ -23,7 +23,7 @@ const order = keyset('activity', 'time', 'number')
  *
  * @returns a page, empty if there are none, and `next`: the cursor of the next page, or null.
  * @throws {RangeError} `limit` is not 1 to 100.
- * @throws {InvalidCursorError} `invalid_cursor`: the cursor is not one of this list.
+ * @throws {InvalidCursorError} `invalid_cursor`: the cursor was not returned by this list.
  * @example
  * const { activities } = await asUser(db, userId, (trx) => activity.list(trx, { user_id: userId, limit: 50 }))
  */
@@ -52,15 +52,20 @@ export async function list(
 }
 
 /**
- * Inserts an action that changes no table, such as a sign-in. For services. An entry cannot be changed later.
+ * Inserts an entry for an action that no trigger recorded. For services. An entry cannot be changed later.
  *
  * @param entry `detail`: names of the changed fields, up to 4 KiB; never a secret, a prompt or a value that the user
  *   entered.
  * @returns the id of the entry.
- * @throws {ConstraintError} `action_unknown`: this type of object has no such action; `object_id_form`, `detail_too_long`,
- *   `detail_not_object`, `user_agent_too_long`; `user_not_found`.
+ * @throws {ConstraintError} `action_unknown`: this type of object has no such action; `user_not_found`; or an invalid
+ *   value: `object_id_form`, `detail_too_long`, `detail_not_object`, `user_agent_too_long`.
  * @example
- * await activity.insert(serviceDb, { user_id: userId, object_type: 'app', object_id: appId, action: 'rename' })
+ * await activity.insert(serviceDb, {
+ *   user_id: userId,
+ *   object_type: 'generation',
+ *   object_id: String(generationId),
+ *   action: 'cancel',
+ * })
  */
 export async function insert(db: ServiceDatabase, entry: NewActivity): Promise<{ id: bigint }> {
   return db.insertInto('user_activity_log').values(entry).returning('id').executeTakeFirstOrThrow()

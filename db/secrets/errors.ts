@@ -13,7 +13,12 @@ export class TamperedSecretError extends SecretError {
   declare readonly code: 'secret_tampered'
 
   constructor(cause?: Error) {
-    super('secret_tampered', 'a sealed secret cannot be decrypted, it was changed or belongs to another row: restore it or store it again', { cause })
+    super(
+      'secret_tampered',
+      'a sealed secret cannot be decrypted because it was changed or belongs to another row: ' +
+        'restore the row from a backup or store the secret again',
+      { cause },
+    )
   }
 }
 
@@ -37,7 +42,10 @@ export class NotEncryptedError extends SecretError {
   }
 }
 
-/** The caller passed an invalid value, context or option, or called inside a transaction. */
+/**
+ * The caller passed an invalid value, context or option, or called the function inside a transaction that does not
+ * allow it.
+ */
 export class InvalidSecretUseError extends SecretError {
   override readonly name = 'InvalidSecretUseError'
   declare readonly code: 'invalid_secret_use'
@@ -108,22 +116,24 @@ export class InsecureInProductionError extends SecretError {
 }
 
 /**
- * The provider rejects the refresh token: the user has to connect the provider again. An `Exchange` throws it to report
- * that; `refresh` records it for this token, throws it, and does not call the provider for it again.
+ * The provider rejects the refresh token: the user has to connect the provider again. An `Exchange` throws this error
+ * to report the rejection. `refresh` records the rejection, throws the error, and does not call the provider with this
+ * token again.
  */
 export class RefreshRejectedError extends SecretError {
   override readonly name = 'RefreshRejectedError'
   declare readonly code: 'refresh_rejected'
 
   constructor() {
-    super('refresh_rejected', 'the provider rejects the refresh token: ask the user to connect it again')
+    super('refresh_rejected', 'the provider rejects the refresh token: ask the user to connect the provider again')
   }
 }
 
 /**
- * No new token was obtained in time. `isRetrySafe` is true if another call was refreshing it. It is false if the provider
- * did not answer: it may have used up the refresh token. A late answer is still stored, so read the token again after
- * the lease.
+ * No new token was obtained in time. `isRetrySafe` is true if this call did not call the provider: another call was
+ * refreshing the token, or no time was left. It is false if the provider was called and did not answer, because the
+ * provider may have used up the refresh token. A late answer is still stored, so read the token again after the lease
+ * expires.
  */
 export class RefreshTimedOutError extends SecretError {
   override readonly name = 'RefreshTimedOutError'
@@ -141,8 +151,9 @@ export interface UnsavedRefresh {
   readonly sealed: SealedSecret
   /** When the access token expires; null if it does not expire. */
   readonly expires_at: Date | null
-  /** The digest of the only token that it may replace. */
+  /** The digest of the stored token that these tokens replace. If another token is stored by then, that one is kept. */
   readonly replaces: string
+  /** The id of the lease under which the tokens were refreshed. */
   readonly lease: string
 }
 

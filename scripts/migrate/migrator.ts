@@ -4,7 +4,7 @@ import type { Target } from '../core/target.ts'
 import { batchEnd, explain, place, reason, retries, unrecorded } from './attempt.ts'
 import type { DbmateError } from './dbmate.ts'
 import { Failure } from '../core/failure.ts'
-import { exclusively, type Run, type RunOptions } from './run.ts'
+import { withMigrationLock, type Run, type RunOptions } from './run.ts'
 import { fileName, readMigrations, type Migration } from './migrations.ts'
 
 export interface MigrationStatus {
@@ -27,7 +27,7 @@ export async function migrate(
     throw new Failure(`no migration has the version ${upTo}`, 'name one that `make status` lists')
   }
   const files = migrations.filter(({ version }) => upTo === undefined || version <= upTo)
-  return exclusively(target, options, async (run) => {
+  return withMigrationLock(target, options, async (run) => {
     if (options.folder === undefined) await requireMigratable(target, run.client)
     const before = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
     const wanted = files.filter(({ version }) => !before.has(version))
@@ -59,7 +59,7 @@ export interface RollbackOptions extends RunOptions {
  */
 export async function rollback(target: Target, options: RollbackOptions = {}): Promise<Migration[]> {
   const migrations = await readMigrations(options.folder)
-  return exclusively(target, options, async (run) => {
+  return withMigrationLock(target, options, async (run) => {
     const applied = await checkHistory(target, run, migrations, ['edited', 'missing'])
     const list = toUndo(migrations, applied, options.to)
     for (const [at, migration] of list.entries()) {

@@ -52,7 +52,7 @@ const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
  * @throws Failure when the lock cannot be acquired in time, and when the run is interrupted or the lock is lost: then
  * dbmate is killed, its session in the server is terminated, and the message names the newest applied version.
  */
-export async function exclusively<T>(
+export async function withMigrationLock<T>(
   target: Target,
   options: RunOptions,
   body: (run: Run) => Promise<T>,

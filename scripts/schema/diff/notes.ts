@@ -44,13 +44,14 @@ function lockTimeouts({ locks }: Findings, added: readonly Migration[]): string[
     ({ transaction, effects }) =>
       transaction && effects.some(({ locks }) => locks.some(({ mode }) => strength(mode) >= strength('SHARE'))),
   )
-  const without = strong.filter(({ file }) =>
+  const withoutTimeout = strong.filter(({ file }) =>
     added.some((one) => one.file.endsWith(file) && !/\bset\s+local\s+lock_timeout\b/i.test(one.up)),
   )
-  const retries = 'A lock that is not granted within `lock_timeout` fails the migration, and `make migrate` tries five times'
+  const retries =
+    'If a lock is not granted within `lock_timeout`, `make migrate` starts the migration again, five attempts in all'
   return [
-    ...(strong.length > without.length ? [`${retries}: end long transactions first.`] : []),
-    ...without.map(
+    ...(strong.length > withoutTimeout.length ? [`${retries}: end long transactions first.`] : []),
+    ...withoutTimeout.map(
       ({ file }) => `${file} waits for its locks without \`lock_timeout\`: later queries on these tables queue behind it.`,
     ),
   ]
@@ -66,7 +67,9 @@ function longOperations({ locks }: Findings): string[] {
       ({ file }) => `${file} waits for every older transaction. If it is interrupted, \`make migrate\` starts it again.`,
     ),
     ...tables('rewrites').map(
-      (table) => `${table} is rewritten: this needs free disk space of its size, and a time of low load if it is large.`,
+      (table) =>
+        `${table} is rewritten: the disk needs free space for a second copy of the table. ` +
+        'Choose a time of low load for a large table.',
     ),
     ...tables('writes').map((table) => `Rows of ${table} change in one transaction: ${batches}.`),
   ]

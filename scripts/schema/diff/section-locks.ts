@@ -28,7 +28,7 @@ export function locksSection({ locks }: Report): Section {
   }
 }
 
-/** The operations that wait for this lock; empty when reads and writes do not. */
+/** The operations that this lock blocks: 'reads and writes', 'writes', or '' if it blocks neither. */
 function blockedBy(mode: LockMode): string {
   if (mode === 'ACCESS EXCLUSIVE') return 'reads and writes'
   return strength(mode) >= strength('SHARE') ? 'writes' : ''
@@ -39,7 +39,7 @@ const weakestShown = strength('SHARE UPDATE EXCLUSIVE')
 
 function describeEffects({ effects, sizes }: MeasuredFile): Item[] {
   const hazardsByStatement = hazards(effects)
-  return effects.flatMap((effect, at) => {
+  return effects.flatMap((effect, index) => {
     const { line, sql, locks, rewrites, scans, indexes, writes, isConcurrent } = effect
     const withSize = (name: string) => {
       const found = sizes[name]
@@ -53,7 +53,7 @@ function describeEffects({ effects, sizes }: MeasuredFile): Item[] {
       ...indexes.map(({ name, table }) => `builds ${name} on ${withSize(table)}`),
       ...scans.map((table) => `scans ${withSize(table)}`),
       ...writes.map((table) => `changes rows of ${withSize(table)}`),
-      ...new Set(hazardsByStatement[at]!.map(({ recipe }) => `alternative: ${recipe}`)),
+      ...new Set(hazardsByStatement[index]!.map(({ recipe }) => `alternative: ${recipe}`)),
       ...(isConcurrent ? ['waits for every older transaction'] : []),
     ]
     return details.length === 0 ? [] : [{ text: `line ${line}: ${sql}`, details }]

@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import { withClient } from '../../core/connect.ts'
 import type { Target } from '../../core/target.ts'
-import { beforeRows } from './schema-text.ts'
+import { seedRowsHeader } from './schema-text.ts'
 import { dumpSchema } from './pg-dump.ts'
 
 const preamble = `-- Generated from db/migrations by \`make schema\`. Do not edit.
 --
 -- The whole schema with its grants, for an empty database that has Supabase's roles and the schema \`auth\`
--- (db/supabase creates both on a plain PostgreSQL). Roles belong to the cluster, and no dump contains them:
+-- (db/supabase creates both in a plain PostgreSQL). pg_dump does not dump roles, so the roles of services are created
+-- here:
 
 do $$
 begin
@@ -24,12 +25,12 @@ grant service_role to leo_worker;
 
 `
 
-/** The text of db/schema.sql: the schema of a migrated database, including the rows that migrations insert. */
+/** The contents of db/schema.sql: the schema of a newly migrated database, and the rows that the migrations insert. */
 export async function schemaFile(target: Target): Promise<string> {
   const schema = await dumpSchema(target)
   return withClient(target, async (client) => {
     const versions = (await appliedVersions(client)).map((version) => `('${version}')`)
-    return `${preamble}${bookkeeping(versions)}${schema}${beforeRows}${await seedRows(client)}`
+    return `${preamble}${bookkeeping(versions)}${schema}${seedRowsHeader}${await seedRows(client)}`
   })
 }
 
@@ -39,7 +40,7 @@ export async function appliedVersions(client: pg.Client): Promise<string[]> {
 }
 
 const bookkeeping = (versions: readonly string[]): string => `\
--- The applied migrations, as dbmate records them. public.schema_version() and later migrations read this table.
+-- The applied migrations, as dbmate records them. public.schema_version() and later runs of dbmate read this table.
 
 create schema dbmate;
 create table dbmate.schema_migrations (version character varying not null primary key);
@@ -48,7 +49,10 @@ insert into dbmate.schema_migrations (version) values
 
 `
 
-/** One insert per table. Timestamps become `now()`: the time of generation would change the file at every run. */
+/**
+ * One insert statement per table. Every timestamp is written as now(), because its actual value would differ each time
+ * the file is generated.
+ */
 async function seedRows(client: pg.Client): Promise<string> {
   const { rows: tables } = await client.query<{ name: string; columns: string; values: string; key: string }>(`
     select

@@ -20,7 +20,7 @@ export interface Entry {
 const header = /^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: -\n--\n\n/gm
 
 /** Separates the dump in db/schema.sql from the rows that migrations insert. */
-export const beforeRows = `
+export const seedRowsHeader = `
 
 --
 -- The rows that the migrations insert.
@@ -29,7 +29,7 @@ export const beforeRows = `
 `
 
 export function readSchemaText(file: string): SchemaText {
-  const [text = ''] = file.split(beforeRows)
+  const [text = ''] = file.split(seedRowsHeader)
   const headers = [...text.matchAll(header)]
   let line = 1
   let counted = 0

@@ -4,7 +4,7 @@ import { compare, type Difference } from './compare.ts'
 import { namesIn } from './names.ts'
 import type { Target } from '../../core/target.ts'
 import { Failure } from '../../core/failure.ts'
-import { exclusively, type RunOptions } from '../../migrate/run.ts'
+import { withMigrationLock, type RunOptions } from '../../migrate/run.ts'
 import { readMigrations } from '../../migrate/migrations.ts'
 import { checkHistory, exists, makeChecksumTable, recordChecksums } from '../../migrate/migrator.ts'
 import { conversionVersion } from '../steps.ts'
@@ -12,12 +12,13 @@ import { conversionVersion } from '../steps.ts'
 export type Outcome =
   | 'adopted'
   | 'refused'
-  /** Adopted by an earlier run; `drifted` if there are differences that it did not record. */
+  /** An earlier run adopted it, and recorded all the differences that exist now. */
   | 'adopted already'
+  /** An earlier run adopted it, and there are differences now that it did not record. */
   | 'drifted'
   /** Migrations after the baseline are applied, so the database is no longer compared with the baseline. */
   | 'migrated'
-  /** The baseline migration created the tables. */
+  /** Nothing to adopt: the baseline migration was run and created the tables. */
   | 'not adopted'
 
 export interface Adoption {
@@ -27,9 +28,9 @@ export interface Adoption {
 }
 
 /**
- * Compares the live tables with the baseline migration. If all differences are harmless, records the differences and the
- * migration as applied, in one transaction. Does not change or lock any object of the service. `timeZone` is the zone in
- * which times without a zone were written, as answered by the operator.
+ * Compares the live tables with the baseline migration. If all differences are harmless, records the differences, and
+ * marks the migration as applied, in one transaction. Does not change or lock any object of the service. `timeZone` is
+ * the time zone of the existing times that have none; the operator supplies it.
  * @throws Failure when the database has no table of the baseline, when the history does not match the folder, when the
  * zone is unknown, and when the times are already converted.
  */
@@ -43,7 +44,7 @@ export async function adopt(
   if (!baseline) throw new Failure(`the baseline ${baselineVersion} is missing`, 'restore it: git checkout -- db/migrations')
   const names = await namesIn(migrations.slice(index + 1))
 
-  return exclusively(target, options, async (run) => {
+  return withMigrationLock(target, options, async (run) => {
     const { client } = run
     const work = async (): Promise<Adoption> => {
       const applied = await checkHistory(target, run, migrations, ['edited', 'missing', 'out of order'])
@@ -72,8 +73,9 @@ export async function adopt(
       throw error
     })
     run.signal.throwIfAborted()
-    const isRecorded = adoption.outcome === 'adopted' || adoption.outcome === 'adopted already'
-    await client.query(isRecorded && !options.dryRun ? 'commit' : 'rollback')
+    // Also commits for 'adopted already', because the time zone may have been recorded.
+    const isAdopted = adoption.outcome === 'adopted' || adoption.outcome === 'adopted already'
+    await client.query(isAdopted && !options.dryRun ? 'commit' : 'rollback')
     return adoption
   })
 }
