@@ -96,7 +96,7 @@ async function report(client: pg.Client, target: Target, embedded: boolean): Pro
     '',
     embedded ? `DATABASE_URL=${target.dbmateUrl}` : `database  ${target.label}`,
     '',
-    'next:  make test     run everything against a database of its own',
+    'next:  make test     run the core tests and those that your changes affect',
     '       make status   which migrations are applied',
     '       make help     all commands',
     '',
