@@ -1,5 +1,5 @@
 -- Contract: adds the rules of every generation: the checks, the unique key that the children's foreign keys refer to, and
--- the foreign key to apps, which has the owner in it: a request cannot refer to another user's app, whoever writes it.
+-- the foreign key to apps, which has the owner in it: a request cannot refer to another user's app, whichever role writes it.
 -- NOT VALID: new and changed rows are checked from now on, the existing ones when the next file validates them. The unique
 -- key takes over the index that exists.
 -- Deliberately absent: rules for prompt and error_message.

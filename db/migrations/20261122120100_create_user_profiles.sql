@@ -77,7 +77,7 @@ comment on column public.user_profiles.preferences is 'The settings of the user,
 comment on column public.user_profiles.created_at is 'When it was created.';
 comment on column public.user_profiles.updated_at is 'When the row last changed; set by trigger.';
 
--- An UPDATE of preferences is merged into them, whoever writes it, so that concurrent saves of different settings keep
+-- An UPDATE of preferences is merged into them, whichever role writes it, so that concurrent saves of different settings keep
 -- both; so does ON CONFLICT DO UPDATE. Size and depth are checked on the merged value. An INSERT stores nulls too:
 -- stripping them would make an upsert lose its removals.
 create function private.tg_user_profiles__merge_preferences()

@@ -1,5 +1,5 @@
 -- Creates the function that the triggers of the activity log call; the triggers decide which changes are a user's.
--- The user of an entry is the owner of the object. A change that only users make counts as the owner's, whoever writes the
+-- The user of an entry is the owner of the object. A change that only users make counts as the owner's, whichever role writes the
 -- row; a change that services make as well counts only if private.acting_user_id() is the owner. Otherwise no entry is
 -- written: an entry of one user never is about another user's object.
 -- Locks: none. Undo: drops the functions.

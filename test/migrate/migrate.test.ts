@@ -5,7 +5,6 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import process from 'node:process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type pg from 'pg'
 import t, { type Test } from 'tap'
@@ -17,6 +16,7 @@ import { createMigration, readMigrations } from '../../scripts/migrate/migration
 import { migrate, previewRollback, rollback, status } from '../../scripts/migrate/migrator.ts'
 import { startThrowawayServer, superuser } from '../../scripts/postgres/server.ts'
 import { runLeo } from '../fixtures/command.ts'
+import { until } from '../fixtures/until.ts'
 
 const serverUrl = process.env['TEST_SERVER_URL']
 const server = serverUrl ? undefined : await startThrowawayServer()
@@ -95,13 +95,11 @@ async function failureOf(work: Promise<unknown>): Promise<Failure> {
   throw new Error('it did not fail')
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(20)
-}
-
 /** Waits until dbmate runs the last statement of a migration, which does not end by itself. */
 const asleep = (database: { working(): Promise<unknown[]> }): Promise<void> =>
-  until(async () => (await database.working()).some((query) => /pg_sleep|pg_advisory_xact_lock/.test(String(query))))
+  until('dbmate runs the last statement', async () =>
+    (await database.working()).some((query) => /pg_sleep|pg_advisory_xact_lock/.test(String(query))),
+  )
 
 /** Starts a process that migrates. The test removes what the process leaves when it is killed. */
 async function startMigrate(t: Test, url: string, folder: string) {
@@ -273,10 +271,10 @@ t.test('a second run waits for the first and names the session that it waits for
   const gate = await database.login()
   await gate.query('select pg_advisory_lock(1)')
   const run = database.migrate()
-  await until(async () => (await database.working()).length > 0)
+  await until('the migration runs', async () => (await database.working()).length > 0)
   const others = [database.migrate(), database.migrate()]
   const holder = /process \d+ since 20.* from 127\.0\.0\.1/
-  await until(async () => database.said.filter((line) => holder.test(line)).length === others.length)
+  await until('the other runs name the holder', async () => database.said.filter((line) => holder.test(line)).length === others.length)
   await gate.query('select pg_advisory_unlock(1)')
   t.strictSame(await Promise.all([run, ...others]), [[first], [], []])
 })
@@ -408,7 +406,7 @@ t.test('an index that another session is building is waited for', async (t) => {
   const builder = await database.login()
   const [pid] = await column(builder, 'select pg_backend_pid()')
   const building = builder.query('create index concurrently a_id_idx on a (id)')
-  await until(async () => (await column(database.client, 'select pid from pg_stat_progress_create_index')).length > 0)
+  await until('the index is being built', async () => (await column(database.client, 'select pid from pg_stat_progress_create_index')).length > 0)
   t.match((await failureOf(database.migrate({ waitSeconds: 0.2 }))).message, `process ${pid} `)
   await writer.query('commit')
   await building
@@ -422,7 +420,7 @@ t.test('a lock timeout is tried again', async (t) => {
   const holder = await database.login()
   await holder.query('begin; lock table a')
   const run = database.migrate()
-  await until(async () => database.said.some((line) => line.includes('55P03')))
+  await until('the lock timeout is reported', async () => database.said.some((line) => line.includes('55P03')))
   await holder.query('rollback')
   t.strictSame(await run, [second])
 })

@@ -35,7 +35,7 @@ export const tablesWithoutOwner: Readonly<Record<string, TableWithoutOwner>> = {
     columns: ['id', 'key', 'action', 'acting_user_id', 'changed_at'],
     retained: {
       where: `strpos(lower((to_jsonb(t) - 'acting_user_id')::text), $1::text) = 0`,
-      why: 'it is part of a hash chain; without the account the id identifies nobody',
+      why: 'it is part of a hash chain; without the account the id does not identify a person',
     },
   },
   'public.deployment_config': { what: 'platform settings' },
